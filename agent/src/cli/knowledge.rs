@@ -1,0 +1,56 @@
+//! Loads the patterns: the built-in pages, and a user's folder.
+
+use analyzer::pattern::Patterns;
+use anyhow::{Context, bail};
+use patterns::parse::{self, Page};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Loads the built-in patterns and those of a folder, whose pages win.
+pub fn load(folder: Option<&Path>) -> anyhow::Result<Patterns> {
+    let book = patterns::built_in().context("cannot read the built-in patterns")?;
+    let Some(folder) = folder else { return Ok(Patterns::new(book)) };
+    let pages = pages_of(folder)?;
+    Ok(Patterns::new(patterns::extend(book, &pages)?))
+}
+
+/// Reads all pages of a folder; every error is named.
+pub fn pages_of(folder: &Path) -> anyhow::Result<Vec<Page>> {
+    if !folder.is_dir() {
+        bail!("{} is not a folder of pattern pages", folder.display());
+    }
+    let mut pages = Vec::new();
+    let mut errors = Vec::new();
+    for file in markdown_below(folder)? {
+        let name = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        // Pages live three levels deep; what lies elsewhere is documentation.
+        if name.matches('/').count() != 2 {
+            continue;
+        }
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        match parse::parse(&name, &text) {
+            Ok(page) => pages.push(page),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    if !errors.is_empty() {
+        bail!("{} of the pages in {} cannot be read:\n{}", errors.len(), folder.display(), errors.join("\n"));
+    }
+    pages.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(pages)
+}
+
+fn markdown_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(markdown_below(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,554 @@
+//! Reads what the AWS CLI and EventBridge print as JSON: into records, and into a snapshot.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use analyzer::record::{Level, Record, Source, Stream};
+use analyzer::snapshot::{
+    Deployment, Image, Part, Service, ServiceDeployment, Snapshot, Stack, TargetGroup, TargetHealth, Task,
+    TaskDefinition, last_segment,
+};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{line, time};
+use words::*;
+
+/// What a document says: what happened, and what is.
+#[derive(Clone, Debug, Default)]
+pub struct Described {
+    pub records: Vec<Record>,
+    pub snapshot: Snapshot,
+}
+
+/// Reads an answer of the AWS CLI, a part of one, an event of ECS, or an array of these;
+/// `None` where any of it is something else. Records are numbered from 1 in the order of time,
+/// and what has no time, because it is the present state, comes last.
+pub fn read(value: &Value, stream: &Arc<Stream>) -> Option<Described> {
+    let mut reader = Reader {
+        stream,
+        log_streams: BTreeMap::new(),
+        snapshot: Snapshot::default(),
+        records: Vec::new(),
+        seen: BTreeSet::new(),
+    };
+    reader.value(value).then(|| reader.finish())
+}
+
+struct Reader<'a> {
+    stream: &'a Arc<Stream>,
+    /// Streams of CloudWatch Logs, by name.
+    log_streams: BTreeMap<String, Arc<Stream>>,
+    snapshot: Snapshot,
+    records: Vec<Record>,
+    /// Ids of events, which EventBridge may deliver more than once.
+    seen: BTreeSet<String>,
+}
+
+/// A record before it has its place.
+#[derive(Default)]
+struct Said<'a> {
+    time: Option<Timestamp>,
+    level: Level,
+    text: String,
+    entity: &'a str,
+    deployment: &'a str,
+}
+
+impl Reader<'_> {
+    /// Reads a value; false where it is nothing that is known.
+    fn value(&mut self, value: &Value) -> bool {
+        match value {
+            Value::Array(items) => !items.is_empty() && self.list(items),
+            Value::Object(object) => self.element(value) || self.answer(object),
+            _ => false,
+        }
+    }
+
+    fn list(&mut self, items: &[Value]) -> bool {
+        let before = self.records.len();
+        let known = items.iter().all(|item| self.value(item));
+        if items.first().is_some_and(|item| is_stack_event(item) || is_service_event(item)) {
+            // These are listed newest first, which tells the order of events at the same time.
+            self.records[before..].reverse();
+        }
+        known
+    }
+
+    /// Reads a whole answer of the CLI, told by its keys.
+    fn answer(&mut self, object: &Map<String, Value>) -> bool {
+        const KEYS: [&str; 17] = [
+            "services",
+            "service",
+            "tasks",
+            "task",
+            "taskDefinition",
+            "taskDefinitions",
+            "serviceDeployments",
+            "deployments",
+            "StackEvents",
+            "OperationEvents",
+            "Stacks",
+            "TargetHealthDescriptions",
+            "TargetGroups",
+            "imageDetails",
+            "events",
+            "results",
+            "failures",
+        ];
+        let mut known = false;
+        for key in KEYS {
+            let read = match (key, object.get(key)) {
+                (_, None | Some(Value::Null)) => continue,
+                (_, Some(Value::Array(items))) if items.is_empty() => {
+                    known |= self.nothing(key, object);
+                    continue;
+                }
+                ("failures", Some(Value::Array(items))) => items.iter().all(|item| self.failure(item)),
+                ("results", Some(Value::Array(rows))) => rows.iter().all(|row| self.query_row(row)),
+                (_, Some(found)) => self.value(found),
+            };
+            if !read {
+                return false;
+            }
+            known = true;
+        }
+        known
+    }
+
+    /// Reads an empty list; false where too little tells that the answer is one of AWS.
+    fn nothing(&mut self, key: &str, answer: &Map<String, Value>) -> bool {
+        const COMPANIONS: [&str; 9] = [
+            "failures",
+            "nextToken",
+            "NextToken",
+            "NextMarker",
+            "ResponseMetadata",
+            "nextForwardToken",
+            "nextBackwardToken",
+            "searchedLogStreams",
+            "tags",
+        ];
+        if !answer.keys().all(|name| name == key || COMPANIONS.contains(&name.as_str())) {
+            return false;
+        }
+        match key {
+            "services" => make_known(&mut self.snapshot.services, None),
+            "tasks" => make_known(&mut self.snapshot.tasks, None),
+            "serviceDeployments" => make_known(&mut self.snapshot.service_deployments, None),
+            "Stacks" => make_known(&mut self.snapshot.stacks, None),
+            "TargetHealthDescriptions" => make_known(&mut self.snapshot.target_health, None),
+            "TargetGroups" => make_known(&mut self.snapshot.target_groups, None),
+            "imageDetails" => make_known(&mut self.snapshot.images, None),
+            "StackEvents" | "OperationEvents" => {}
+            _ => return answer.len() > 1,
+        }
+        true
+    }
+
+    /// Reads one thing, told by the names of its fields.
+    fn element(&mut self, value: &Value) -> bool {
+        let has =
+            |names: &[&str]| names.iter().all(|name| value.get(name).is_some_and(|found| !found.is_null()));
+        let has_one = |names: &[&str]| names.iter().any(|name| has(&[name]));
+        if has(&["detail-type", "source", "detail"]) {
+            return self.event(value);
+        }
+        if has(&["serviceDeploymentArn"]) {
+            return self.service_deployment(value);
+        }
+        if has(&["taskArn"]) && has_one(&["lastStatus", "containers", "stoppedReason"]) {
+            return keep(&mut self.snapshot.tasks, value, serde_json::from_value::<Task>).is_some();
+        }
+        if value.get("containerDefinitions").is_some_and(Value::is_array) {
+            return keep(
+                &mut self.snapshot.task_definitions,
+                value,
+                serde_json::from_value::<TaskDefinition>,
+            )
+            .is_some();
+        }
+        if has_one(&["serviceArn", "serviceName"])
+            && has_one(&["taskDefinition", "desiredCount", "deployments"])
+        {
+            return self.service(value);
+        }
+        if word(value, "id").starts_with("ecs-svc/") && has_one(&["rolloutState", "desiredCount"]) {
+            return self.deployment(value, "");
+        }
+        if is_service_event(value) {
+            return self.service_event(value, "");
+        }
+        if is_stack_event(value) {
+            return self.stack_event(value);
+        }
+        if has(&["StackName", "StackStatus"]) {
+            return self.stack(value);
+        }
+        if has(&["Target", "TargetHealth"]) {
+            return self.target(value);
+        }
+        if has(&["TargetGroupArn"]) && has_one(&["TargetGroupName", "HealthCheckPort"]) {
+            return keep(&mut self.snapshot.target_groups, value, serde_json::from_value::<TargetGroup>)
+                .is_some();
+        }
+        if has(&["repositoryName"]) && has_one(&["imageDigest", "imageTags"]) {
+            return keep(&mut self.snapshot.images, value, serde_json::from_value::<Image>).is_some();
+        }
+        if has(&["message", "timestamp"]) && has_one(&["ingestionTime", "logStreamName"]) {
+            return self.log_event(value);
+        }
+        false
+    }
+
+    fn service(&mut self, value: &Value) -> bool {
+        let Some(service) = keep(&mut self.snapshot.services, value, serde_json::from_value::<Service>)
+        else {
+            return false;
+        };
+        let name = service.name().to_owned();
+        for deployment in elements(value, "deployments") {
+            self.deployment(deployment, &name);
+        }
+        let before = self.records.len();
+        for event in elements(value, "events") {
+            self.service_event(event, &name);
+        }
+        self.records[before..].reverse();
+        true
+    }
+
+    fn deployment(&mut self, value: &Value, service: &str) -> bool {
+        let Ok(deployment) = serde_json::from_value::<Deployment>(value.clone()) else { return false };
+        let text = text_of_deployment(&deployment);
+        let time = deployment.updated_at.or(deployment.created_at);
+        let said = Said {
+            time,
+            level: level_of_deployment(&deployment),
+            text,
+            entity: service,
+            deployment: &deployment.id,
+        };
+        self.say(Source::EcsServiceEvent, said)
+    }
+
+    fn service_event(&mut self, value: &Value, service: &str) -> bool {
+        let message = word(value, "message");
+        let in_message = message.strip_prefix("(service ").and_then(|rest| rest.split([')', ',']).next());
+        let time = time_in(value, "createdAt");
+        let entity = if service.is_empty() { in_message.unwrap_or_default() } else { service };
+        let deployment = deployment_id(message);
+        let said =
+            Said { time, level: level_of_message(message), text: message.to_owned(), entity, deployment };
+        self.say(Source::EcsServiceEvent, said)
+    }
+
+    fn service_deployment(&mut self, value: &Value) -> bool {
+        let part = &mut self.snapshot.service_deployments;
+        let Some(deployment) = keep(part, value, serde_json::from_value::<ServiceDeployment>) else {
+            return false;
+        };
+        let status = deployment.status.as_deref().unwrap_or_default();
+        let level = match status {
+            "ROLLBACK_FAILED" | "ROLLBACK_SUCCESSFUL" | "STOPPED" => Level::Error,
+            _ if status.starts_with("ROLLBACK") || status.starts_with("STOP") => Level::Warn,
+            _ => Level::Info,
+        };
+        let time = deployment.changed_at();
+        let text = text_of_service_deployment(deployment);
+        let service = last_segment(&deployment.service_arn).to_owned();
+        self.say(Source::EcsServiceEvent, Said { time, level, text, entity: &service, ..Said::default() })
+    }
+
+    /// Reads an event of a stack, from describe-stack-events or describe-events.
+    fn stack_event(&mut self, value: &Value) -> bool {
+        let status =
+            first_word(value, &["ResourceStatus", "ValidationStatus", "HookStatus", "OperationStatus"]);
+        let kind = Some(word(value, "EventType")).filter(|kind| kind.ends_with("_ERROR")).unwrap_or_default();
+        let detail = Some(word(value, "DetailedStatus"))
+            .filter(|detail| detail.contains("FAILED"))
+            .unwrap_or_default();
+        let hook = match word(value, "HookType") {
+            "" => String::new(),
+            name => words(&["hook", name, word(value, "HookStatus"), word(value, "HookStatusReason")]),
+        };
+        let place = match word(value, "ValidationPath") {
+            "" => String::new(),
+            path => format!("at {path}"),
+        };
+        let logical_id = word(value, "LogicalResourceId");
+        let text = words(&[
+            kind,
+            status,
+            word(value, "ResourceType"),
+            logical_id,
+            detail,
+            word(value, "ResourceStatusReason"),
+            word(value, "ValidationName"),
+            word(value, "ValidationStatusReason"),
+            &place,
+            &hook,
+        ]);
+        let is_error = !kind.is_empty() || text_has_failed(&[status, detail, word(value, "HookStatus")]);
+        let level = if is_error { Level::Error } else { level_of_status(status) };
+        let time = ["Timestamp", "EndTime", "StartTime"].into_iter().find_map(|name| time_in(value, name));
+        self.say(Source::CfnStackEvent, Said { time, level, text, entity: logical_id, ..Said::default() })
+    }
+
+    fn stack(&mut self, value: &Value) -> bool {
+        let Some(stack) = keep(&mut self.snapshot.stacks, value, serde_json::from_value::<Stack>) else {
+            return false;
+        };
+        let status = stack.stack_status.as_deref().unwrap_or_default();
+        let reason = stack.stack_status_reason.as_deref().unwrap_or_default();
+        if reason.is_empty() && level_of_status(status) < Level::Warn {
+            return true;
+        }
+        let text = words(&[status, "AWS::CloudFormation::Stack", &stack.stack_name, reason]);
+        let (time, name) = (stack.changed_at(), stack.stack_name.clone());
+        let level = level_of_status(status);
+        self.say(Source::CfnStackEvent, Said { time, level, text, entity: &name, ..Said::default() })
+    }
+
+    fn target(&mut self, value: &Value) -> bool {
+        let part = &mut self.snapshot.target_health;
+        let Some(target) = keep(part, value, serde_json::from_value::<TargetHealth>) else { return false };
+        let state = target.health.state.as_deref().unwrap_or_default();
+        let level = match state {
+            "unhealthy" | "unavailable" => Level::Error,
+            "unused" => Level::Warn,
+            _ => Level::Info,
+        };
+        let address = target.address();
+        let reason = target.health.reason.as_deref().unwrap_or_default();
+        let text =
+            words(&[&address, state, reason, target.health.description.as_deref().unwrap_or_default()]);
+        self.say(Source::AlbTargetHealth, Said { level, text, entity: &address, ..Said::default() })
+    }
+
+    /// Reads what a call could not describe or start.
+    fn failure(&mut self, value: &Value) -> bool {
+        let reason = word(value, "reason");
+        let level = if reason == "MISSING" { Level::Warn } else { Level::Error };
+        let arn = word(value, "arn");
+        let text = words(&["failure", reason, arn, word(value, "detail")]);
+        let said = Said { level, text, entity: last_segment(arn), ..Said::default() };
+        !reason.is_empty() && self.say(Source::EcsServiceEvent, said)
+    }
+
+    /// Reads an event of ECS from EventBridge; other events are not known.
+    fn event(&mut self, value: &Value) -> bool {
+        if word(value, "source") != "aws.ecs" {
+            return false;
+        }
+        let id = word(value, "id");
+        if !id.is_empty() && !self.seen.insert(id.to_owned()) {
+            return true;
+        }
+        let Some(detail) = value.get("detail").filter(|detail| detail.is_object()) else { return false };
+        match word(value, "detail-type") {
+            "ECS Task State Change" => self.element(detail),
+            "ECS Container Instance State Change" => self.instance_change(value, detail),
+            _ => self.service_change(value, detail),
+        }
+    }
+
+    /// Reads a service action or a change of a deployment.
+    fn service_change(&mut self, event: &Value, detail: &Value) -> bool {
+        let resource = event.get("resources").and_then(|resources| resources.get(0)).and_then(Value::as_str);
+        let service = last_segment(resource.unwrap_or_default());
+        let deployment = word(detail, "deploymentId");
+        let named = |name: &str, value: &str| {
+            if value.is_empty() { String::new() } else { format!("({name} {value})") }
+        };
+        let reason = match word(detail, "reason") {
+            "" => String::new(),
+            reason => format!("reason={reason}"),
+        };
+        let name = first_word(detail, &["eventName", "status"]);
+        let text = words(&[&named("service", service), &named("deployment", deployment), name, &reason]);
+        let level = Level::named(word(detail, "eventType")).unwrap_or_else(|| level_of_message(name));
+        let time = ["updatedAt", "createdAt"].into_iter().find_map(|name| time_in(detail, name));
+        let time = time.or_else(|| time_in(event, "time"));
+        self.say(Source::EcsServiceEvent, Said { time, level, text, entity: service, deployment })
+    }
+
+    fn instance_change(&mut self, event: &Value, detail: &Value) -> bool {
+        let id = last_segment(word(detail, "containerInstanceArn"));
+        let is_lost = detail.get("agentConnected") == Some(&Value::Bool(false));
+        let agent = if is_lost { "agentConnected=false" } else { "" };
+        let text =
+            words(&["container instance", id, word(detail, "status"), agent, word(detail, "statusReason")]);
+        let level = if is_lost { Level::Warn } else { Level::Info };
+        let time = time_in(event, "time");
+        self.say(Source::EcsServiceEvent, Said { time, level, text, entity: id, ..Said::default() })
+    }
+
+    /// Reads an event of a log: its lines, or the event of ECS that was written into the log.
+    fn log_event(&mut self, value: &Value) -> bool {
+        let Some(message) = value.get("message").and_then(Value::as_str) else { return false };
+        self.log_lines(word(value, "logStreamName"), time_in(value, "timestamp"), message);
+        true
+    }
+
+    /// Reads a row of CloudWatch Logs Insights.
+    fn query_row(&mut self, row: &Value) -> bool {
+        let Some(fields) = row.as_array() else { return false };
+        let field = |name: &str| {
+            let found = fields.iter().find(|field| word(field, "field") == name)?;
+            found.get("value").and_then(Value::as_str)
+        };
+        let Some(message) = field("@message") else { return false };
+        let time = fields.iter().find(|field| word(field, "field") == "@timestamp");
+        self.log_lines(
+            field("@logStream").unwrap_or_default(),
+            time.and_then(|time| time_in(time, "value")),
+            message,
+        );
+        true
+    }
+
+    fn log_lines(&mut self, log_stream: &str, time: Option<Timestamp>, message: &str) {
+        if message.starts_with('{')
+            && message.contains("\"detail-type\"")
+            && serde_json::from_str::<Value>(message).is_ok_and(|value| self.event(&value))
+        {
+            return;
+        }
+        let stream = self.log_stream(log_stream);
+        let task = Some(last_segment(log_stream)).filter(|id| is_task_id(id)).map(Arc::from);
+        for raw in message.split(['\n', '\r']).filter(|raw| !raw.trim().is_empty()) {
+            let read = line::read(raw);
+            let entity = task.clone().or_else(|| read.entity.as_deref().map(Arc::from));
+            self.records.push(Record {
+                time: time.or(read.time),
+                level: read.level,
+                body: read.body,
+                entity,
+                ..record(&stream, stream.source, read.text.into_owned())
+            });
+        }
+    }
+
+    /// Returns a stream of its own for each log stream, so that their lines are not mixed.
+    fn log_stream(&mut self, name: &str) -> Arc<Stream> {
+        let known = self.log_streams.entry(name.to_owned()).or_insert_with(|| {
+            let source = match self.stream.source {
+                Source::Other => Source::ContainerLog,
+                source if source.signal() == Source::ContainerLog.signal() => source,
+                _ => Source::ContainerLog,
+            };
+            let joint = if name.is_empty() { "" } else { "#" };
+            Arc::new(Stream { name: format!("{}{joint}{name}", self.stream.name), source })
+        });
+        known.clone()
+    }
+
+    fn say(&mut self, source: Source, said: Said<'_>) -> bool {
+        let not_empty = |text: &str| (!text.is_empty()).then(|| Arc::from(text));
+        self.records.push(Record {
+            time: said.time,
+            level: said.level,
+            entity: not_empty(said.entity),
+            deployment: not_empty(said.deployment),
+            ..record(self.stream, source, said.text)
+        });
+        true
+    }
+
+    fn finish(mut self) -> Described {
+        let mut snapshot = Snapshot::default();
+        snapshot.merge(std::mem::take(&mut self.snapshot));
+        // Of a task that several events describe only the last state is told.
+        for task in snapshot.tasks.items().iter().filter(|task| is_telling(task)) {
+            let started_by = task.started_by.as_deref().unwrap_or_default();
+            self.say(
+                Source::EcsStoppedTask,
+                Said {
+                    time: time_of_task(task),
+                    level: level_of_task(task),
+                    text: text_of_task(task),
+                    entity: task.id(),
+                    deployment: if started_by.starts_with("ecs-svc/") { started_by } else { "" },
+                },
+            );
+        }
+        let mut records = self.records;
+        records.sort_by_key(|record| (record.time.is_none(), record.time));
+        for (index, record) in records.iter_mut().enumerate() {
+            record.seq = index as u64 + 1;
+        }
+        Described { records, snapshot }
+    }
+}
+
+fn record(stream: &Arc<Stream>, source: Source, text: String) -> Record {
+    Record {
+        stream: stream.clone(),
+        seq: 0,
+        time: None,
+        source,
+        level: Level::Unknown,
+        text,
+        body: None,
+        line: 1,
+        entity: None,
+        deployment: None,
+    }
+}
+
+fn is_stack_event(value: &Value) -> bool {
+    let has = |name: &str| !word(value, name).is_empty();
+    let in_stack = has("LogicalResourceId") && (has("ResourceStatus") || has("HookStatus"));
+    in_stack || has("EventType") && has("OperationId") && has("StackId")
+}
+
+/// Whether the value is an event of a service and holds nothing else.
+fn is_service_event(value: &Value) -> bool {
+    let Some(object) = value.as_object() else { return false };
+    let has_all = ["id", "createdAt", "message"].iter().all(|name| object.contains_key(*name));
+    has_all && object.len() == 3 && object["message"].is_string()
+}
+
+fn is_task_id(text: &str) -> bool {
+    text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// Adds an element to a part, which is known from then on.
+fn keep<'p, T>(
+    part: &'p mut Part<Vec<T>>,
+    value: &Value,
+    read: fn(Value) -> serde_json::Result<T>,
+) -> Option<&'p T> {
+    let item = read(value.clone()).ok()?;
+    make_known(part, Some(item));
+    part.items().last()
+}
+
+fn make_known<T>(part: &mut Part<Vec<T>>, more: Option<T>) {
+    let mut items = match std::mem::take(part) {
+        Part::Known(items) => items,
+        Part::Unknown { .. } => Vec::new(),
+    };
+    items.extend(more);
+    *part = Part::Known(items);
+}
+
+fn elements<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn word<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().trim()
+}
+
+fn first_word<'v>(value: &'v Value, names: &[&str]) -> &'v str {
+    names.iter().map(|name| word(value, name)).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+fn time_in(value: &Value, name: &str) -> Option<Timestamp> {
+    value.get(name).and_then(time::of_value)
+}

@@ -1,0 +1,301 @@
+//! Folds lines into records: a stack trace belongs to the message that it explains.
+
+use analyzer::record::{Level, Record, Source, Stream};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::line::{self, Line};
+
+/// A record that grows beyond this is closed.
+const MOST_LINES: usize = 1500;
+const MOST_BYTES: usize = 256 * 1024;
+/// Indented lines that are not a trace are folded up to here.
+const MOST_INDENTED: usize = 24;
+
+/// Folds the lines of one stream.
+pub struct Folder {
+    stream: Arc<Stream>,
+    open: BTreeMap<Option<String>, Open>,
+    entities: BTreeMap<String, Arc<str>>,
+    seq: u64,
+}
+
+struct Open {
+    record: Record,
+    lines: usize,
+    indented: usize,
+    trace: Trace,
+    blank: bool,
+    last_was_frame: bool,
+}
+
+/// What kind of trace a record has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trace {
+    None,
+    /// Frames of Java, Node, .NET, Ruby or PHP.
+    Frames,
+    /// Python: indented lines, then the exception.
+    Python,
+    PythonDone,
+    Go,
+    Rust,
+}
+
+impl Folder {
+    pub fn new(stream: Arc<Stream>) -> Folder {
+        Folder { stream, open: BTreeMap::new(), entities: BTreeMap::new(), seq: 0 }
+    }
+
+    /// Takes the next line; gives out records that are complete.
+    pub fn push(&mut self, raw: &str, number: u64, done: &mut Vec<Record>) {
+        let line = line::read(raw);
+        let key = line.entity.clone();
+        if let Some(open) = self.open.get_mut(&key) {
+            if line.message().trim().is_empty() {
+                open.blank = true;
+                return;
+            }
+            if open.continues(&line) {
+                open.append(&line);
+                return;
+            }
+        } else if line.message().trim().is_empty() {
+            return;
+        }
+        if let Some(open) = self.open.remove(&key) {
+            done.push(open.record);
+        }
+        let record = self.begin(line, number);
+        self.open.insert(key, Open::new(record));
+        if self.open.len() > 256 {
+            self.finish(done);
+        }
+    }
+
+    /// Gives out what is still open.
+    pub fn finish(&mut self, done: &mut Vec<Record>) {
+        let mut rest: Vec<Record> = std::mem::take(&mut self.open).into_values().map(|open| open.record).collect();
+        rest.sort_by_key(|record| record.seq);
+        done.append(&mut rest);
+    }
+
+    fn begin(&mut self, line: Line<'_>, number: u64) -> Record {
+        self.seq += 1;
+        let entity = line.entity.as_ref().map(|name| {
+            let known = self.entities.entry(name.clone()).or_insert_with(|| Arc::from(name.as_str()));
+            known.clone()
+        });
+        let source = source_of(&line, self.stream.source);
+        Record {
+            level: line.level.max(level_of_event(line.message(), source)),
+            time: line.time,
+            source,
+            body: line.body,
+            text: line.text.into_owned(),
+            stream: self.stream.clone(),
+            seq: self.seq,
+            line: number,
+            entity,
+            deployment: None,
+        }
+    }
+}
+
+/// BuildKit's lines are a build's wherever they show.
+fn source_of(line: &Line<'_>, stream: Source) -> Source {
+    match line.source {
+        Some(source) if stream.is_pipeline() => source,
+        _ => stream,
+    }
+}
+
+fn level_of_event(message: &str, source: Source) -> Level {
+    match source {
+        Source::CfnStackEvent | Source::Cdk if message.contains("_FAILED") => Level::Error,
+        _ => Level::Unknown,
+    }
+}
+
+impl Open {
+    fn new(record: Record) -> Open {
+        let trace = begins(record.said());
+        Open { record, lines: 1, indented: 0, trace, blank: false, last_was_frame: false }
+    }
+
+    fn continues(&self, line: &Line<'_>) -> bool {
+        if self.lines >= MOST_LINES || self.record.text.len() >= MOST_BYTES || line.body.is_some() {
+            return false;
+        }
+        let message = line.message();
+        let indented = message.starts_with([' ', '\t']);
+        let trimmed = message.trim_start();
+        let has_own_time = line.time.is_some() && self.record.time.is_none();
+        if has_own_time || message.starts_with("##[") {
+            return false;
+        }
+        if is_frame(trimmed, indented) || is_nested_cause(trimmed) {
+            return true;
+        }
+        match self.trace {
+            Trace::Python => return !states_level(line) || indented,
+            Trace::PythonDone => {
+                let chained = trimmed.starts_with("During handling of the above")
+                    || trimmed.starts_with("The above exception was")
+                    || trimmed.starts_with("Traceback (most recent call last)");
+                return chained || indented && self.indented < MOST_INDENTED;
+            }
+            Trace::Go => return !self.blank && !states_level(line) || trimmed.starts_with("goroutine ") || indented,
+            Trace::Rust => return !self.blank && self.lines < 4 && !states_level(line) || trimmed.starts_with("note: run with") || indented,
+            Trace::Frames if self.last_was_frame && matches!(trimmed, "}" | "]" | "})" | "],") => return true,
+            Trace::Frames | Trace::None => {}
+        }
+        if self.blank && self.trace == Trace::None && !is_exception_header(trimmed) {
+            return false;
+        }
+        let speaks_of_error = self.record.level >= Level::Error;
+        if speaks_of_error && !states_level(line) && line.time.is_none() && is_exception_header(trimmed) && self.trace == Trace::None {
+            return true;
+        }
+        let closes = self.indented > 0 && matches!(trimmed, "}" | "]" | "})" | "};" | "},") && !self.blank;
+        closes || indented && !self.blank && self.indented < MOST_INDENTED && !is_list(trimmed)
+    }
+
+    fn append(&mut self, line: &Line<'_>) {
+        let message = line.message();
+        let indented = message.starts_with([' ', '\t']);
+        let trimmed = message.trim_start();
+        if self.blank {
+            self.record.text.push('\n');
+        }
+        self.record.text.push('\n');
+        self.record.text.push_str(&line.text);
+        if let Some(body) = &mut self.record.body {
+            body.push('\n');
+            body.push_str(message);
+        }
+        self.last_was_frame = is_frame(trimmed, indented) || indented;
+        self.trace = match self.trace {
+            Trace::Python if !indented && !trimmed.is_empty() => Trace::PythonDone,
+            Trace::PythonDone if trimmed.starts_with("Traceback (most recent") => Trace::Python,
+            Trace::None if is_frame(trimmed, indented) => Trace::Frames,
+            Trace::None if trimmed.starts_with("Traceback (most recent") => Trace::Python,
+            trace => trace,
+        };
+        self.indented = if indented { self.indented + 1 } else { 0 };
+        self.lines += 1;
+        self.blank = false;
+        self.record.level = self.record.level.max(if line.level >= Level::Error { line.level } else { Level::Unknown });
+    }
+}
+
+fn begins(said: &str) -> Trace {
+    if said.contains("Traceback (most recent call last)") {
+        return Trace::Python;
+    }
+    if said.contains("panic: ") || said.contains("fatal error: ") && !said.contains(".c") {
+        return Trace::Go;
+    }
+    if said.contains("' panicked at ") || said.contains(") panicked at ") {
+        return Trace::Rust;
+    }
+    Trace::None
+}
+
+fn states_level(line: &Line<'_>) -> bool {
+    line.level != Level::Unknown
+}
+
+/// A frame of a stack trace of one of the usual runtimes.
+fn is_frame(trimmed: &str, indented: bool) -> bool {
+    let java = trimmed.starts_with("at ") && (indented || trimmed.contains('('));
+    let more = trimmed.starts_with("... ") && (trimmed.ends_with(" more") || trimmed.contains("frames omitted"));
+    let python = indented && (trimmed.starts_with("File \"") || trimmed.bytes().all(|byte| matches!(byte, b'^' | b'~' | b' ')));
+    let ruby = trimmed.starts_with("from ") && trimmed.contains(":in ") || trimmed.starts_with('/') && trimmed.contains(":in `") || trimmed.starts_with('/') && trimmed.contains(":in '");
+    let php = trimmed.starts_with('#') && trimmed.as_bytes().get(1).is_some_and(u8::is_ascii_digit) && trimmed.contains("): ");
+    let dotnet = trimmed.starts_with("--- End of ");
+    java || more || python || ruby || php || dotnet
+}
+
+fn is_nested_cause(trimmed: &str) -> bool {
+    ["Caused by:", "Suppressed:", "---> ", "caused by:", "Stack trace:", "[cause]:", "Wrapped by:"]
+        .iter()
+        .any(|start| trimmed.starts_with(start))
+}
+
+/// `java.lang.IllegalStateException: …` alone on a line.
+fn is_exception_header(trimmed: &str) -> bool {
+    let name = trimmed.split([':', ' ']).next().unwrap_or_default();
+    let named = name.ends_with("Exception") || name.ends_with("Error") || name.ends_with("Throwable");
+    named && name.contains('.') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
+}
+
+/// Items of lists and progress stand for themselves.
+fn is_list(trimmed: &str) -> bool {
+    ["- ", "* ", "✓", "✔", "✘", "✖", "•", "|"].iter().any(|start| trimmed.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fold(text: &str) -> Vec<String> {
+        let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::ContainerLog });
+        let mut folder = Folder::new(stream);
+        let mut done = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            folder.push(line, index as u64 + 1, &mut done);
+        }
+        folder.finish(&mut done);
+        done.into_iter().map(|record| record.text).collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, first_lines: &[&str]) {
+        let records = fold(text);
+        let firsts: Vec<&str> = records.iter().filter_map(|record| record.lines().next()).collect();
+        assert_eq!(firsts, first_lines, "{records:#?}");
+    }
+
+    #[test]
+    fn a_java_trace_is_one_record() {
+        check(
+            "2026-05-01T10:00:00Z ERROR run failed\n\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\n\t... 3 more\nCaused by: x.Y: z\n\tat q.R.s(R.java:2)\n2026-05-01T10:00:01Z INFO bye",
+            &["2026-05-01T10:00:00Z ERROR run failed", "2026-05-01T10:00:01Z INFO bye"],
+        );
+    }
+
+    #[test]
+    fn a_python_trace_ends_with_its_exception() {
+        check(
+            "start\nTraceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    x()\nKeyError: 'A'\nnext",
+            &["start", "Traceback (most recent call last):", "next"],
+        );
+    }
+
+    #[test]
+    fn chained_python_traces_are_one_record() {
+        let text = "Traceback (most recent call last):\n  File \"a\"\nKeyError: 'A'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"b\"\nRuntimeError: no";
+        assert_eq!(fold(text).len(), 1);
+    }
+
+    #[test]
+    fn go_rust_node_ruby_and_dotnet_are_folded() {
+        check("panic: no config\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:12 +0x1\nexit status 2", &["panic: no config"]);
+        check("thread 'main' panicked at src/main.rs:2:5:\nno config\nnote: run with `RUST_BACKTRACE=1`", &["thread 'main' panicked at src/main.rs:2:5:"]);
+        check("Error: boom\n    at main (a.js:1:1) {\n  code: 'X'\n}\nnext", &["Error: boom", "next"]);
+        check("app.rb:1:in `x': boom (RuntimeError)\n\tfrom app.rb:3:in `<main>'\nnext", &["app.rb:1:in `x': boom (RuntimeError)", "next"]);
+        check("Unhandled exception. System.Exception: boom\n   at P.Main()\nnext", &["Unhandled exception. System.Exception: boom", "next"]);
+    }
+
+    #[test]
+    fn containers_that_speak_at_once_are_kept_apart() {
+        let records = fold("a-1  | Error: x\nb-1  | hello\na-1  |     at main (a.js:1:1)");
+        assert_eq!(records.len(), 2, "{records:?}");
+    }
+
+    #[test]
+    fn ordinary_lines_stay_alone() {
+        assert_eq!(fold("one\ntwo\n\nthree").len(), 3);
+    }
+}

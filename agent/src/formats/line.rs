@@ -1,0 +1,353 @@
+//! Reads one line: prefixes that transports put in front, the time, the level, the container.
+
+use analyzer::record::{Level, Source};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::borrow::Cow;
+
+use super::time;
+
+/// What one line says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line<'t> {
+    pub text: Cow<'t, str>,
+    /// Where the message begins, behind prefixes.
+    pub message_at: usize,
+    pub time: Option<Timestamp>,
+    pub level: Level,
+    pub entity: Option<String>,
+    pub source: Option<Source>,
+    /// The decoded message of a JSON line.
+    pub body: Option<String>,
+}
+
+impl Line<'_> {
+    pub fn message(&self) -> &str {
+        self.text.get(self.message_at..).unwrap_or_default()
+    }
+}
+
+/// Reads a line; colour codes are removed.
+pub fn read(raw: &str) -> Line<'_> {
+    let text = without_ansi(raw.strip_prefix('\u{feff}').unwrap_or(raw));
+    let mut line = Line { text, ..Line::default() };
+    let mut at = 0;
+    if let Some((name, end)) = container_prefix(&line.text) {
+        line.entity = Some(name.to_owned());
+        at = end;
+    }
+    at += job_and_step(&line.text[at..]);
+    if let Some((time, end)) = time::leading(&line.text[at..]) {
+        line.time = Some(time);
+        at += end;
+        at += usize::from(line.text[at..].starts_with(' '));
+        if let Some((name, end)) = log_stream(&line.text[at..]) {
+            line.entity = Some(name.to_owned());
+            at += end;
+        }
+    }
+    if let Some(end) = build_step(&line.text[at..]) {
+        line.source = Some(Source::DockerBuild);
+        at += end;
+    }
+    line.message_at = at;
+    let message = &line.text[at..];
+    if message.starts_with('{') && message.trim_end().ends_with('}') && message.len() > 8 {
+        if let Ok(Value::Object(object)) = serde_json::from_str::<Value>(message) {
+            return of_json(line, &Value::Object(object));
+        }
+    }
+    line.level = level_of(message);
+    if line.time.is_none() {
+        line.time = time_inside(message);
+    }
+    line
+}
+
+/// Removes escape sequences; most lines have none and stay as they are.
+pub fn without_ansi(text: &str) -> Cow<'_, str> {
+    if memchr::memchr2(0x1b, 0x08, text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\u{1b}' => match characters.peek() {
+                Some('[') => {
+                    characters.next();
+                    for part in characters.by_ref() {
+                        if ('\u{40}'..='\u{7e}').contains(&part) {
+                            break;
+                        }
+                    }
+                }
+                Some(']') => {
+                    for part in characters.by_ref() {
+                        if part == '\u{7}' || part == '\u{1b}' {
+                            break;
+                        }
+                    }
+                    if characters.peek() == Some(&'\\') {
+                        characters.next();
+                    }
+                }
+                _ => {
+                    characters.next();
+                }
+            },
+            '\u{8}' => {}
+            _ => clean.push(c),
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// `web-1  | message`, as compose prints it.
+fn container_prefix(text: &str) -> Option<(&str, usize)> {
+    let bar = text.as_bytes().iter().take(64).position(|byte| *byte == b'|')?;
+    let name = text[..bar].trim_end();
+    let fits = !name.is_empty()
+        && bar > name.len()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
+        && name.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let end = bar + 1 + usize::from(text[bar + 1..].starts_with(' '));
+    fits.then_some((name, end))
+}
+
+/// `job<TAB>step<TAB>`, as `gh run view --log` prints it.
+fn job_and_step(text: &str) -> usize {
+    let mut tabs = memchr::memchr_iter(b'\t', text.as_bytes());
+    let (Some(first), Some(second)) = (tabs.next(), tabs.next()) else { return 0 };
+    if first == 0 || second > 240 {
+        return 0;
+    }
+    let rest = &text[second + 1..];
+    let junk = rest.char_indices().take(6).find(|(_, c)| c.is_ascii_digit()).map_or(0, |(at, _)| at);
+    if time::leading(&rest[junk..]).is_some() { second + 1 + junk } else { 0 }
+}
+
+/// `ecs/web/0123…`, the stream name in an export of CloudWatch Logs.
+fn log_stream(text: &str) -> Option<(&str, usize)> {
+    let end = text.find(' ')?;
+    let name = &text[..end];
+    let id = name.rsplit('/').next()?;
+    let is_task = id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    (is_task && name.contains('/')).then_some((name, end + 1))
+}
+
+/// `#12 3.456 ` or `#12 [stage 2/4] `: a line of BuildKit.
+fn build_step(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix('#')?.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 || text.as_bytes().get(1 + digits) != Some(&b' ') {
+        return None;
+    }
+    let after = 2 + digits;
+    let rest = &text[after..];
+    let seconds = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let timed = seconds > 1 && rest[..seconds].contains('.') && matches!(rest.as_bytes().get(seconds), Some(b' ') | None);
+    if timed {
+        return Some((after + seconds + 1).min(text.len()));
+    }
+    ["[", "DONE", "ERROR", "CACHED", "CANCELED", "sha256:", "transferring", "exporting", "resolve", "extracting"]
+        .iter()
+        .any(|word| rest.starts_with(word))
+        .then_some(after)
+}
+
+/// Reads the level that a message states about itself.
+pub fn level_of(message: &str) -> Level {
+    let head = message.trim_start();
+    if let Some(rest) = head.strip_prefix("##[").or_else(|| head.strip_prefix("::")) {
+        let word: &str = rest.split([']', ' ', ':']).next().unwrap_or_default();
+        if let Some(level) = Level::named(word) {
+            return level;
+        }
+    }
+    let mut end = head.len().min(160);
+    while !head.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = &head[..end];
+    for key in ["level=", "lvl=", "severity=", "\"level\":", "\"severity\":"] {
+        if let Some(at) = head.find(key) {
+            let value = head[at + key.len()..].trim_start_matches(['"', ' ']);
+            let word = value.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+            if let Some(level) = Level::named(word) {
+                return level;
+            }
+        }
+    }
+    let mut words = 0;
+    let mut start = None;
+    for (at, byte) in head.bytes().chain(std::iter::once(b' ')).enumerate() {
+        match (start, byte.is_ascii_alphabetic()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                start = None;
+                words += 1;
+                if let Some(level) = stated(head, from, at, words) {
+                    return level;
+                }
+                if words > 12 {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    Level::Unknown
+}
+
+/// A word states a level when it is written like one: in capitals, in brackets, or first and before a colon.
+fn stated(head: &str, from: usize, to: usize, words: usize) -> Option<Level> {
+    let word = &head[from..to];
+    if !(3..=11).contains(&word.len()) {
+        return None;
+    }
+    let level = Level::named(word)?;
+    let before = from.checked_sub(1).and_then(|at| head.as_bytes().get(at)).copied();
+    let after = head.as_bytes().get(to).copied();
+    let capitals = word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let bracketed = matches!(before, Some(b'[' | b'(')) && matches!(after, Some(b']' | b')' | b':'));
+    let plain = !matches!(before, Some(b'_' | b'-' | b'.' | b'=' | b'/' | b'\'' | b'"' | b'`'))
+        && !matches!(after, Some(b'_' | b'-' | b'.' | b'=' | b'\'' | b'"' | b'`'));
+    let leads = words <= 1 && after == Some(b':');
+    (capitals && plain && words <= 8 || bracketed || leads).then_some(level)
+}
+
+/// Finds a time near the start of a message: `[2026-05-01 10:00:00 +0000] …`, `time="2026-…"`.
+fn time_inside(message: &str) -> Option<Timestamp> {
+    let mut end = message.len().min(48);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = message[..end].as_bytes();
+    let at = (1..head.len()).find(|&at| {
+        head[at].is_ascii_digit() && matches!(head[at - 1], b'[' | b'"' | b'=' | b' ' | b'(') && matches!(head.get(at + 4), Some(b'-' | b'/'))
+    })?;
+    time::leading(&message[at..]).map(|(time, _)| time)
+}
+
+fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
+    let first = |names: &[&str]| names.iter().find_map(|name| value.get(name).filter(|found| !found.is_null()));
+    if let (Some(Value::String(log)), true) = (value.get("log"), value.get("time").is_some() || value.get("stream").is_some()) {
+        // A line of docker's json-file driver: what the container printed is inside.
+        let inner = read(log.trim_end_matches(['\n', '\r']));
+        let time = first(&["time", "timestamp"]).and_then(time::of_value).or(inner.time);
+        let text = inner.text.into_owned();
+        return Line { text: Cow::Owned(text), time, ..inner_owned(inner.message_at, inner.level, inner.entity, inner.source, inner.body) };
+    }
+    if let Some(time) = first(&["time", "timestamp", "@timestamp", "ts", "t", "date", "asctime"]).and_then(time::of_value) {
+        line.time = Some(time);
+    }
+    line.level = first(&["level", "severity", "lvl", "log.level", "levelname", "@l", "s", "loglevel"])
+        .map_or(Level::Unknown, level_of_value);
+    let mut body = String::new();
+    for names in [
+        &["message", "msg", "@m", "@mt", "event", "log", "Message", "short_message"][..],
+        &["error", "err", "exception", "@x", "exc_info", "reason", "cause"],
+        &["stack", "stack_trace", "stacktrace", "error.stack", "error.stack_trace", "exception.stacktrace", "trace"],
+    ] {
+        if let Some(found) = first(names) {
+            push_said(&mut body, found, 0);
+        }
+    }
+    if !body.is_empty() {
+        line.body = Some(body);
+    } else {
+        line.level = line.level.max(level_of(line.message()));
+    }
+    line
+}
+
+fn inner_owned<'t>(message_at: usize, level: Level, entity: Option<String>, source: Option<Source>, body: Option<String>) -> Line<'t> {
+    Line { message_at, level, entity, source, body, ..Line::default() }
+}
+
+fn level_of_value(value: &Value) -> Level {
+    match value {
+        Value::String(name) => match name.as_str() {
+            "E" => Level::Error,
+            "F" => Level::Fatal,
+            "W" => Level::Warn,
+            "I" => Level::Info,
+            name => Level::named(name).unwrap_or_default(),
+        },
+        // The numbers of bunyan and pino.
+        Value::Number(number) => match number.as_u64() {
+            Some(60..) => Level::Fatal,
+            Some(50..) => Level::Error,
+            Some(40..) => Level::Warn,
+            Some(30..) => Level::Info,
+            Some(20..) => Level::Debug,
+            _ => Level::Unknown,
+        },
+        _ => Level::Unknown,
+    }
+}
+
+/// Writes the texts of a value, one a line; errors come as objects with a message and a stack.
+fn push_said(body: &mut String, value: &Value, depth: usize) {
+    match value {
+        Value::String(text) => {
+            for part in text.split(['\n', '\r']).filter(|part| !part.trim().is_empty()) {
+                if !body.is_empty() {
+                    body.push('\n');
+                }
+                body.push_str(&without_ansi(part));
+            }
+        }
+        Value::Object(object) if depth < 3 => {
+            for name in ["type", "name", "code", "message", "msg", "detail", "stack", "stack_trace", "cause", "errors"] {
+                if let Some(found) = object.get(name) {
+                    push_said(body, found, depth + 1);
+                }
+            }
+        }
+        Value::Array(list) if depth < 3 => list.iter().take(50).for_each(|item| push_said(body, item, depth + 1)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, message: &str, level: Level) -> Line<'_> {
+        let line = read(raw);
+        assert_eq!((line.message(), line.level), (message, level), "{raw}");
+        line
+    }
+
+    #[test]
+    fn prefixes_are_told_from_the_message() {
+        check("2026-05-01T10:00:00.1234567Z ##[error]Process failed", "##[error]Process failed", Level::Error);
+        let line = check("web-1  | ERROR: no route", "ERROR: no route", Level::Error);
+        assert_eq!(line.entity.as_deref(), Some("web-1"));
+        let line = check("#12 3.456 npm error code EUSAGE", "npm error code EUSAGE", Level::Unknown);
+        assert_eq!(line.source, Some(Source::DockerBuild));
+        check("build\tRun tests\t2026-05-01T10:00:00.1Z FAIL src/a.test.ts", "FAIL src/a.test.ts", Level::Error);
+        check("\u{1b}[31mFATAL\u{1b}[0m boom", "FATAL boom", Level::Fatal);
+    }
+
+    #[test]
+    fn levels_are_stated_not_mentioned() {
+        check("an error occurred", "an error occurred", Level::Unknown);
+        check("time=x level=warning msg=\"error\"", "time=x level=warning msg=\"error\"", Level::Warn);
+        check("[INFO] 0 errors", "[INFO] 0 errors", Level::Info);
+        check("error: cannot open", "error: cannot open", Level::Error);
+    }
+
+    #[test]
+    fn json_lines_are_decoded() {
+        let raw = r#"{"level":50,"time":1777629600000,"msg":"boom","err":{"type":"Error","stack":"Error: x\n    at y"}}"#;
+        let line = read(raw);
+        assert_eq!(line.level, Level::Error);
+        assert_eq!(line.body.as_deref(), Some("boom\nError\nError: x\n    at y"));
+        assert_eq!(line.time.map(|time| time.to_string()).as_deref(), Some("2026-05-01T10:00:00Z"));
+        let line = read(r#"{"log":"2026/05/01 10:00:00 [emerg] bind() failed\n","stream":"stderr","time":"2026-05-01T10:00:01Z"}"#);
+        assert_eq!((line.text.as_ref(), line.level), ("2026/05/01 10:00:00 [emerg] bind() failed", Level::Fatal));
+    }
+}

@@ -1,0 +1,145 @@
+//! Reads the usual time formats of logs.
+
+use jiff::Timestamp;
+
+/// Reads a date and time at the start of a text; returns it with the number of bytes that it takes.
+///
+/// Known are ISO 8601 and its relatives (`2026-05-01T10:00:00.123Z`, `2026/05/01 10:00:00`, `… +0200`, `…,123`),
+/// and the form of access logs (`01/May/2026:10:00:00 +0000`). A time without a zone is taken for UTC.
+pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
+    let bytes = text.as_bytes();
+    if bytes.len() < 19 {
+        return None;
+    }
+    if bytes[2] == b'/' && bytes[6] == b'/' && bytes[11] == b':' {
+        return access_log(bytes);
+    }
+    let separator = bytes[4];
+    if !(separator == b'-' || separator == b'/') || bytes[7] != separator || !matches!(bytes[10], b'T' | b' ' | b't') {
+        return None;
+    }
+    let (year, month, day) = (number(bytes, 0, 4)?, number(bytes, 5, 2)?, number(bytes, 8, 2)?);
+    let (seconds, mut at) = clock(bytes, 11)?;
+    let (nanos, after) = fraction(bytes, at);
+    at = after;
+    let (offset, end) = zone(bytes, at);
+    Some((timestamp(year, month, day, seconds - offset, nanos)?, end))
+}
+
+/// Reads a whole string, or a number of seconds or milliseconds since 1970.
+pub fn of_value(value: &serde_json::Value) -> Option<Timestamp> {
+    if let Some(text) = value.as_str() {
+        return leading(text).map(|(time, _)| time);
+    }
+    if let Some(text) = value.get("$date").and_then(|date| date.as_str()) {
+        return leading(text).map(|(time, _)| time);
+    }
+    let number = value.as_f64()?;
+    match number {
+        1e8..1e11 => Timestamp::from_millisecond((number * 1000.0) as i64).ok(),
+        1e11..1e14 => Timestamp::from_millisecond(number as i64).ok(),
+        1e14..1e17 => Timestamp::from_microsecond(number as i64).ok(),
+        1e17..1e19 => Timestamp::from_nanosecond(number as i128).ok(),
+        _ => None,
+    }
+}
+
+fn access_log(bytes: &[u8]) -> Option<(Timestamp, usize)> {
+    const MONTHS: [&[u8]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let month = MONTHS.iter().position(|name| *name == &bytes[3..6])? as i64 + 1;
+    let (day, year) = (number(bytes, 0, 2)?, number(bytes, 7, 4)?);
+    let (seconds, at) = clock(bytes, 12)?;
+    let (offset, end) = zone(bytes, at);
+    Some((timestamp(year, month, day, seconds - offset, 0)?, end))
+}
+
+fn clock(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    if bytes.get(at + 2) != Some(&b':') || bytes.get(at + 5) != Some(&b':') {
+        return None;
+    }
+    let (hours, minutes, seconds) = (number(bytes, at, 2)?, number(bytes, at + 3, 2)?, number(bytes, at + 6, 2)?);
+    (hours < 24 && minutes < 60 && seconds <= 60).then_some((hours * 3600 + minutes * 60 + seconds, at + 8))
+}
+
+fn fraction(bytes: &[u8], at: usize) -> (i32, usize) {
+    if !matches!(bytes.get(at), Some(b'.' | b',')) || !bytes.get(at + 1).is_some_and(u8::is_ascii_digit) {
+        return (0, at);
+    }
+    let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut nanos = 0;
+    for place in 0..9 {
+        let digit = if place < digits { i32::from(bytes[at + 1 + place] - b'0') } else { 0 };
+        nanos = nanos * 10 + digit;
+    }
+    (nanos, at + 1 + digits)
+}
+
+/// Reads `Z`, `+02:00`, ` +0200` or ` UTC`; returns seconds east of UTC.
+fn zone(bytes: &[u8], at: usize) -> (i64, usize) {
+    let rest = &bytes[at.min(bytes.len())..];
+    if matches!(rest.first(), Some(b'Z' | b'z')) {
+        return (0, at + 1);
+    }
+    if rest.starts_with(b" UTC") {
+        return (0, at + 4);
+    }
+    let spaces = usize::from(rest.first() == Some(&b' '));
+    let sign = match rest.get(spaces) {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ => return (0, at),
+    };
+    let start = at + spaces + 1;
+    let Some(hours) = number(bytes, start, 2) else { return (0, at) };
+    let colon = usize::from(bytes.get(start + 2) == Some(&b':'));
+    match number(bytes, start + 2 + colon, 2) {
+        Some(minutes) if hours < 24 && minutes < 60 => (sign * (hours * 3600 + minutes * 60), start + 4 + colon),
+        _ => (0, at),
+    }
+}
+
+fn number(bytes: &[u8], at: usize, digits: usize) -> Option<i64> {
+    let part = bytes.get(at..at + digits)?;
+    part.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+}
+
+/// Counts days the way of the proleptic Gregorian calendar.
+fn timestamp(year: i64, month: i64, day: i64, seconds: i64, nanos: i32) -> Option<Timestamp> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9000).contains(&year) {
+        return None;
+    }
+    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (era, of_era) = (y / 400, y % 400);
+    let of_year = (153 * m + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Timestamp::new(days * 86_400 + seconds, nanos).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str, rest: &str) {
+        let (time, end) = leading(text).expect("a time");
+        assert_eq!((time.to_string().as_str(), &text[end..]), (expected, rest));
+    }
+
+    #[test]
+    fn reads_the_usual_formats() {
+        check("2026-05-01T10:00:00Z x", "2026-05-01T10:00:00Z", " x");
+        check("2026-05-01T10:00:00.123456+09:00 x", "2026-05-01T01:00:00.123456Z", " x");
+        check("2026-02-28 23:59:59,5 INFO", "2026-02-28T23:59:59.5Z", " INFO");
+        check("2024/02/29 00:00:00 [emerg]", "2024-02-29T00:00:00Z", " [emerg]");
+        check("2026-05-01 10:00:00 +0200] x", "2026-05-01T08:00:00Z", "] x");
+        check("01/May/2026:10:00:00 +0000] x", "2026-05-01T10:00:00Z", "] x");
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for text in ["", "2026-05-01", "2026-13-01T10:00:00Z", "hello world, how are you", "2026-05-01T25:00:00Z"] {
+            assert_eq!(leading(text), None, "{text}");
+        }
+    }
+}

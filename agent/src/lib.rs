@@ -1,0 +1,6 @@
+//! The agent: it alone knows files, the terminal and the clock, and decides nothing that the analyzer could decide.
+
+pub mod cli;
+pub mod formats;
+pub mod input;
+pub mod samples;

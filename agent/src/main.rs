@@ -1,0 +1,7 @@
+//! The binary `medic`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    medic::cli::run()
+}

@@ -1,0 +1,309 @@
+//! Checks of images: their references, whether they exist, and what they run on.
+
+use super::task_definition::{not_described, per_container, unknown, violated};
+use super::{Check, CheckResult, Outcome};
+use crate::snapshot::{Container, ContainerDefinition, Image, Part, Snapshot, Task, TaskDefinition};
+
+pub fn image_reference_valid(snapshot: &Snapshot) -> Vec<CheckResult> {
+    per_container(Check::ImageReferenceValid, snapshot, |_, container| {
+        Some(match Reference::parse(&container.image) {
+            Ok(_) => Outcome::Holds,
+            Err(because) => violated("image", container.image.as_str(), because),
+        })
+    })
+}
+
+pub fn image_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
+    let images = match &snapshot.images {
+        Part::Known(images) => images,
+        Part::Unknown { reason } => return vec![not_described(Check::ImageExists, "images", reason)],
+    };
+    per_container(Check::ImageExists, snapshot, |_, container| {
+        let (registry, repository) = ecr_repository(&container.image)?;
+        let reference = Reference::parse(&container.image).ok()?;
+        let in_registry = |image: &&Image| image.registry_id.is_empty() || image.registry_id == registry;
+        let described: Vec<&Image> =
+            images.iter().filter(|image| image.repository_name == repository).filter(in_registry).collect();
+        if described.is_empty() {
+            return Some(unknown(format!("images of repository {repository}")));
+        }
+        Some(exists_among(&reference, &described))
+    })
+}
+
+fn exists_among(reference: &Reference<'_>, described: &[&Image]) -> Outcome {
+    let repository = reference.path;
+    let (field, value, found) = match reference.digest {
+        Some(digest) => ("image digest", digest, described.iter().any(|image| image.image_digest == digest)),
+        None => {
+            let tag = reference.tag.unwrap_or("latest");
+            (
+                "image tag",
+                tag,
+                described.iter().any(|image| image.image_tags.iter().any(|known| known == tag)),
+            )
+        }
+    };
+    if found {
+        return Outcome::Holds;
+    }
+    let newest = described.iter().max_by_key(|image| (image.image_pushed_at, &image.image_tags));
+    let hint = match newest.and_then(|image| image.image_tags.first()) {
+        Some(tag) => format!("; the newest of them has the tag {tag}"),
+        None => String::new(),
+    };
+    let because =
+        format!("it is not among the {} images described in repository {repository}{hint}", described.len());
+    violated(field, value, because)
+}
+
+/// Compares with what tasks said: a registry is not asked for the platforms of its images.
+pub fn image_architecture_matches(snapshot: &Snapshot) -> Vec<CheckResult> {
+    let tasks = match &snapshot.tasks {
+        Part::Known(tasks) => tasks,
+        Part::Unknown { reason } => {
+            return vec![not_described(Check::ImageArchitectureMatches, "tasks", reason)];
+        }
+    };
+    per_container(Check::ImageArchitectureMatches, snapshot, |scope, container| {
+        let definition = scope.definition;
+        let ran = |task: &&Task| task.task_definition_arn.as_deref().is_some_and(|arn| definition.is(arn));
+        let tasks: Vec<&Task> = tasks.iter().filter(ran).collect();
+        if let Some((task, said)) =
+            tasks.iter().find_map(|task| Some((task, wrong_platform(task, definition, container)?)))
+        {
+            let because = format!("task {} could not run the image: {said}", task.id());
+            return Some(violated("runtimePlatform.cpuArchitecture", architecture(definition), because));
+        }
+        let worked =
+            |ran: &Container| ran.health_status.as_deref() == Some("HEALTHY") || ran.exit_code == Some(0);
+        let ran = |task: &&Task| task.containers.iter().any(|ran| ran.name == container.name && worked(ran));
+        if tasks.iter().any(ran) {
+            return Some(Outcome::Holds);
+        }
+        Some(unknown(format!("the platform that the image of container {} was built for", container.name)))
+    })
+}
+
+/// Returns what the task said, if it said that the image is for another platform.
+fn wrong_platform<'a>(
+    task: &'a Task,
+    definition: &TaskDefinition,
+    container: &ContainerDefinition,
+) -> Option<&'a str> {
+    const SIGNS: [&str; 4] = [
+        "descriptor matching platform",
+        "no match for platform",
+        "no matching manifest for",
+        "exec format error",
+    ];
+    let says_so = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        SIGNS.iter().any(|sign| lower.contains(sign))
+    };
+    let own =
+        task.containers.iter().find(|ran| ran.name == container.name).and_then(|ran| ran.reason.as_deref());
+    if let Some(reason) = own.filter(|reason| says_so(reason)) {
+        return Some(reason);
+    }
+    let is_meant = |reason: &&str| {
+        definition.container_definitions.len() == 1
+            || !container.image.is_empty() && reason.contains(container.image.as_str())
+    };
+    task.stopped_reason.as_deref().filter(|reason| says_so(reason)).filter(is_meant)
+}
+
+fn architecture(definition: &TaskDefinition) -> &str {
+    let platform = definition.runtime_platform.as_ref();
+    platform
+        .and_then(|platform| platform.cpu_architecture.as_deref())
+        .unwrap_or("not set (X86_64 on Fargate)")
+}
+
+/// Whether a part of the text still has to be replaced by a value.
+pub(super) fn has_placeholder(text: &str) -> bool {
+    let open = ["${", "{{", "$(", "<"];
+    open.iter().any(|open| text.contains(open)) || text.starts_with('$')
+}
+
+/// Returns account and repository of an image in ECR.
+pub(super) fn ecr_repository(image: &str) -> Option<(&str, &str)> {
+    let reference = Reference::parse(image).ok()?;
+    let host: Vec<&str> = reference.host?.split('.').collect();
+    match host.as_slice() {
+        [account, "dkr", "ecr" | "ecr-fips", _, "amazonaws", ..]
+        | [account, "dkr-ecr" | "dkr-ecr-fips", _, "on", ..] => Some((account, reference.path)),
+        _ => None,
+    }
+}
+
+/// The parts of an image reference.
+struct Reference<'a> {
+    host: Option<&'a str>,
+    path: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+impl<'a> Reference<'a> {
+    /// Reads `[host[:port]/]path[:tag][@digest]`, or tells what is wrong with it.
+    fn parse(text: &'a str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err("the container has no image");
+        }
+        if has_placeholder(text) {
+            return Err("a placeholder was not replaced by its value");
+        }
+        if text.contains(char::is_whitespace) {
+            return Err("an image reference contains no white space");
+        }
+        if text.contains("://") {
+            return Err("an image reference starts with the host of the registry, without a scheme");
+        }
+        let (named, digest) = match text.split_once('@') {
+            Some((named, digest)) => (named, Some(digest)),
+            None => (text, None),
+        };
+        if digest.is_some_and(|digest| !is_digest(digest)) {
+            return Err("a digest is `sha256:` and 64 hexadecimal digits");
+        }
+        if named.contains("::") {
+            return Err("two colons follow each other, so the tag or what comes before it is empty");
+        }
+        let (name, tag) = match named.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (named, None),
+        };
+        if tag == Some("") {
+            return Err("the tag after the colon is empty");
+        }
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err("a tag has up to 128 letters, digits, dots, dashes and underscores");
+        }
+        let (host, path) = match name.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (Some(host), path),
+            _ => (None, name),
+        };
+        if host
+            .is_some_and(|host| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err()))
+        {
+            return Err("the port of the registry is not a number");
+        }
+        if path.contains(|c: char| c.is_ascii_uppercase()) {
+            return Err("the name of a repository has no upper-case letters");
+        }
+        if !path.split('/').all(is_path_component) {
+            return Err("the name of the repository is not valid");
+        }
+        Ok(Reference { host, path, tag, digest })
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_tag(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = text.as_bytes();
+    bytes.len() <= 128 && is_word(bytes[0]) && bytes.iter().all(|byte| is_word(*byte) || b".-".contains(byte))
+}
+
+/// Whether letters and digits are joined by one dot, one or two underscores, or dashes.
+fn is_path_component(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let joints = text.split(is_word).filter(|joint| !joint.is_empty());
+    let mut joints_fit =
+        joints.map(|joint| matches!(joint, "." | "_" | "__") || joint.bytes().all(|byte| byte == b'-'));
+    text.starts_with(is_word) && text.ends_with(is_word) && joints_fit.all(|fits| fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(image: &str, expected: Result<(), &str>) {
+        let said = Reference::parse(image).map(|_| ());
+        match (&said, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(because), Err(part)) if because.contains(part) => {}
+            _ => panic!("{image}: {said:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn references_of_images() {
+        check("nginx", Ok(()));
+        check("library/nginx:1.27", Ok(()));
+        check("localhost:5000/web:v1", Ok(()));
+        check("111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web:v1.2_3-rc", Ok(()));
+        check("quay.io/a__b/c.d-e--f", Ok(()));
+        check(&format!("web@sha256:{}", "0a".repeat(32)), Ok(()));
+        check("web@sha256:0a", Err("64"));
+        check("web:", Err("empty"));
+        check("registry.example.com/web::v1", Err("two colons"));
+        check("web:v1:v2", Err("not valid"));
+        check("Shop/web", Err("upper-case"));
+        check("registry.example.com/Web:v1", Err("upper-case"));
+        check("web:${TAG}", Err("placeholder"));
+        check("<IMAGE1_NAME>", Err("placeholder"));
+        check(" web", Err("white space"));
+        check("https://registry.example.com/web", Err("scheme"));
+        check("registry.example.com//web", Err("not valid"));
+        check("", Err("no image"));
+    }
+
+    #[test]
+    fn only_a_registry_of_ecr_has_an_account() {
+        let image = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web:v1";
+        assert_eq!(ecr_repository(image), Some(("111122223333", "shop/web")));
+        assert_eq!(ecr_repository("public.ecr.aws/nginx/nginx"), None);
+    }
+
+    #[test]
+    fn an_image_is_looked_for_in_its_own_repository() {
+        use super::super::task_definition::tests::{SENSIBLE, check};
+        let app = "task definition web:12, container app";
+        let image = |repository: &str, tag: &str| {
+            format!(
+                r#"[{{"registryId": "111122223333", "repositoryName": "{repository}", "imageTags": ["{tag}"]}}]"#
+            )
+        };
+        for (repository, tag, expected) in [
+            ("web", "v1", "holds"),
+            ("web", "v2", "image tag = v1"),
+            ("api", "v1", "no images of repository web"),
+        ] {
+            let images = image(repository, tag);
+            let parts = [SENSIBLE.as_slice(), &[("images", &images)]].concat();
+            check(Check::ImageExists, &parts, &[&format!("{app}: {expected}")]);
+        }
+    }
+
+    #[test]
+    fn a_task_can_say_that_the_platform_is_wrong() {
+        use super::super::task_definition::tests::{SENSIBLE, check};
+        let app = "task definition web:12, container app";
+        let task = |said: &str| {
+            let arn = "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12";
+            format!(r#"[{{"taskArn": "t/1", "taskDefinitionArn": "{arn}", {said}}}]"#)
+        };
+        let pull = "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'";
+        for (said, expected) in [
+            (
+                format!(r#""stoppedReason": "{pull}""#),
+                "runtimePlatform.cpuArchitecture = not set (X86_64 on Fargate)",
+            ),
+            (r#""containers": [{"name": "app", "healthStatus": "HEALTHY"}]"#.to_owned(), "holds"),
+            (
+                r#""containers": []"#.to_owned(),
+                "no the platform that the image of container app was built for",
+            ),
+        ] {
+            let tasks = task(&said);
+            let parts = [SENSIBLE.as_slice(), &[("tasks", &tasks)]].concat();
+            check(Check::ImageArchitectureMatches, &parts, &[&format!("{app}: {expected}")]);
+        }
+    }
+}

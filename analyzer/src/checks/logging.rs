@@ -1,0 +1,43 @@
+//! Checks of log configurations.
+
+use super::task_definition::{Scope, per_container, violated};
+use super::{Check, CheckResult, Outcome};
+use crate::snapshot::{LogConfiguration, Snapshot};
+
+pub fn log_group_configured(snapshot: &Snapshot) -> Vec<CheckResult> {
+    per_container(Check::LogGroupConfigured, snapshot, |scope, container| {
+        let configuration = container.log_configuration.as_ref()?;
+        (configuration.log_driver.as_deref() == Some("awslogs"))
+            .then(|| awslogs_is_complete(scope, configuration))
+    })
+}
+
+fn awslogs_is_complete(scope: &Scope<'_>, configuration: &LogConfiguration) -> Outcome {
+    // The agent of an EC2 instance knows its region and needs no prefix.
+    let needed: &[&str] = match scope.runs_on_fargate() {
+        true => &["awslogs-group", "awslogs-region", "awslogs-stream-prefix"],
+        false => &["awslogs-group"],
+    };
+    let is_empty =
+        |option: &&&str| configuration.options.get(**option).is_none_or(|value| value.trim().is_empty());
+    match needed.iter().find(is_empty) {
+        None => Outcome::Holds,
+        Some(option) => violated(
+            format!("logConfiguration.options.{option}"),
+            "not set",
+            format!("without {option} the awslogs driver cannot start the container"),
+        ),
+    }
+}
+
+pub fn log_driver_blocking(snapshot: &Snapshot) -> Vec<CheckResult> {
+    per_container(Check::LogDriverBlocking, snapshot, |_, container| {
+        let configuration = container.log_configuration.as_ref()?;
+        if configuration.options.get("mode").map(String::as_str) != Some("blocking") {
+            return Some(Outcome::Holds);
+        }
+        let because =
+            format!("container {} hangs on its output while its logs cannot be delivered", container.name);
+        Some(violated("logConfiguration.options.mode", "blocking", because))
+    })
+}

@@ -1,0 +1,372 @@
+//! Checks of ports between load balancers, services and containers.
+
+use std::collections::BTreeSet;
+
+use super::task_definition::{
+    network_mode, not_described, one_per_subject, per_container, planned_definitions, subject_of, unknown,
+    violated,
+};
+use super::{Check, CheckResult, Outcome};
+use crate::snapshot::{
+    ContainerDefinition, LoadBalancer, Part, PortMapping, Service, Snapshot, TargetGroup, TargetHealth, Task,
+    TaskDefinition,
+};
+
+pub fn target_port_matches_container(snapshot: &Snapshot) -> Vec<CheckResult> {
+    let check = Check::TargetPortMatchesContainer;
+    let targets = match &snapshot.target_health {
+        Part::Known(targets) => targets,
+        Part::Unknown { reason } => return vec![not_described(check, "target health", reason)],
+    };
+    if let Part::Unknown { reason } = &snapshot.services {
+        return vec![not_described(check, "services", reason)];
+    }
+    if let Part::Unknown { reason } = &snapshot.task_definitions {
+        return vec![not_described(check, "task definitions", reason)];
+    }
+    let mut results = Vec::new();
+    for target in targets.iter().filter(|target| !target.is_leaving() && is_server(snapshot, target)) {
+        let Some(port) = target.target.port else { continue };
+        let Some(outcome) = target_port(snapshot, target, port) else { continue };
+        results.push(CheckResult { check, subject: format!("target {}", target.address()), outcome });
+    }
+    one_per_subject(results)
+}
+
+fn is_server(snapshot: &Snapshot, target: &TargetHealth) -> bool {
+    let mut groups = snapshot.target_groups.items().iter();
+    let group =
+        groups.find(|group| target.target_group_arn.as_deref() == Some(group.target_group_arn.as_str()));
+    let kind = group.and_then(|group| group.target_type.as_deref());
+    matches!(kind, None | Some("ip" | "instance"))
+}
+
+fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<Outcome> {
+    let services = services_behind(snapshot, target);
+    if services.is_empty() {
+        let is_foreign = target.target_group_arn.is_some();
+        return (!is_foreign).then(|| unknown(format!("the service behind target {}", target.address())));
+    }
+    let definitions: Vec<&TaskDefinition> =
+        services.iter().flat_map(|service| running_definitions(snapshot, service)).collect();
+    if definitions.is_empty() {
+        return Some(unknown(format!("task definition of {}", subject_of(services[0]))));
+    }
+    if target.health.state.as_deref() == Some("healthy") {
+        return Some(Outcome::Holds);
+    }
+    let ports = open_ports(&definitions, &services);
+    let given = snapshot.tasks.items().iter().flat_map(|task| &task.containers);
+    let mut given = given.flat_map(|container| &container.network_bindings);
+    if ports.fixed.contains(&port) || given.any(|binding| binding.host_port == Some(port)) {
+        return Some(Outcome::Holds);
+    }
+    if ports.dynamic {
+        return Some(unknown("the host ports that the tasks were given"));
+    }
+    let because = format!("the target is registered on port {port}, but {}", ports.in_words(&definitions));
+    Some(violated("Target.Port", port.to_string(), because))
+}
+
+/// Returns the services whose tasks the target is one of: by target group, by address,
+/// or because only one service has a load balancer.
+fn services_behind<'a>(snapshot: &'a Snapshot, target: &TargetHealth) -> Vec<&'a Service> {
+    let services = snapshot.services.items().iter().filter(|service| !service.load_balancers.is_empty());
+    if let Some(arn) = &target.target_group_arn {
+        return services.filter(|service| service.load_balancers.iter().any(|one| one.serves(arn))).collect();
+    }
+    let has_address = |task: &&Task| {
+        let mut interfaces = task.containers.iter().flat_map(|container| &container.network_interfaces);
+        interfaces
+            .any(|interface| interface.private_ipv4_address.as_deref() == Some(target.target.id.as_str()))
+    };
+    let task = snapshot.tasks.items().iter().find(has_address);
+    let group = task.and_then(|task| task.group.as_deref()).and_then(|group| group.strip_prefix("service:"));
+    let services: Vec<&Service> = services.collect();
+    let named: Vec<&Service> =
+        services.iter().copied().filter(|service| Some(service.name()) == group).collect();
+    match (named.is_empty(), services.len()) {
+        (false, _) => named,
+        (true, 1) => services,
+        (true, _) => Vec::new(),
+    }
+}
+
+/// Returns what the deployments of the service run.
+fn running_definitions<'a>(snapshot: &'a Snapshot, service: &Service) -> Vec<&'a TaskDefinition> {
+    let mut references: BTreeSet<&str> = service.task_definition.as_deref().into_iter().collect();
+    references
+        .extend(service.deployments.iter().filter_map(|deployment| deployment.task_definition.as_deref()));
+    let is_run = |definition: &&TaskDefinition| references.iter().any(|reference| definition.is(reference));
+    snapshot.task_definitions.items().iter().filter(is_run).collect()
+}
+
+pub fn health_check_port_exposed(snapshot: &Snapshot) -> Vec<CheckResult> {
+    let check = Check::HealthCheckPortExposed;
+    let groups = match &snapshot.target_groups {
+        Part::Known(groups) => groups,
+        Part::Unknown { reason } => return vec![not_described(check, "target groups", reason)],
+    };
+    let services = match &snapshot.services {
+        Part::Known(services) => services,
+        Part::Unknown { reason } => return vec![not_described(check, "services", reason)],
+    };
+    let mut results = Vec::new();
+    for service in services.iter().filter(|service| service.is_active()) {
+        let arns: BTreeSet<&str> = service.load_balancers.iter().flat_map(target_groups_of).collect();
+        for arn in arns {
+            let group = groups.iter().find(|group| group.target_group_arn == arn);
+            let subject =
+                format!("target group {}", group.map_or_else(|| name_of_group(arn), TargetGroup::name));
+            let outcome = match group {
+                Some(group) => health_check_port(snapshot, service, group),
+                None => unknown(subject.clone()),
+            };
+            results.push(CheckResult { check, subject, outcome });
+        }
+    }
+    one_per_subject(results)
+}
+
+fn target_groups_of(balancer: &LoadBalancer) -> Vec<&str> {
+    let alternate = balancer.advanced_configuration.as_ref();
+    let alternate = alternate.and_then(|configuration| configuration.alternate_target_group_arn.as_deref());
+    balancer.target_group_arn.as_deref().into_iter().chain(alternate).collect()
+}
+
+fn name_of_group(arn: &str) -> &str {
+    arn.rsplit('/').nth(1).unwrap_or(arn)
+}
+
+fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup) -> Outcome {
+    let asked = match group.health_check_port.as_deref() {
+        None => return unknown(format!("health check port of target group {}", group.name())),
+        Some("traffic-port") => return Outcome::Holds,
+        Some(asked) => asked,
+    };
+    let definitions = match planned_definitions(snapshot, service) {
+        Ok(definitions) => definitions,
+        Err(outcome) => return outcome,
+    };
+    let ports = open_ports(&definitions, &[service]);
+    if asked.parse::<i64>().is_ok_and(|port| ports.fixed.contains(&port)) {
+        return Outcome::Holds;
+    }
+    let because = match ports.dynamic {
+        true => {
+            format!("the health check asks for port {asked}, but each task gets another port of its host")
+        }
+        false => format!("the health check asks for port {asked}, but {}", ports.in_words(&definitions)),
+    };
+    violated("HealthCheckPort", asked, because)
+}
+
+/// The ports on which a load balancer can reach tasks.
+struct Ports {
+    fixed: BTreeSet<i64>,
+    /// Some ports are chosen when a task starts.
+    dynamic: bool,
+}
+
+impl Ports {
+    fn in_words(&self, definitions: &[&TaskDefinition]) -> String {
+        let names = definitions.iter().map(|definition| definition.name()).collect::<Vec<_>>().join(", ");
+        let ports = self.fixed.iter().take(8).map(i64::to_string).collect::<Vec<_>>().join(", ");
+        match ports.is_empty() {
+            true => format!("the containers of {names} expose no port"),
+            false => format!("the containers of {names} expose only {ports}"),
+        }
+    }
+}
+
+fn open_ports(definitions: &[&TaskDefinition], services: &[&Service]) -> Ports {
+    let on_fargate = services.iter().any(|service| service.runs_on_fargate());
+    let mut ports = Ports { fixed: BTreeSet::new(), dynamic: false };
+    for definition in definitions {
+        let mode = network_mode(definition, on_fargate);
+        for mapping in definition.container_definitions.iter().flat_map(|container| &container.port_mappings)
+        {
+            let open = host_ports(mapping, mode);
+            ports.dynamic |= open.is_empty();
+            ports.fixed.extend(open);
+        }
+    }
+    ports
+}
+
+/// Returns the ports of the network interface or host that are mapped; none where they are chosen later.
+fn host_ports(mapping: &PortMapping, mode: &str) -> Vec<i64> {
+    if has_own_ports(mode) {
+        return container_ports(mapping);
+    }
+    mapping.host_port.filter(|port| *port != 0).into_iter().collect()
+}
+
+fn has_own_ports(mode: &str) -> bool {
+    matches!(mode, "awsvpc" | "host")
+}
+
+fn container_ports(mapping: &PortMapping) -> Vec<i64> {
+    let range = mapping.container_port_range.as_deref().and_then(|range| range.split_once('-'));
+    let bound = |text: &str| text.trim().parse::<u16>().ok().map(i64::from);
+    if let Some((first, last)) = range.and_then(|(first, last)| Some((bound(first)?, bound(last)?))) {
+        return (first..=last).collect();
+    }
+    mapping.container_port.into_iter().collect()
+}
+
+pub fn host_port_matches(snapshot: &Snapshot) -> Vec<CheckResult> {
+    per_container(Check::HostPortMatches, snapshot, |scope, container| {
+        if container.port_mappings.is_empty() {
+            return None;
+        }
+        let mode = scope.network_mode();
+        let own = has_own_ports(mode);
+        let differs = container.port_mappings.iter().find(|mapping| own && host_port_differs(mapping));
+        if let Some(mapping) = differs {
+            let (host, inside) = (mapping.host_port.unwrap_or(0), mapping.container_port.unwrap_or(0));
+            let because =
+                format!("with the network mode {mode} the host port must be {inside}, as in the container");
+            return Some(violated("portMappings.hostPort", host.to_string(), because));
+        }
+        Some(shared_port(&scope.definition.container_definitions, container, mode).unwrap_or(Outcome::Holds))
+    })
+}
+
+fn host_port_differs(mapping: &PortMapping) -> bool {
+    let host = mapping.host_port.filter(|port| *port != 0);
+    host.zip(mapping.container_port).is_some_and(|(host, inside)| host != inside)
+}
+
+/// Finds a container earlier in the list that takes the same port.
+fn shared_port(
+    containers: &[ContainerDefinition],
+    container: &ContainerDefinition,
+    mode: &str,
+) -> Option<Outcome> {
+    let taken = |container: &ContainerDefinition| -> BTreeSet<(i64, String)> {
+        let mappings = container.port_mappings.iter();
+        let protocol = |mapping: &PortMapping| mapping.protocol.clone().unwrap_or_else(|| "tcp".to_owned());
+        mappings
+            .flat_map(|mapping| {
+                host_ports(mapping, mode).into_iter().map(move |port| (port, protocol(mapping)))
+            })
+            .collect()
+    };
+    let mine = taken(container);
+    for other in containers.iter().take_while(|other| other.name != container.name) {
+        if let Some((port, protocol)) = taken(other).intersection(&mine).next() {
+            let field =
+                if has_own_ports(mode) { "portMappings.containerPort" } else { "portMappings.hostPort" };
+            let because =
+                format!("container {} of the same task already takes {protocol} port {port}", other.name);
+            return Some(violated(field, port.to_string(), because));
+        }
+    }
+    None
+}
+
+pub fn load_balancer_container_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
+    let check = Check::LoadBalancerContainerExists;
+    let services = match &snapshot.services {
+        Part::Known(services) => services,
+        Part::Unknown { reason } => return vec![not_described(check, "services", reason)],
+    };
+    let with_balancer =
+        services.iter().filter(|service| service.is_active() && !service.load_balancers.is_empty());
+    let mut results = Vec::new();
+    for service in with_balancer {
+        let outcome = match planned_definitions(snapshot, service) {
+            Err(outcome) => outcome,
+            Ok(definitions) => {
+                let mut balancers = service.load_balancers.iter();
+                balancers.find_map(|one| missing_container(&definitions, one)).unwrap_or(Outcome::Holds)
+            }
+        };
+        results.push(CheckResult { check, subject: subject_of(service), outcome });
+    }
+    one_per_subject(results)
+}
+
+fn missing_container(definitions: &[&TaskDefinition], balancer: &LoadBalancer) -> Option<Outcome> {
+    let name = balancer.container_name.as_deref()?;
+    for definition in definitions {
+        let Some(container) = definition.container(name) else {
+            let because = format!("{} has no container {name}", definition.name());
+            return Some(violated("loadBalancers.containerName", name, because));
+        };
+        let port = balancer.container_port?;
+        let exposed: BTreeSet<i64> = container.port_mappings.iter().flat_map(container_ports).collect();
+        if !exposed.contains(&port) {
+            let because = format!("container {name} of {} does not expose port {port}", definition.name());
+            return Some(violated("loadBalancers.containerPort", port.to_string(), because));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::task_definition::tests::{SENSIBLE, check, check_changed};
+    use super::*;
+
+    fn check_target(target: &str, expected: &[&str]) {
+        let parts = [SENSIBLE.as_slice(), &[("targetHealth", target)]].concat();
+        check(Check::TargetPortMatchesContainer, &parts, expected);
+    }
+
+    #[test]
+    fn a_target_is_on_a_port_of_a_container() {
+        let state = r#""TargetHealth": {"State": "unhealthy"}"#;
+        let target = |id: &str| format!(r#"[{{"Target": {id}, {state}}}]"#);
+        check_target(&target(r#"{"Id": "10.0.1.5", "Port": 8080}"#), &["target 10.0.1.5:8080: holds"]);
+        check_target(&target(r#"{"Id": "10.0.1.5", "Port": 80}"#), &["target 10.0.1.5:80: Target.Port = 80"]);
+        let leaving =
+            r#"[{"Target": {"Id": "10.0.1.5", "Port": 80}, "TargetHealth": {"State": "draining"}}]"#;
+        check_target(leaving, &[]);
+        let foreign = r#"[{"TargetGroupArn": "tg/api/1", "Target": {"Id": "10.0.1.5", "Port": 80}}]"#;
+        check_target(foreign, &[]);
+    }
+
+    #[test]
+    fn a_health_check_asks_an_exposed_port() {
+        let which = Check::HealthCheckPortExposed;
+        check(which, &SENSIBLE, &["target group web: holds"]);
+        check_changed(which, "traffic-port", "8080", &["target group web: holds"]);
+        check_changed(which, "traffic-port", "80", &["target group web: HealthCheckPort = 80"]);
+    }
+
+    #[test]
+    fn a_port_of_the_host_is_taken_once_and_equal_inside() {
+        let which = Check::HostPortMatches;
+        let app = "task definition web:12, container app";
+        let host = r#""hostPort": 8080"#;
+        check_changed(which, host, r#""hostPort": 80"#, &[&format!("{app}: portMappings.hostPort = 80")]);
+        check_changed(which, host, r#""hostPort": 0"#, &[&format!("{app}: holds")]);
+        let proxy = r#"[{"name": "proxy", "portMappings": [{"containerPort": 8080}]}, {"name": "app","#;
+        let expected = [
+            format!("{app}: portMappings.containerPort = 8080"),
+            "task definition web:12, container proxy: holds".to_owned(),
+        ];
+        check_changed(which, r#"[{"name": "app","#, proxy, &expected.each_ref().map(String::as_str));
+    }
+
+    #[test]
+    fn a_load_balancer_names_a_container_and_its_port() {
+        let which = Check::LoadBalancerContainerExists;
+        check(which, &SENSIBLE, &["service web: holds"]);
+        let (name, port) = (r#""containerName": "app""#, r#""containerPort": 8080}]"#);
+        check_changed(
+            which,
+            name,
+            r#""containerName": "api""#,
+            &["service web: loadBalancers.containerName = api"],
+        );
+        check_changed(
+            which,
+            port,
+            r#""containerPort": 80}]"#,
+            &["service web: loadBalancers.containerPort = 80"],
+        );
+    }
+}

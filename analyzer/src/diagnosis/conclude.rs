@@ -1,0 +1,543 @@
+//! Finds the root cause among findings and puts the diagnosis together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts;
+use super::findings::{self, Draft};
+use super::markers::Scope;
+use super::study::{Group, Kept, Study};
+use super::{
+    Blocker, Diagnosis, Evidence, Finding, Gap, Proof, RuledOut, Seen, TimelineEntry, Verdict, confidence,
+};
+use crate::checks::{Check, CheckResult, Outcome};
+use crate::record::{Level, Place, Source};
+use crate::snapshot::Snapshot;
+use crate::taxonomy::{Class, Severity};
+
+const MOST_EVIDENCE: usize = 10;
+const MOST_TIMELINE: usize = 60;
+
+pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>) -> Diagnosis {
+    let mut checks: Vec<CheckResult> = Check::ALL.iter().flat_map(|check| check.run(snapshot)).collect();
+    checks.sort();
+    let mut ruled_out = BTreeSet::new();
+    let drafts = findings::drafts(&study, snapshot, &checks, &mut ruled_out);
+    let deployments = snapshot.deployment_ids();
+    let told = telling_groups(&study, &deployments, &mut ruled_out);
+    let mut ranked = rank(&drafts);
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut probability = None;
+    let root = ranked.iter().position(|candidate| candidate.is_root());
+    let weak = root.is_some_and(|index| ranked[index].is_weak());
+    match root {
+        Some(index) if !weak || told.is_empty() => {
+            let candidate = ranked.remove(index);
+            let mut finding = finding_of(candidate.draft);
+            add_telling_evidence(&mut finding.evidence, &told);
+            findings.push(finding);
+        }
+        _ => {
+            if let Some((finding, judged)) = unknown(&study, &told, &drafts).or_else(|| by_check(&checks)) {
+                probability = judged;
+                findings.push(finding);
+            } else if let Some(finding) = from_symptoms(&drafts) {
+                findings.push(finding);
+            }
+        }
+    }
+    let has_root_cause = !findings.is_empty();
+    let mut rivals = 0;
+    for candidate in &ranked {
+        rivals += usize::from(candidate.is_root() && !candidate.is_weak() && !candidate.draft.pattern.generic);
+        let mut finding = finding_of(candidate.draft);
+        finding.explained_by = candidate.explained_by.iter().map(|&index| drafts[index].pattern.id.clone()).collect();
+        confidence::settle(&mut finding, 0, None);
+        findings.push(finding);
+    }
+    if has_root_cause {
+        name_explained(&mut findings);
+        confidence::settle(&mut findings[0], rivals, probability);
+        gaps.extend(missing_cause(&findings[0]));
+    }
+    gaps.extend(gaps_of_checks(&findings));
+    gaps.sort();
+    gaps.dedup();
+    let blockers = blockers(&findings, &checks);
+    let verdict = verdict(&study, has_root_cause);
+    let timeline = timeline(&study, &findings);
+    let deployment = facts::facts(&study, snapshot);
+    let seen = Seen { streams: study.streams.len() as u64, ..study.seen };
+    Diagnosis {
+        verdict,
+        findings,
+        has_root_cause,
+        blockers,
+        ruled_out: ruled_out.into_iter().collect(),
+        timeline,
+        gaps,
+        redactions: study.redactions,
+        checks,
+        deployment,
+        seen,
+    }
+}
+
+/// A draft with its place in the order of possible root causes.
+struct Candidate<'d> {
+    draft: &'d Draft<'d>,
+    explained_by: BTreeSet<usize>,
+    order: Order,
+}
+
+/// Smaller is likelier the root cause.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Order {
+    symptom: bool,
+    explained: bool,
+    unproven: bool,
+    weak: bool,
+    away: bool,
+    generic: bool,
+    layer: u8,
+    place: Option<Place>,
+    id: String,
+}
+
+impl Candidate<'_> {
+    fn is_root(&self) -> bool {
+        !self.order.symptom && !self.order.explained
+    }
+
+    /// Whether its records do not say that anything failed.
+    fn is_weak(&self) -> bool {
+        self.order.weak
+    }
+}
+
+fn rank<'d>(drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
+    let mut ranked: Vec<Candidate<'d>> = Vec::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        let explained_by: BTreeSet<usize> = drafts
+            .iter()
+            .enumerate()
+            .filter(|(other, cause)| *other != index && explains(cause, draft) && !explains_back(draft, cause))
+            .map(|(other, _)| other)
+            .collect();
+        let lead = draft.lead();
+        let order = Order {
+            symptom: draft.pattern.symptom,
+            explained: !explained_by.is_empty(),
+            unproven: draft.proof != Proof::Confirmed,
+            weak: lead.is_some_and(|group| is_quiet(&group.first)),
+            away: lead.is_some_and(|group| is_away(draft.pattern.class, group.first.source)),
+            generic: draft.pattern.generic,
+            layer: layer(draft.pattern.class),
+            place: lead.map(|group| group.first.place.clone()),
+            id: draft.pattern.id.clone(),
+        };
+        ranked.push(Candidate { draft, explained_by, order });
+    }
+    ranked.sort_by(|a, b| a.order.cmp(&b.order));
+    ranked
+}
+
+/// Whether one finding makes the other understandable.
+fn explains(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    if cause.pattern.symptom {
+        return false;
+    }
+    other.pattern.symptom
+        || cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class)
+        || other.pattern.generic && !cause.pattern.generic && cause.pattern.class == other.pattern.class
+        || is_deeper_in_the_same_trace(cause, other)
+}
+
+/// Two pages that name each other leave it to the order of candidates.
+fn explains_back(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    explains(cause, other) && cause.pattern.id < other.pattern.id
+}
+
+fn is_deeper_in_the_same_trace(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let (Some(cause), Some(other)) = (cause.lead(), other.lead()) else { return false };
+    cause.first.place == other.first.place
+        && cause.first.line_index > other.first.line_index
+        && cause.first.line.trim_start().starts_with("Caused by:")
+}
+
+fn is_quiet(kept: &Kept) -> bool {
+    let speaks_calmly = matches!(kept.source, Source::EcsAgentLog | Source::EcsServiceEvent | Source::CfnStackEvent | Source::EcsStoppedTask);
+    !speaks_calmly && matches!(kept.level, Level::Info | Level::Debug | Level::Trace)
+}
+
+/// A message about an application in the output of a build is likelier a test's than the deployment's.
+fn is_away(class: Class, source: Source) -> bool {
+    class.as_str().starts_with("application/") && matches!(source, Source::GithubActions | Source::DockerBuild | Source::Cdk)
+}
+
+/// What happens in an inner layer causes what happens in an outer one.
+fn layer(class: Class) -> u8 {
+    match class {
+        Class::ServiceStartup => 1,
+        Class::StackFailure => 2,
+        Class::Cdk | Class::Workflow => 3,
+        _ => 0,
+    }
+}
+
+fn finding_of(draft: &Draft<'_>) -> Finding {
+    let pattern = draft.pattern;
+    let mut evidence = findings::evidence(draft);
+    evidence.truncate(MOST_EVIDENCE);
+    Finding {
+        cause: pattern.id.clone(),
+        class: pattern.class,
+        title: pattern.title.clone(),
+        severity: pattern.severity,
+        known: true,
+        symptom: pattern.symptom,
+        generic: pattern.generic,
+        proof: draft.proof,
+        proof_checks: draft.proof_checks.clone(),
+        confidence: 0.0,
+        confidence_because: Vec::new(),
+        evidence,
+        values: findings::values(draft),
+        explains: Vec::new(),
+        explained_by: Vec::new(),
+        remedies: pattern.remedies.clone(),
+    }
+}
+
+/// Returns the telling records that count, best first.
+fn telling_groups<'s>(
+    study: &'s Study<'_>,
+    deployments: &[String],
+    ruled_out: &mut BTreeSet<RuledOut>,
+) -> Vec<&'s Group> {
+    let mut told: Vec<&Group> = Vec::new();
+    for group in study.telling.values().flat_map(|groups| groups.values()) {
+        match findings::does_not_count(study, group, None, deployments) {
+            Some(because) => {
+                let line: String = group.first.line.trim().chars().take(80).collect();
+                if ruled_out.len() < 20 {
+                    ruled_out.insert(RuledOut { cause: format!("`{line}`"), because });
+                }
+            }
+            None => told.push(group),
+        }
+    }
+    told.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| by_place(a, b)));
+    told
+}
+
+/// In a pipeline the first error stops the run; a container prints the fatal one last.
+fn by_place(a: &Group, b: &Group) -> std::cmp::Ordering {
+    match (a.first.source, b.first.source) {
+        (Source::ContainerLog, Source::ContainerLog) => b.last.cmp(&a.last),
+        _ => a.first.place.cmp(&b.first.place),
+    }
+}
+
+/// Makes a finding of the most telling record that no page knows.
+fn unknown(study: &Study<'_>, told: &[&Group], drafts: &[Draft<'_>]) -> Option<(Finding, Option<f64>)> {
+    let lead = told.first()?;
+    let mut evidence = Vec::new();
+    for group in told.iter().take(5) {
+        findings::push_evidence(&mut evidence, group);
+    }
+    let context: String = std::iter::once(lead.first.line.as_str()).chain(lead.first.text.lines().take(6)).collect::<Vec<_>>().join("\n");
+    let judged = study.patterns.model().judge(&context, lead.first.source);
+    let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
+    // A symptom in sight narrows down where the unknown failure lies, but does not name it.
+    let explains = drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
+    let message: String = super::telling::message_of(&lead.first.line).chars().take(160).collect();
+    let finding = Finding {
+        cause: format!("{class}/unknown"),
+        class,
+        title: format!("No page knows this failure, but the records say: {message}"),
+        severity: Severity::High,
+        known: false,
+        symptom: false,
+        generic: false,
+        proof: Proof::Unchecked,
+        proof_checks: Vec::new(),
+        confidence: 0.0,
+        confidence_because: judged.iter().map(|judged| format!("words that tell: {}", judged.words.join(", "))).collect(),
+        evidence,
+        values: BTreeMap::new(),
+        explains,
+        explained_by: Vec::new(),
+        remedies: Vec::new(),
+    };
+    Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
+}
+
+/// Returns where failures usually lie that are seen at that source.
+fn usual_class(source: Source) -> Class {
+    match source {
+        Source::CfnStackEvent => Class::StackFailure,
+        Source::EcsServiceEvent | Source::EcsStoppedTask | Source::EcsAgentLog => Class::ServiceStartup,
+        Source::ContainerLog | Source::AlbTargetHealth | Source::Metric => Class::StartupHealth,
+        Source::DockerBuild => Class::Image,
+        Source::Cdk => Class::Cdk,
+        Source::DeployTool | Source::GithubActions | Source::Other => Class::Workflow,
+    }
+}
+
+/// Makes a finding of a violated check when no record shows a failure.
+fn by_check(checks: &[CheckResult]) -> Option<(Finding, Option<f64>)> {
+    let mut violated: Vec<&CheckResult> =
+        checks.iter().filter(|result| result.is_violated() && prevents(result.check).is_some()).collect();
+    violated.sort_by_key(|result| prevents(result.check));
+    let first = violated.first()?;
+    let (_, class) = prevents(first.check)?;
+    let Outcome::Violated { field, value, because } = &first.outcome else { return None };
+    let text = format!("{}: {field} = {value}: {because}", first.subject);
+    let finding = Finding {
+        cause: format!("{class}/{}", first.check),
+        class,
+        title: because.clone(),
+        severity: Severity::High,
+        known: true,
+        symptom: false,
+        generic: false,
+        proof: Proof::Confirmed,
+        proof_checks: vec![(*first).clone()],
+        confidence: 0.0,
+        confidence_because: Vec::new(),
+        evidence: vec![Evidence {
+            line: text.clone(),
+            text,
+            source: Source::Other,
+            stream: "snapshot".to_owned(),
+            line_number: 0,
+            time: None,
+            level: Level::Error,
+            entity: None,
+            count: 1,
+        }],
+        values: BTreeMap::new(),
+        explains: Vec::new(),
+        explained_by: Vec::new(),
+        remedies: vec![crate::taxonomy::Remedy::FixConfiguration],
+    };
+    Some((finding, None))
+}
+
+/// Says in which class the cause lies when only its consequences are visible.
+fn from_symptoms(drafts: &[Draft<'_>]) -> Option<Finding> {
+    let mut symptoms: Vec<&Draft<'_>> = drafts.iter().filter(|draft| draft.pattern.symptom).collect();
+    symptoms.sort_by(|a, b| {
+        let key = |draft: &Draft<'_>| (layer(draft.pattern.class), draft.pattern.generic, draft.lead().map(|group| group.first.place.clone()));
+        key(a).cmp(&key(b)).then_with(|| a.pattern.id.cmp(&b.pattern.id))
+    });
+    let nearest = symptoms.first()?;
+    let mut finding = finding_of(nearest);
+    for other in &symptoms[1..] {
+        for group in other.all().take(2) {
+            findings::push_evidence(&mut finding.evidence, group);
+        }
+    }
+    finding.evidence.truncate(MOST_EVIDENCE);
+    finding.title = format!("{}, and the records do not show why", nearest.pattern.title.trim_end_matches('.'));
+    finding.explains = vec![nearest.pattern.id.clone()];
+    finding.cause = format!("{}/unknown", nearest.pattern.class);
+    finding.known = false;
+    Some(finding)
+}
+
+/// Adds what the same stream says besides, after the best records of the page.
+fn add_telling_evidence(evidence: &mut Vec<Evidence>, told: &[&Group]) {
+    let streams: BTreeSet<String> = evidence.iter().map(|item| item.stream.clone()).collect();
+    let mut others = Vec::new();
+    for group in told.iter().filter(|group| streams.contains(&group.first.place.stream)).take(3) {
+        findings::push_evidence(&mut others, group);
+    }
+    others.retain(|other| !evidence.iter().any(|item| item.stream == other.stream && item.line_number == other.line_number));
+    let at = evidence.len().min(2);
+    for (offset, other) in others.into_iter().enumerate() {
+        let place = if offset == 0 { at } else { evidence.len() };
+        evidence.insert(place.min(evidence.len()), other);
+    }
+    evidence.truncate(MOST_EVIDENCE);
+}
+
+fn name_explained(findings: &mut [Finding]) {
+    let Some((root, others)) = findings.split_first_mut() else { return };
+    let mut explained: BTreeSet<String> = root.explains.drain(..).collect();
+    for other in others {
+        if other.symptom || other.explained_by.iter().any(|cause| *cause == root.cause) {
+            explained.insert(other.cause.clone());
+            if !other.explained_by.contains(&root.cause) {
+                other.explained_by.insert(0, root.cause.clone());
+            }
+        }
+    }
+    root.explains = explained.into_iter().collect();
+}
+
+fn verdict(study: &Study<'_>, has_root_cause: bool) -> Verdict {
+    let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope != Scope::Connection);
+    match (has_root_cause, succeeded) {
+        (true, _) => Verdict::Failed,
+        (false, true) if !study.rolled_back => Verdict::Healthy,
+        _ => Verdict::CannotTell,
+    }
+}
+
+fn missing_cause(root: &Finding) -> Option<Gap> {
+    if root.known {
+        return None;
+    }
+    let symptom = root.symptom;
+    let (what, because, remedy) = match root.class {
+        _ if !symptom => (
+            "a page for this failure",
+            "no pattern knows the message, so the class was judged by its words",
+            "add a page: medic patterns new",
+        ),
+        Class::StackFailure => (
+            "the stack events that come before the rollback",
+            "the records begin after the failure or belong to a nested stack",
+            "aws cloudformation describe-stack-events --stack-name STACK",
+        ),
+        Class::ServiceStartup => (
+            "the stopped tasks and the log of the container",
+            "the records show that tasks failed, not why",
+            "aws ecs describe-tasks --cluster CLUSTER --tasks TASK",
+        ),
+        Class::StartupHealth => (
+            "the log of the container and the health of its targets",
+            "the records show that the task was not healthy, not why",
+            "aws logs filter-log-events --log-group-name GROUP",
+        ),
+        _ => (
+            "the output of the step that failed",
+            "the records show that a step failed, not why",
+            "run the step again with its full output",
+        ),
+    };
+    Some(Gap { what: what.to_owned(), because: because.to_owned(), remedy: Some(remedy.to_owned()) })
+}
+
+fn gaps_of_checks(findings: &[Finding]) -> Vec<Gap> {
+    let Some(root) = findings.first() else { return Vec::new() };
+    let unknown = root.proof_checks.iter().filter_map(|result| match &result.outcome {
+        Outcome::Unknown { missing } => Some(Gap {
+            what: missing.clone(),
+            because: format!("without it Medic cannot check whether {}", result.check.says()),
+            remedy: Some(format!("add the answer of {} to the input", result.check.permission())),
+        }),
+        _ => None,
+    });
+    unknown.collect()
+}
+
+/// Returns the violated checks that would stop the next deployment, in the order in which it would meet them.
+fn blockers(findings: &[Finding], checks: &[CheckResult]) -> Vec<Blocker> {
+    let proven: Vec<&CheckResult> = findings.first().into_iter().flat_map(|root| &root.proof_checks).collect();
+    let mut violated: Vec<&CheckResult> = checks
+        .iter()
+        .filter(|result| result.is_violated() && prevents(result.check).is_some() && !proven.contains(result))
+        .collect();
+    violated.sort_by_key(|result| prevents(result.check));
+    let mut blockers = Vec::new();
+    for result in violated {
+        let (Some((_, class)), Outcome::Violated { field, value, because }) = (prevents(result.check), &result.outcome) else {
+            continue;
+        };
+        let cause = findings.iter().skip(1).find(|finding| finding.proof_checks.contains(result));
+        blockers.push(Blocker {
+            class,
+            cause: cause.map(|finding| finding.cause.clone()),
+            title: because.clone(),
+            because: format!("{}: {field} = {value}", result.subject),
+        });
+    }
+    blockers
+}
+
+/// Returns when in a deployment a violated check stops it, and its class; nothing for checks that report state.
+fn prevents(check: Check) -> Option<(u8, Class)> {
+    use Check::*;
+    match check {
+        TaskDefinitionActive => Some((0, Class::Configuration)),
+        FargateSizeValid | ContainerMemoryFits | EssentialContainerPresent | NetworkModeFits | DependencyOrderAcyclic => {
+            Some((1, Class::Configuration))
+        }
+        HostPortMatches | LoadBalancerContainerExists => Some((2, Class::PortBinding)),
+        DesiredCountPositive => Some((3, Class::Configuration)),
+        DeploymentPercentagesLeaveRoom => Some((3, Class::ServiceStartup)),
+        ExecutionRolePresent => Some((4, Class::Credentials)),
+        ImageReferenceValid | ImageExists => Some((5, Class::Image)),
+        SecretReferencesValid => Some((6, Class::Configuration)),
+        LogGroupConfigured => Some((7, Class::Configuration)),
+        ImageArchitectureMatches => Some((8, Class::StartupHealth)),
+        TargetPortMatchesContainer | HealthCheckPortExposed => Some((9, Class::PortBinding)),
+        HealthCheckTiming | GracePeriodCoversStartup => Some((10, Class::StartupHealth)),
+        LogDriverBlocking | CircuitBreakerState | TargetHealth | TasksRunning | StackStatus => None,
+    }
+}
+
+fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
+    let mut entries: BTreeMap<Place, TimelineEntry> = BTreeMap::new();
+    for (place, kept) in &study.events {
+        entries.insert(place.clone(), entry(place, kept.source, kept.level, &kept.line, None, 1));
+    }
+    for finding in findings {
+        for evidence in finding.evidence.iter().filter(|evidence| evidence.line_number > 0) {
+            let found = entries.values_mut().find(|entry| entry.stream == evidence.stream && entry.text == clip(&evidence.line));
+            match found {
+                Some(entry) => {
+                    entry.cause.get_or_insert_with(|| finding.cause.clone());
+                    entry.count = entry.count.max(evidence.count);
+                }
+                None => {
+                    let place = Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.line_number };
+                    let cause = Some(finding.cause.clone());
+                    let entry = entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
+                    entries.entry(place).or_insert(entry);
+                }
+            }
+        }
+    }
+    for ((stream, _), scopes) in &study.successes {
+        for success in scopes.values() {
+            let place = Place { time: success.time, stream: stream.clone(), seq: success.seq };
+            let source = study.streams.get(stream).copied().unwrap_or(Source::Other);
+            let entry = entry(&place, source, Level::Info, &success.line, None, 1);
+            entries.entry(place).or_insert(entry);
+        }
+    }
+    let mut timeline: Vec<TimelineEntry> = entries.into_values().collect();
+    while timeline.len() > MOST_TIMELINE {
+        // What is evidence stays; of the rest the middle goes first.
+        let middle = timeline.len() / 2;
+        let idle = (0..timeline.len()).filter(|&index| timeline[index].cause.is_none());
+        let Some(index) = idle.min_by_key(|index| index.abs_diff(middle)) else { break };
+        timeline.remove(index);
+    }
+    timeline.truncate(MOST_TIMELINE);
+    timeline
+}
+
+fn entry(place: &Place, source: Source, level: Level, text: &str, cause: Option<String>, count: u64) -> TimelineEntry {
+    TimelineEntry {
+        time: place.time,
+        stream: place.stream.clone(),
+        seq: place.seq,
+        source,
+        level,
+        text: clip(text),
+        cause,
+        count,
+    }
+}
+
+fn clip(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    match line.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}

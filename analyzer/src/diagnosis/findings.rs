@@ -1,0 +1,297 @@
+//! Which patterns were met, by what, and what takes their evidence away again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::study::{Group, Lane, Study};
+use super::{Evidence, Proof, RuledOut};
+use crate::checks::{CheckResult, Outcome};
+use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
+use crate::record::{Level, Source};
+use crate::snapshot::Snapshot;
+use crate::taxonomy::Class;
+
+/// A pattern whose required conditions are all met.
+pub(super) struct Draft<'s> {
+    pub pattern: &'s Pattern,
+    pub index: usize,
+    /// What met each condition, required ones first, each in order of place.
+    pub groups: Vec<(Role, Vec<&'s Group>)>,
+    pub violated: Vec<CheckResult>,
+    pub proof: Proof,
+    pub proof_checks: Vec<CheckResult>,
+}
+
+impl<'s> Draft<'s> {
+    /// Returns the record that shows the cause best.
+    pub fn lead(&self) -> Option<&'s Group> {
+        self.groups.iter().find_map(|(_, groups)| groups.first().copied())
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &'s Group> + '_ {
+        self.groups.iter().flat_map(|(_, groups)| groups.iter().copied())
+    }
+}
+
+/// Returns all patterns that were met; what was met and does not count is ruled out.
+pub(super) fn drafts<'s>(
+    study: &'s Study<'_>,
+    snapshot: &Snapshot,
+    checks: &[CheckResult],
+    ruled_out: &mut BTreeSet<RuledOut>,
+) -> Vec<Draft<'s>> {
+    let deployments = snapshot.deployment_ids();
+    let mut drafts = Vec::new();
+    for (index, pattern) in study.patterns.list().iter().enumerate() {
+        let mut taken_away = None;
+        let Some(draft) = draft(study, index, pattern, &deployments, checks, &mut taken_away) else {
+            if let Some(because) = taken_away {
+                ruled_out.insert(RuledOut { cause: pattern.id.clone(), because });
+            }
+            continue;
+        };
+        if draft.proof == Proof::Refuted {
+            let holds = draft.proof_checks.first().map_or(String::new(), |check| {
+                format!("the described state refutes it: {} ({})", check.check.says(), check.subject)
+            });
+            ruled_out.insert(RuledOut { cause: pattern.id.clone(), because: holds });
+            continue;
+        }
+        drafts.push(draft);
+    }
+    drop_generic(drafts)
+}
+
+fn draft<'s>(
+    study: &'s Study<'_>,
+    index: usize,
+    pattern: &'s Pattern,
+    deployments: &[String],
+    checks: &[CheckResult],
+    taken_away: &mut Option<String>,
+) -> Option<Draft<'s>> {
+    let mut groups: Vec<(Role, Vec<&Group>)> = Vec::new();
+    let mut violated = Vec::new();
+    for (number, condition) in pattern.conditions.iter().enumerate() {
+        if condition.role == Role::Excluding {
+            continue;
+        }
+        let required = condition.role == Role::Required;
+        match &condition.test {
+            Test::Find(_) => {
+                let owner = Owner { pattern: index, condition: number };
+                let lead: Vec<&Group> = groups.first().map(|(_, groups)| groups.clone()).unwrap_or_default();
+                let met = met(study, owner, condition, pattern.class, deployments, &lead, taken_away);
+                if required && met.is_empty() {
+                    return None;
+                }
+                groups.push((condition.role, met));
+            }
+            Test::Check(check) => {
+                let found: Vec<CheckResult> =
+                    checks.iter().filter(|result| result.check == *check && result.is_violated()).cloned().collect();
+                if required && found.is_empty() {
+                    return None;
+                }
+                violated.extend(found);
+            }
+            // Metrics are not among the records of files.
+            Test::Metric { .. } if required => return None,
+            Test::Metric { .. } => {}
+        }
+    }
+    groups.sort_by_key(|(role, _)| *role != Role::Required);
+    let (proof, mut proof_checks) = proof(pattern, checks);
+    let proof = if violated.is_empty() { proof } else { Proof::Confirmed };
+    proof_checks.extend(violated.iter().cloned());
+    proof_checks.sort();
+    proof_checks.dedup();
+    Some(Draft { pattern, index, groups, violated, proof, proof_checks })
+}
+
+fn met<'s>(
+    study: &'s Study<'_>,
+    owner: Owner,
+    condition: &Condition,
+    class: Class,
+    deployments: &[String],
+    lead: &[&Group],
+    taken_away: &mut Option<String>,
+) -> Vec<&'s Group> {
+    let Some(groups) = study.met.get(&owner) else { return Vec::new() };
+    let mut met: Vec<&Group> = Vec::new();
+    for group in groups.values() {
+        if let Some(because) = does_not_count(study, group, Some(class), deployments) {
+            taken_away.get_or_insert(because);
+        } else if lead.is_empty() || lead.iter().any(|first| fits(condition, first, group)) {
+            met.push(group);
+        }
+    }
+    met.sort_by(|a, b| a.first.place.cmp(&b.first.place));
+    met
+}
+
+fn fits(condition: &Condition, first: &Group, group: &Group) -> bool {
+    let same_stream = first.first.place.stream == group.first.place.stream;
+    let distance = match condition.within {
+        None => true,
+        Some(Within::Lines(lines)) => same_stream && first.first.place.seq.abs_diff(group.first.place.seq) <= lines,
+        Some(Within::Seconds(seconds)) => match (first.first.place.time, group.first.place.time) {
+            (Some(a), Some(b)) => a.as_second().abs_diff(b.as_second()) <= seconds,
+            _ => same_stream,
+        },
+    };
+    distance && (!condition.after || same_stream && group.last.seq >= first.first.place.seq)
+}
+
+/// Returns why records that met a condition are no evidence of a failure.
+pub(super) fn does_not_count(
+    study: &Study<'_>,
+    group: &Group,
+    class: Option<Class>,
+    deployments: &[String],
+) -> Option<String> {
+    if let Some(deployment) = &group.first.deployment
+        && deployment.starts_with("ecs-svc/")
+        && !deployments.is_empty()
+        && !deployments.iter().any(|id| **id == **deployment)
+    {
+        return Some(format!("its task belongs to another deployment ({deployment})"));
+    }
+    if group.first.source == Source::EcsStoppedTask && is_scale_in(&group.first.text) {
+        return Some("the task was stopped by scaling in, not by a failure".to_owned());
+    }
+    let healed = healed_by(study, &group.first.lane(), group, class)?;
+    Some(format!("it succeeded later: {healed}"))
+}
+
+fn is_scale_in(text: &str) -> bool {
+    text.contains("Scaling activity initiated by")
+}
+
+fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>) -> Option<String> {
+    let source = group.first.source;
+    let in_lane = study.successes.get(lane).into_iter().flatten().find(|(scope, success)| {
+        success.seq > group.last.seq && scope.heals(source, class)
+    });
+    if let Some((_, success)) = in_lane {
+        return Some(success.line.clone());
+    }
+    // A service that reached its steady state without a roll-back has overcome what came before.
+    if study.rolled_back || source.is_pipeline() {
+        return None;
+    }
+    let time = group.last.time?;
+    let steady = study.successes.values().filter_map(|scopes| scopes.get(&super::markers::Scope::Service));
+    steady.filter(|success| success.time.is_some_and(|at| at > time)).map(|success| success.line.clone()).max()
+}
+
+fn proof(pattern: &Pattern, checks: &[CheckResult]) -> (Proof, Vec<CheckResult>) {
+    let about: Vec<CheckResult> =
+        checks.iter().filter(|result| pattern.confirm.contains(&result.check)).cloned().collect();
+    let violated: Vec<CheckResult> = about.iter().filter(|result| result.is_violated()).cloned().collect();
+    if !violated.is_empty() {
+        return (Proof::Confirmed, violated);
+    }
+    let all_hold = !about.is_empty() && about.iter().all(|result| result.outcome == Outcome::Holds);
+    (if all_hold { Proof::Refuted } else { Proof::Unchecked }, about)
+}
+
+/// Takes from generic pages the records that a page knows better.
+fn drop_generic(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
+    let specific: BTreeSet<usize> = drafts
+        .iter()
+        .filter(|draft| !draft.pattern.generic && !draft.pattern.symptom)
+        .map(|draft| draft.index)
+        .collect();
+    let known_better = |group: &&Group, own: usize| {
+        group.company.iter().any(|index| *index != own && specific.contains(index))
+    };
+    let mut kept = Vec::new();
+    for mut draft in drafts {
+        if draft.pattern.generic {
+            let index = draft.index;
+            for (role, groups) in &mut draft.groups {
+                let had = !groups.is_empty();
+                groups.retain(|group| !known_better(group, index));
+                if *role == Role::Required && had && groups.is_empty() {
+                    draft.violated.clear();
+                }
+            }
+            let met = draft.groups.iter().all(|(role, groups)| *role != Role::Required || !groups.is_empty());
+            if !met {
+                continue;
+            }
+        }
+        kept.push(draft);
+    }
+    kept
+}
+
+/// Returns the records of a draft, best first: one of each condition, then the others.
+pub(super) fn evidence(draft: &Draft<'_>) -> Vec<Evidence> {
+    let mut evidence: Vec<Evidence> = Vec::new();
+    let longest = draft.groups.iter().map(|(_, groups)| groups.len()).max().unwrap_or(0);
+    for rank in 0..longest {
+        for (_, groups) in &draft.groups {
+            if let Some(group) = groups.get(rank) {
+                push_evidence(&mut evidence, group);
+            }
+        }
+    }
+    for result in &draft.violated {
+        evidence.push(of_check(result));
+    }
+    evidence
+}
+
+pub(super) fn push_evidence(evidence: &mut Vec<Evidence>, group: &Group) {
+    let kept = &group.first;
+    let same = evidence.iter().any(|other| {
+        other.stream == kept.place.stream && other.line_number == kept.line_number && other.text == kept.text
+    });
+    if same {
+        return;
+    }
+    evidence.push(Evidence {
+        text: kept.text.clone(),
+        line: kept.line.clone(),
+        source: kept.source,
+        stream: kept.place.stream.clone(),
+        line_number: kept.line_number,
+        time: kept.place.time,
+        level: kept.level,
+        entity: kept.entity.as_deref().map(str::to_owned),
+        count: group.count,
+    });
+}
+
+fn of_check(result: &CheckResult) -> Evidence {
+    let text = match &result.outcome {
+        Outcome::Violated { field, value, because } => format!("{}: {field} = {value}: {because}", result.subject),
+        _ => format!("{}: {}", result.subject, result.check),
+    };
+    Evidence {
+        line: text.clone(),
+        text,
+        source: Source::Other,
+        stream: "snapshot".to_owned(),
+        line_number: 0,
+        time: None,
+        level: Level::Error,
+        entity: None,
+        count: 1,
+    }
+}
+
+/// Returns the values of the named groups, those of the leading evidence first.
+pub(super) fn values(draft: &Draft<'_>) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for group in draft.all() {
+        for (name, value) in &group.first.values {
+            if !value.is_empty() {
+                values.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    values
+}

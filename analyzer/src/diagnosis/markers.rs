@@ -1,0 +1,176 @@
+//! Words that show success, failure, or noise, found in one pass.
+
+use crate::matching::{Filter, Literal};
+use crate::record::Source;
+use crate::taxonomy::Class;
+
+/// Words of five bytes are the shortest.
+const STRIDE: usize = 2;
+
+/// What a word shows about its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Marker {
+    Success(Scope),
+    /// The deployment was undone: a later steady state is the old version's.
+    RolledBack,
+    /// The record may tell about a failure.
+    Telling,
+}
+
+/// What a success makes good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The application serves.
+    Application,
+    /// A connection was made.
+    Connection,
+    /// The service is steady.
+    Service,
+    /// The stack is complete.
+    Stack,
+    /// The build or job succeeded.
+    Pipeline,
+}
+
+impl Scope {
+    /// Whether this success makes up for an earlier record of that source and class.
+    pub fn heals(self, source: Source, class: Option<Class>) -> bool {
+        match self {
+            Scope::Application => !matches!(source, Source::CfnStackEvent | Source::Cdk),
+            Scope::Connection => matches!(class, Some(Class::Database | Class::Network)),
+            Scope::Service => matches!(
+                source,
+                Source::EcsServiceEvent | Source::EcsStoppedTask | Source::AlbTargetHealth | Source::DeployTool
+            ),
+            Scope::Stack => matches!(source, Source::CfnStackEvent | Source::Cdk | Source::DeployTool),
+            Scope::Pipeline => source.is_pipeline(),
+        }
+    }
+}
+
+pub struct Markers {
+    filter: Filter<STRIDE>,
+    kinds: Vec<Marker>,
+}
+
+impl Markers {
+    pub fn new() -> Markers {
+        let list = SUCCESSES
+            .iter()
+            .map(|(word, scope)| (*word, Marker::Success(*scope)))
+            .chain(ROLLED_BACK.iter().map(|word| (*word, Marker::RolledBack)))
+            .chain(TELLING.iter().map(|word| (*word, Marker::Telling)));
+        let (words, kinds): (Vec<&str>, Vec<Marker>) = list.unzip();
+        let literals: Vec<Literal> = words
+            .iter()
+            .enumerate()
+            .map(|(index, word)| Literal { bytes: word.as_bytes().to_vec(), expressions: vec![index as u32] })
+            .collect();
+        let bytes = literals.iter().map(|literal| &literal.bytes[..]);
+        let grams = crate::matching::choose_grams::<STRIDE>(bytes, b"");
+        Markers { filter: Filter::new(grams, literals), kinds }
+    }
+
+    /// Calls `found` with the position of each marker.
+    pub fn scan(&self, text: &[u8], mut found: impl FnMut(usize, Marker)) {
+        self.filter.scan(text, |place, literal| {
+            for &index in &literal.expressions {
+                found(place.start, self.kinds[index as usize]);
+            }
+        });
+    }
+}
+
+const SUCCESSES: &[(&str, Scope)] = &[
+    ("application startup complete", Scope::Application),
+    ("uvicorn running on", Scope::Application),
+    ("tomcat started on port", Scope::Application),
+    ("netty started on port", Scope::Application),
+    ("jetty started on port", Scope::Application),
+    ("undertow started on port", Scope::Application),
+    ("seconds (process running for", Scope::Application),
+    ("seconds (jvm running for", Scope::Application),
+    ("nest application successfully started", Scope::Application),
+    ("application started. press ctrl+c", Scope::Application),
+    ("ready to accept connections", Scope::Application),
+    ("ready to handle connections", Scope::Application),
+    ("start worker processes", Scope::Application),
+    ("worker ready", Scope::Application),
+    ("server is running", Scope::Application),
+    ("server running at", Scope::Application),
+    ("server started on", Scope::Application),
+    ("server listening on", Scope::Application),
+    ("now listening on", Scope::Application),
+    ("started successfully", Scope::Application),
+    ("ready in ", Scope::Application),
+    ("connected to database", Scope::Connection),
+    ("database connected", Scope::Connection),
+    ("connection established", Scope::Connection),
+    ("successfully connected", Scope::Connection),
+    ("connected successfully", Scope::Connection),
+    ("connected to redis", Scope::Connection),
+    ("connected to postgres", Scope::Connection),
+    ("connected to mongo", Scope::Connection),
+    ("has reached a steady state", Scope::Service),
+    ("deployment completed", Scope::Service),
+    ("rolloutstate=completed", Scope::Service),
+    ("service is stable", Scope::Service),
+    ("create_complete aws::cloudformation::stack", Scope::Stack),
+    ("update_complete aws::cloudformation::stack", Scope::Stack),
+    ("\u{2705}  ", Scope::Stack),
+    ("deployment time:", Scope::Stack),
+    ("build success", Scope::Pipeline),
+    ("finished: success", Scope::Pipeline),
+    ("build successful", Scope::Pipeline),
+    ("naming to ", Scope::Pipeline),
+    ("successfully tagged", Scope::Pipeline),
+    ("job succeeded", Scope::Pipeline),
+    ("deploy complete", Scope::Pipeline),
+    ("successfully deployed", Scope::Pipeline),
+];
+
+const ROLLED_BACK: &[&str] = &[
+    "rolling back to deployment",
+    "rolled back",
+    "rollback_complete",
+    "rollback_in_progress",
+    "rolloutstate=failed",
+    "circuit breaker was triggered",
+    "circuit breaker: ",
+];
+
+const TELLING: &[&str] = &[
+    "error", "fatal", "panic", "exception", "traceback", "failed", "failure", "failing", "cannot", "can't ", "could not",
+    "couldn't", "unable to", "not found", "no such", "denied", "invalid", "missing", "refused", "timed out", "timeout",
+    "time-out", "undefined", "unexpected", "unsupported", "must be", "must have", "does not exist", "doesn't exist",
+    "already exists", "already in use", "killed", "aborted", "caused by", "unhandled", "unauthorized", "forbidden",
+    "not authorized", "unhealthy", "no space left", "out of memory", "segmentation", "core dumped", "not permitted",
+    "is required", "expired", "exceeded", "not allowed", "unrecognized", "unknown ", "incompatible", "mismatch",
+    "conflict", "insufficient", "limit ", "throttl", "rate exceeded", "unreachable", "no route", "exited with", "exit code",
+    "exitcode", "exited ", "non-zero", "terminated", "crash", "emerg", "rolled back",
+    "did not", "broken pipe", "connection reset", "stuck", "critical", "gave up", "giving up", "violat", "outdated", "wrong ",
+    "too many", "too large", "too long", "too short", "not available", "unavailable", "unresolved", "not supported", "deprecated ",
+    "not defined", "not set", "not provided", "no longer", "unsatisf", "cancel", "not initialized", "not been ", "not a valid",
+    "not match", "not exist", "no matching", "not installed", "not specified", "not contain", "is not a", "not recognized",
+    "warning", "disabled", "corrupt", "dropped", "rejected", "refusing", "aborting", "stopping", "not running", "in use",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_long_enough_to_be_found() {
+        let words = SUCCESSES.iter().map(|(word, _)| *word).chain(ROLLED_BACK.iter().copied());
+        for word in words.chain(TELLING.iter().copied()) {
+            assert!(word.len() >= STRIDE + 3, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_found_whatever_their_case() {
+        let mut found = Vec::new();
+        Markers::new().scan(b"x BUILD SUCCESS\nxx Error", |_, marker| found.push(marker));
+        assert_eq!(found, [Marker::Success(Scope::Pipeline), Marker::Telling]);
+    }
+}

@@ -1,0 +1,386 @@
+//! Takes in records, batch by batch, and keeps of them what a diagnosis needs: bounded, and without secrets.
+
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::markers::{Marker, Markers, Scope};
+use super::telling::{self, TELLING_ENOUGH};
+use super::{Diagnosis, Gap, Seen, conclude};
+use crate::pattern::{Owner, Patterns, Role};
+use crate::record::{Level, Place, Record, Source};
+use crate::redact::{Redactions, redact};
+use crate::snapshot::Snapshot;
+use crate::templates::shape_hash;
+
+/// How many different texts are kept for one condition, and how many telling records of one stream.
+const MOST_GROUPS: usize = 48;
+const MOST_TELLING: usize = 24;
+const MOST_EVENTS: usize = 400;
+/// Records with more lines than this are cut in the middle.
+const MOST_LINES: usize = 60;
+const LONGEST_LINE: usize = 4000;
+
+/// A diagnosis in the making.
+pub struct Study<'p> {
+    pub(super) patterns: &'p Patterns,
+    markers: Markers,
+    pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
+    pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
+    pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
+    pub(super) rolled_back: bool,
+    pub(super) failed_level: bool,
+    pub(super) events: BTreeMap<Place, Kept>,
+    pub(super) redactions: Redactions,
+    pub(super) streams: BTreeMap<String, Source>,
+    pub(super) seen: Seen,
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+}
+
+/// A stream, or the part of it that is about one container or task.
+pub(super) type Lane = (String, Option<String>);
+/// Stream and shape: records that say the same.
+pub(super) type GroupKey = (Lane, u64);
+/// Ordered so that what tells most comes first.
+pub(super) type TellingKey = (std::cmp::Reverse<i32>, Place, u64);
+
+/// Records of one stream that say the same.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub first: Kept,
+    pub last: Place,
+    pub count: u64,
+    pub score: i32,
+    /// Patterns that met the same record.
+    pub company: BTreeSet<usize>,
+}
+
+/// What is kept of a record: without secrets, and bounded.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub place: Place,
+    pub source: Source,
+    pub level: Level,
+    pub text: String,
+    /// The line that tells, and its number in the record.
+    pub line: String,
+    pub line_index: usize,
+    pub line_number: u64,
+    pub entity: Option<Arc<str>>,
+    pub deployment: Option<Arc<str>>,
+    pub values: BTreeMap<String, String>,
+}
+
+impl Kept {
+    pub fn lane(&self) -> Lane {
+        (self.place.stream.clone(), self.entity.as_deref().map(str::to_owned))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Success {
+    pub seq: u64,
+    pub time: Option<Timestamp>,
+    pub line: String,
+}
+
+impl<'p> Study<'p> {
+    pub fn new(patterns: &'p Patterns) -> Study<'p> {
+        Study {
+            patterns,
+            markers: Markers::new(),
+            met: BTreeMap::new(),
+            telling: BTreeMap::new(),
+            successes: BTreeMap::new(),
+            rolled_back: false,
+            failed_level: false,
+            events: BTreeMap::new(),
+            redactions: Redactions::new(),
+            streams: BTreeMap::new(),
+            seen: Seen::default(),
+            span: None,
+        }
+    }
+
+    /// Takes in a batch of records; the batches of a study may come in any order.
+    pub fn observe(&mut self, records: &[Record]) {
+        let (text, starts) = joined(records);
+        let mut candidates: Vec<(u32, u32)> = Vec::new();
+        let mut at = 0;
+        self.patterns.matcher().candidates(text.as_bytes(), |place, expressions| {
+            at = index_of(&starts, at, place);
+            candidates.extend(expressions.iter().map(|&expression| (at as u32, expression)));
+        });
+        let mut marked: Vec<(u32, Marker)> = Vec::new();
+        at = 0;
+        self.markers.scan(text.as_bytes(), |place, marker| {
+            at = index_of(&starts, at, place);
+            if marked.last() != Some(&(at as u32, marker)) {
+                marked.push((at as u32, marker));
+            }
+        });
+        candidates.sort_unstable();
+        candidates.dedup();
+        marked.sort_unstable();
+        marked.dedup();
+        let (mut candidates, mut marked) = (&candidates[..], &marked[..]);
+        for (index, record) in records.iter().enumerate() {
+            let expressions = take(&mut candidates, index, |(at, _)| *at);
+            let markers = take(&mut marked, index, |(at, _)| *at);
+            self.count(record);
+            let is_event = record.source.signal() == crate::record::Signal::Event;
+            if expressions.is_empty() && markers.is_empty() && record.level < Level::Error && !is_event {
+                continue;
+            }
+            self.take_in(record, expressions, markers);
+        }
+    }
+
+    /// Weighs what was taken in.
+    pub fn conclude(self, snapshot: &Snapshot, gaps: Vec<Gap>) -> Diagnosis {
+        conclude::conclude(self, snapshot, gaps)
+    }
+
+    fn count(&mut self, record: &Record) {
+        self.seen.records += 1;
+        self.seen.bytes += record.text.len() as u64 + 1;
+        if !self.streams.contains_key(&record.stream.name) {
+            self.streams.insert(record.stream.name.clone(), record.stream.source);
+        }
+        if let Some(time) = record.time {
+            let (first, last) = self.span.unwrap_or((time, time));
+            self.span = Some((first.min(time), last.max(time)));
+        }
+    }
+
+    fn take_in(&mut self, record: &Record, expressions: &[(u32, u32)], markers: &[(u32, Marker)]) {
+        let mut redactions = Redactions::new();
+        let said = redact(record.said(), &mut redactions).into_owned();
+        let lines: Vec<&str> = said.lines().collect();
+        let hits = self.hits(record, &lines, expressions);
+        let is_telling = record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
+        let known = |index: usize| hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom);
+        let told = if is_telling { telling::key_line(record, &said, known) } else { None };
+        self.mark(record, &said, markers);
+        let told = told.filter(|(_, _, score)| *score >= TELLING_ENOUGH);
+        let is_event = record.source.signal() == crate::record::Signal::Event;
+        if hits.is_empty() && told.is_none() && !is_event {
+            return;
+        }
+        self.failed_level |= told.is_some();
+        let text = match &record.body {
+            Some(_) => redact(&record.text, &mut redactions).into_owned(),
+            None => said.clone(),
+        };
+        for (kind, count) in redactions {
+            *self.redactions.entry(kind).or_default() += count;
+        }
+        let company: BTreeSet<usize> = hits.iter().map(|hit| hit.owner.pattern).collect();
+        for hit in &hits {
+            let kept = keep(record, &text, &lines, hit.line, hit.values.clone());
+            let key = (kept.lane(), shape_hash(lines.get(hit.line).copied().unwrap_or_default()));
+            add(self.met.entry(hit.owner).or_default(), key, kept, 0, &company);
+        }
+        if let Some((line, _, score)) = told {
+            let kept = keep(record, &text, &lines, line, BTreeMap::new());
+            self.add_telling(kept, score, company);
+        }
+        if is_event {
+            let kept = keep(record, &text, &lines, 0, BTreeMap::new());
+            self.events.insert(kept.place.clone(), kept);
+            thin_out(&mut self.events);
+        }
+    }
+
+    fn hits(&self, record: &Record, lines: &[&str], expressions: &[(u32, u32)]) -> Vec<LineHit> {
+        let mut hits: Vec<LineHit> = Vec::new();
+        let mut excluded: BTreeSet<usize> = BTreeSet::new();
+        for &(_, expression) in expressions {
+            let owner = self.patterns.owner(expression as usize);
+            let condition = self.patterns.condition(owner);
+            if !condition.admits(record) {
+                continue;
+            }
+            let Some(compiled) = self.patterns.matcher().expression(expression as usize) else { continue };
+            let found = lines.iter().enumerate().filter(|(_, line)| compiled.is_match(line.as_bytes()));
+            // Of nested causes the innermost tells; elsewhere the first.
+            let nested = |line: &str| line.trim_start().starts_with("Caused by:");
+            let best = found.reduce(|best, next| if nested(next.1) { next } else { best });
+            let Some((line, text)) = best else { continue };
+            if condition.role == Role::Excluding {
+                excluded.insert(owner.pattern);
+                continue;
+            }
+            if hits.iter().any(|hit| hit.owner == owner) {
+                continue;
+            }
+            let captures = compiled.captures(text.as_bytes());
+            let values = compiled.capture_names().flatten().filter_map(|name| {
+                let value = captures.as_ref()?.name(name)?;
+                Some((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            });
+            hits.push(LineHit { owner, line, values: values.collect() });
+        }
+        hits.retain(|hit| !excluded.contains(&hit.owner.pattern));
+        hits
+    }
+
+    fn mark(&mut self, record: &Record, said: &str, markers: &[(u32, Marker)]) {
+        for (_, marker) in markers {
+            match marker {
+                Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
+                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+                    let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
+                    let success = Success { seq: record.seq, time: record.time, line };
+                    let best = self.successes.entry(lane).or_default().entry(*scope).or_insert_with(|| success.clone());
+                    if best.seq < success.seq {
+                        *best = success;
+                    }
+                }
+                Marker::RolledBack => self.rolled_back = true,
+                _ => {}
+            }
+        }
+    }
+
+    fn add_telling(&mut self, kept: Kept, score: i32, company: BTreeSet<usize>) {
+        let telling = self.telling.entry(kept.place.stream.clone()).or_default();
+        let shape = shape_hash(&kept.line);
+        let same = telling.iter().find(|((_, _, other), group)| *other == shape && group.score == score).map(|(key, _)| key.clone());
+        match same.and_then(|key| telling.remove(&key)) {
+            Some(group) => {
+                let last = group.last.clone().max(kept.place.clone());
+                let first = if kept.place < group.first.place { kept } else { group.first };
+                let key = (std::cmp::Reverse(score), first.place.clone(), shape);
+                telling.insert(key, Group { first, last, count: group.count + 1, ..group });
+            }
+            None => {
+                let key = (std::cmp::Reverse(score), kept.place.clone(), shape);
+                telling.insert(key, Group { last: kept.place.clone(), first: kept, count: 1, score, company });
+                if telling.len() > MOST_TELLING {
+                    telling.pop_last();
+                }
+            }
+        }
+    }
+}
+
+struct LineHit {
+    owner: Owner,
+    line: usize,
+    values: BTreeMap<String, String>,
+}
+
+/// A marker is a word; whether it stands in a sentence about success is seen here.
+fn succeeds(scope: Scope, said: &str) -> bool {
+    match scope {
+        Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
+        Scope::Service => !said.contains("rolloutState=FAILED"),
+        _ => true,
+    }
+}
+
+fn add(groups: &mut BTreeMap<GroupKey, Group>, key: GroupKey, kept: Kept, score: i32, company: &BTreeSet<usize>) {
+    match groups.get_mut(&key) {
+        Some(group) => {
+            group.count += 1;
+            group.last = group.last.clone().max(kept.place.clone());
+            if kept.place < group.first.place {
+                group.first = kept;
+            }
+            group.company.extend(company);
+        }
+        None => {
+            groups.insert(key, Group { last: kept.place.clone(), first: kept, count: 1, score, company: company.clone() });
+            if groups.len() > MOST_GROUPS {
+                let latest = groups.iter().max_by(|a, b| a.1.first.place.cmp(&b.1.first.place)).map(|(key, _)| key.clone());
+                latest.and_then(|key| groups.remove(&key));
+            }
+        }
+    }
+}
+
+/// Keeps the first and the last events.
+fn thin_out(events: &mut BTreeMap<Place, Kept>) {
+    if events.len() > MOST_EVENTS {
+        let middle = events.keys().nth(MOST_EVENTS / 2).cloned();
+        middle.and_then(|place| events.remove(&place));
+    }
+}
+
+fn keep(record: &Record, text: &str, lines: &[&str], line: usize, values: BTreeMap<String, String>) -> Kept {
+    let said = lines.get(line).copied().unwrap_or_default();
+    Kept {
+        place: record.place(),
+        source: record.source,
+        level: record.level,
+        text: cut_lines(text, line),
+        line: cut_line(said.trim_end()),
+        line_index: line,
+        line_number: record.line,
+        entity: record.entity.clone(),
+        deployment: record.deployment.clone(),
+        values,
+    }
+}
+
+/// Cuts long traces: the head, the causes, what stands around the line that tells, the tail.
+fn cut_lines(text: &str, telling: usize) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    if lines.len() <= MOST_LINES {
+        return lines.iter().map(|line| cut_line(line)).collect::<Vec<_>>().join("\n");
+    }
+    let mut cut = String::new();
+    let mut left_out = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let near = index.abs_diff(telling) <= 3 || index < 6 || index + 4 >= lines.len();
+        if near || line.trim_start().starts_with("Caused by:") {
+            if left_out > 0 {
+                cut.push_str(&format!("… {left_out} lines …\n"));
+                left_out = 0;
+            }
+            cut.push_str(&cut_line(line));
+            cut.push('\n');
+        } else {
+            left_out += 1;
+        }
+    }
+    cut.trim_end().to_owned()
+}
+
+fn cut_line(line: &str) -> String {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+fn joined(records: &[Record]) -> (String, Vec<usize>) {
+    let mut text = String::with_capacity(records.iter().map(|record| record.said().len() + 1).sum());
+    let mut starts = Vec::with_capacity(records.len());
+    for record in records {
+        starts.push(text.len());
+        text.push_str(record.said());
+        text.push('\n');
+    }
+    (text, starts)
+}
+
+/// Returns the record that a place is in; places come nearly in order.
+fn index_of(starts: &[usize], mut at: usize, place: usize) -> usize {
+    while at + 1 < starts.len() && starts[at + 1] <= place {
+        at += 1;
+    }
+    while at > 0 && starts[at] > place {
+        at -= 1;
+    }
+    at
+}
+
+/// Splits off the leading items of that record.
+fn take<'s, T>(items: &mut &'s [T], index: usize, of: impl Fn(&T) -> u32) -> &'s [T] {
+    let end = items.iter().position(|item| of(item) as usize != index).unwrap_or(items.len());
+    let (taken, rest) = items.split_at(end);
+    *items = rest;
+    taken
+}

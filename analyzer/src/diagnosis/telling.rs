@@ -1,0 +1,184 @@
+//! Finds the line that tells most about a failure that no page knows.
+
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use std::sync::LazyLock;
+
+use crate::record::{Level, Record, Source};
+
+/// A line that scores less than this is not taken for the cause of a failure.
+pub const TELLING_ENOUGH: i32 = 40;
+
+/// Returns the line of a record that tells most, with its score.
+pub fn key_line<'r>(record: &Record, said: &'r str, known: impl Fn(usize) -> bool) -> Option<(usize, &'r str, i32)> {
+    let mut best: Option<(usize, &str, i32)> = None;
+    let lines = said.lines().count();
+    let is_trace = said.contains("Traceback (most recent call last)");
+    for (index, line) in said.lines().enumerate() {
+        if known(index) || line.trim().is_empty() {
+            continue;
+        }
+        let mut score = telling_score(line, record.source);
+        if index == 0 {
+            score += level_bonus(record.level);
+        }
+        if lines > 1 {
+            score += place_bonus(line, index, lines, is_trace);
+        }
+        if score > best.map_or(0, |(_, _, best)| best) {
+            best = Some((index, line, score));
+        }
+    }
+    best
+}
+
+/// Returns how much a line tells about a failure, from its words alone.
+pub fn telling_score(line: &str, source: Source) -> i32 {
+    let line = cut(line, 2000);
+    let mut score = 0;
+    let shapes = SHAPES.matches(line.as_bytes());
+    for index in shapes.iter() {
+        score += SHAPE_LIST[index].1;
+    }
+    if score == 0 && source == Source::AlbTargetHealth && line.contains("unhealthy") {
+        score = 45;
+    }
+    score - i32::from(message_of(line).len() < 8) * 30
+}
+
+fn level_bonus(level: Level) -> i32 {
+    match level {
+        Level::Fatal => 35,
+        Level::Error => 25,
+        Level::Warn => -10,
+        Level::Info | Level::Debug | Level::Trace => -25,
+        Level::Unknown => 0,
+    }
+}
+
+/// The innermost cause of a trace tells most; frames tell nothing.
+fn place_bonus(line: &str, index: usize, lines: usize, is_trace: bool) -> i32 {
+    let trimmed = line.trim_start();
+    let is_frame = FRAME.is_match(line.as_bytes());
+    if is_frame {
+        return -80;
+    }
+    if trimmed.starts_with("Caused by:") {
+        // A later cause is a deeper one.
+        return 15 + (10 * index / lines) as i32;
+    }
+    if is_trace && index + 1 == lines {
+        return 25;
+    }
+    if is_trace && line.starts_with(' ') {
+        return -60;
+    }
+    0
+}
+
+fn cut(line: &str, most: usize) -> &str {
+    if line.len() <= most {
+        return line;
+    }
+    let mut end = most;
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    &line[..end]
+}
+
+/// Returns the line without time stamps, levels and other prefixes.
+pub fn message_of(line: &str) -> &str {
+    PREFIX.find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line).trim()
+}
+
+static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?")
+});
+
+static FRAME: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"^\s+(?:at |\.\.\. \d+ |File "|from |in |\d+: |---)|^\S+\.(?:rb|go|php|py|js|ts|java):\d+(?::in |\s*\+0x|$)|^\s*\^[\^~ ]*$|^goroutine \d+|^\s+[~^]+$"#)
+});
+
+/// Shapes of lines and what they are worth.
+const SHAPE_LIST: &[(&str, i32)] = &[
+    // How a runtime or tool reports the error that stops it.
+    (r"^\W*(?:Caused by:|Root cause)", 30),
+    (r"(?:^|[\s>:])[A-Za-z_][\w.$:\\]*(?:Error|Exception|Fault|Failure)\b(?:\s*\(\w+\))?(?::|$| \[)", 42),
+    (r"^(?:.*\s)?(?:thread '.*' panicked|panic: |fatal error: |Fatal error: |Fatal Python error|FATAL: |fatal: |Unhandled exception|Uncaught)", 50),
+    (r"##\[error\]|^::error", 30),
+    (r"(?i)(?:^|[\s\[(|])(?:error|err|fatal|crit(?:ical)?|emerg|severe|alert)(?:\]|\)|:|!|\s*\||\s-|\s{2,}|/)", 30),
+    (r"^(?:\S+\s+)?(?:ERROR|FATAL|SEVERE|CRITICAL|E)\s", 20),
+    (r"(?i)^\W*(?:error|failed|failure)\b", 22),
+    (r"\bnpm (?:ERR!|error) ", 18),
+    (r"error (?:TS|CS|MSB|NU|NETSDK)\d+|error\[E\d+\]|\bE\d{4,5}:", 45),
+    (r"\b(?:CREATE|UPDATE|DELETE|IMPORT|ROLLBACK)_FAILED\b", 60),
+    (r"(?:❌|✘|✖|⨯|✕)\s*\S", 35),
+    (r"An error occurred \(\w+\) when calling", 45),
+    (r"(?:Exception|Error): .*(?:Service: |Status Code: )", 15),
+    (r"stoppedReason|[Ss]topped reason|(?i:status reason)", 35),
+    (r"\b(?:Cannot|Resource|Docker|Container|TaskFailed|Internal)\w*(?:Error|Failed\w*)\b", 40),
+    (r"unable to (?:place|start|reach|pull|assume|create|attach)", 40),
+    // Words that say what is wrong.
+    (r"(?i)\b(?:cannot|can't|can not|could not|couldn't|unable to|failed to|fails to|did not|does not|doesn't|is not|was not|are not|not)\b", 14),
+    (r"(?i)\b(?:not found|no such|denied|invalid|missing|required|refused|time[d-]? ?out|undefined|unexpected|unsupported|must (?:be|have)|already (?:exists|in use)|killed|expired|exceeded|unknown|conflict|mismatch|insufficient|unauthorized|forbidden|unreachable|corrupt|incompatible|violat\w+|unrecognized|limit)\b", 16),
+    (r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied)\b", 25),
+    (r"(?i)\bexit(?:ed)?(?: with)?(?: code| status)?[ :=(]+(?:[1-9]\d*)\b|exitCode[=: ]+[1-9]", 14),
+    (r"--> [A-Z ]*FAIL|\bFAIL(?:ED)?\b", 14),
+    // What only follows from something else.
+    (r"(?i)process completed with exit code|exited with (?:error )?code|did not complete successfully|returned a non-zero code|command failed|exit status \d|ELIFECYCLE|lifecycle script|subprocess exited|script returned exit", -40),
+    (r"(?i)complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details", -60),
+    (r"(?i)stack ?trace:?$|^Traceback|during handling of the above|the above exception was", -40),
+    (r"(?i)\bwarn(?:ing)?\b|deprecat", -24),
+    (r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed)[:=] ?0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b", -45),
+    (r"(?i)\b(?:retrying|will retry|trying again|skipping|fall(?:ing)? back|trapped|optional)\b", -18),
+    (r"^\s*(?:Downloading|Collecting|Progress|Compiling|Building|Requirement|#\d+ \[|\s*✓|\[command\]|\+ |\$ |> |Step \d+/)", -50),
+    (r"^\s*(?://|\*|/\*|#!|<!--|import |public |private |def |if |for |return |throw |raise |else|\}|\{)|;\s*$", -35),
+    (r"(?:^|\s)(?:PASS(?:ED)?|✓|✔|ok)\b", -30),
+];
+
+static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
+    let set = RegexSetBuilder::new(SHAPE_LIST.iter().map(|(expression, _)| *expression))
+        .unicode(false)
+        .size_limit(1 << 24)
+        .dfa_size_limit(1 << 26)
+        .build();
+    set.unwrap_or_else(|_| RegexSet::empty())
+});
+
+fn regex(expression: &str) -> Regex {
+    // The expressions are constants; the test below compiles each of them.
+    RegexBuilder::new(expression).unicode(false).build().unwrap_or_else(|_| panic!("constant expression {expression}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_expressions_compile() {
+        assert_eq!(SHAPES.len(), SHAPE_LIST.len());
+        assert_eq!(message_of("2026-05-01T10:00:00Z ERROR: disk is full"), "disk is full");
+        assert!(FRAME.is_match(b"    at main (app.js:3:1)"));
+    }
+
+    #[track_caller]
+    fn tells_more(more: &str, less: &str) {
+        let (a, b) = (telling_score(more, Source::Other), telling_score(less, Source::Other));
+        assert!(a > b, "{a} for {more:?}, {b} for {less:?}");
+    }
+
+    #[test]
+    fn the_cause_tells_more_than_what_follows() {
+        tells_more("ERROR: Could not find a version that satisfies the requirement x", "##[error]Process completed with exit code 1.");
+        tells_more("java.lang.IllegalStateException: no key", "[ERROR] -> [Help 1]");
+        tells_more("Error: Cannot find module 'express'", "npm ERR! A complete log of this run can be found in:");
+        tells_more("KeyError: 'DATABASE_URL'", "Traceback (most recent call last):");
+    }
+
+    #[test]
+    fn progress_and_summaries_tell_nothing() {
+        for line in ["Tests run: 3, Failures: 0, Errors: 0", "Downloading error-handler-1.2.whl", "0 errors", "Listening on 8080"] {
+            assert!(telling_score(line, Source::Other) < TELLING_ENOUGH, "{line}: {}", telling_score(line, Source::Other));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Patterns: what a page about one cause says, compiled to plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::Check;
+use crate::matching::{Matcher, Prepared};
+use crate::record::{Record, Signal, Source};
+use crate::taxonomy::{Class, Remedy, Severity};
+use crate::words::Model;
+
+/// One page about one cause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// `application/database/connection-refused`.
+    pub id: String,
+    pub class: Class,
+    pub title: String,
+    pub severity: Severity,
+    pub remedies: Vec<Remedy>,
+    pub explains: Vec<String>,
+    pub confirm: Vec<Check>,
+    /// Never a root cause.
+    pub symptom: bool,
+    /// Yields to any page that is not generic on the same record.
+    pub generic: bool,
+    pub conditions: Vec<Condition>,
+    /// Names of all groups of all expressions, sorted.
+    pub variables: Vec<String>,
+    /// Handlebars over the variables.
+    pub what_happened: String,
+    pub what_to_do: String,
+}
+
+impl Pattern {
+    /// Whether the page says that it explains that cause or its class.
+    pub fn names_as_explained(&self, cause: &str, class: Class) -> bool {
+        self.explains.iter().any(|name| name == cause || name == class.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    pub role: Role,
+    pub signal: Option<Signal>,
+    /// Empty: from anywhere.
+    pub sources: Vec<Source>,
+    pub test: Test,
+    pub within: Option<Within>,
+    pub after: bool,
+}
+
+impl Condition {
+    pub fn expressions(&self) -> &[String] {
+        match &self.test {
+            Test::Find(expressions) => expressions,
+            _ => &[],
+        }
+    }
+
+    /// Whether a record of this source and level can meet the condition at all.
+    pub fn admits(&self, record: &Record) -> bool {
+        let signal_fits = self.signal.is_none_or(|signal| signal == record.source.signal());
+        let source_fits = self.sources.is_empty() || self.sources.contains(&record.source);
+        signal_fits && source_fits
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Test {
+    /// Expressions of which one must match a line.
+    Find(Vec<String>),
+    /// A check that must be violated.
+    Check(Check),
+    /// A metric beyond a bound for some time.
+    Metric { name: String, above: Option<f64>, below: Option<f64>, for_seconds: u64 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    Required,
+    Supporting,
+    Excluding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Within {
+    Seconds(u64),
+    Lines(u64),
+}
+
+/// All patterns, as they are stored: everything that start-up cannot afford is worked out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Book {
+    pub patterns: Vec<Pattern>,
+    pub prepared: Prepared,
+    pub model: Model,
+}
+
+/// All patterns, ready to match.
+pub struct Patterns {
+    list: Vec<Pattern>,
+    matcher: Matcher,
+    /// The pattern and condition that each expression belongs to.
+    owners: Vec<Owner>,
+    model: Model,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    pub pattern: usize,
+    pub condition: usize,
+}
+
+impl Patterns {
+    pub fn new(book: Book) -> Patterns {
+        let owners = owners(&book.patterns);
+        Patterns { owners, matcher: Matcher::new(book.prepared), model: book.model, list: book.patterns }
+    }
+
+    pub fn list(&self) -> &[Pattern] {
+        &self.list
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Pattern> {
+        self.list.iter().find(|pattern| pattern.id == id)
+    }
+
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    pub fn owner(&self, expression: usize) -> Owner {
+        self.owners[expression]
+    }
+
+    pub fn condition(&self, owner: Owner) -> &Condition {
+        &self.list[owner.pattern].conditions[owner.condition]
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+}
+
+/// Returns the expressions of all patterns in the order of their owners.
+pub fn expressions(patterns: &[Pattern]) -> Vec<String> {
+    let conditions = patterns.iter().flat_map(|pattern| &pattern.conditions);
+    conditions.flat_map(|condition| condition.expressions()).cloned().collect()
+}
+
+fn owners(patterns: &[Pattern]) -> Vec<Owner> {
+    let mut owners = Vec::new();
+    for (pattern, page) in patterns.iter().enumerate() {
+        for (condition, test) in page.conditions.iter().enumerate() {
+            owners.extend(test.expressions().iter().map(|_| Owner { pattern, condition }));
+        }
+    }
+    owners
+}

@@ -1,0 +1,200 @@
+//! Records: the items of evidence that sources deliver.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::taxonomy::UnknownName;
+
+/// One log line (folded with its stack trace), AWS event or described fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub stream: Arc<Stream>,
+    /// Position in the stream; records of a stream are in this order.
+    pub seq: u64,
+    pub time: Option<Timestamp>,
+    pub source: Source,
+    pub level: Level,
+    /// The text as it stands in the input, without colour codes.
+    pub text: String,
+    /// What the text says once it is decoded, where that differs (the message of a JSON log line).
+    pub body: Option<String>,
+    /// The first line of the record in its file, from 1.
+    pub line: u64,
+    /// The task, container or resource that the record is about.
+    pub entity: Option<Arc<str>>,
+    /// The deployment that the record belongs to (`ecs-svc/123`), where it says so.
+    pub deployment: Option<Arc<str>>,
+}
+
+impl Record {
+    /// Returns what patterns are matched against.
+    pub fn said(&self) -> &str {
+        self.body.as_deref().unwrap_or(&self.text)
+    }
+
+    /// Returns the order of records: by time where both have one, else by stream and position.
+    pub fn place(&self) -> Place {
+        Place { time: self.time, stream: self.stream.name.clone(), seq: self.seq }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub time: Option<Timestamp>,
+    pub stream: String,
+    pub seq: u64,
+}
+
+/// A file, a log stream, a list of events.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stream {
+    pub name: String,
+    pub source: Source,
+}
+
+/// What kind of place a record comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    EcsServiceEvent,
+    EcsStoppedTask,
+    EcsAgentLog,
+    ContainerLog,
+    CfnStackEvent,
+    AlbTargetHealth,
+    DeployTool,
+    GithubActions,
+    DockerBuild,
+    Cdk,
+    Metric,
+    Other,
+}
+
+impl Source {
+    pub const ALL: [Source; 12] = [
+        Source::EcsServiceEvent,
+        Source::EcsStoppedTask,
+        Source::EcsAgentLog,
+        Source::ContainerLog,
+        Source::CfnStackEvent,
+        Source::AlbTargetHealth,
+        Source::DeployTool,
+        Source::GithubActions,
+        Source::DockerBuild,
+        Source::Cdk,
+        Source::Metric,
+        Source::Other,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::EcsServiceEvent => "ecs-service-event",
+            Source::EcsStoppedTask => "ecs-stopped-task",
+            Source::EcsAgentLog => "ecs-agent-log",
+            Source::ContainerLog => "container-log",
+            Source::CfnStackEvent => "cfn-stack-event",
+            Source::AlbTargetHealth => "alb-target-health",
+            Source::DeployTool => "deploy-tool",
+            Source::GithubActions => "github-actions",
+            Source::DockerBuild => "docker-build",
+            Source::Cdk => "cdk",
+            Source::Metric => "metric",
+            Source::Other => "other",
+        }
+    }
+
+    pub fn signal(self) -> Signal {
+        match self {
+            Source::Metric => Signal::Metric,
+            Source::EcsServiceEvent | Source::EcsStoppedTask | Source::CfnStackEvent | Source::AlbTargetHealth => {
+                Signal::Event
+            }
+            _ => Signal::Log,
+        }
+    }
+
+    /// Whether the stream is the output of a pipeline rather than of the system that is deployed.
+    pub fn is_pipeline(self) -> bool {
+        matches!(
+            self,
+            Source::DeployTool | Source::GithubActions | Source::DockerBuild | Source::Cdk | Source::Other
+        )
+    }
+}
+
+impl FromStr for Source {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let found = Source::ALL.into_iter().find(|source| source.as_str() == text);
+        found.ok_or_else(|| UnknownName { what: "source", name: text.to_owned() })
+    }
+}
+
+/// A category of telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signal {
+    Log,
+    Event,
+    Metric,
+}
+
+/// How severe a record says it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    #[default]
+    Unknown,
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl Level {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Unknown => "unknown",
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::Fatal => "fatal",
+        }
+    }
+
+    /// Reads a level by one of its usual names.
+    pub fn named(name: &str) -> Option<Level> {
+        const NAMES: [(&str, Level); 22] = [
+            ("trace", Level::Trace),
+            ("verbose", Level::Trace),
+            ("debug", Level::Debug),
+            ("dbug", Level::Debug),
+            ("info", Level::Info),
+            ("information", Level::Info),
+            ("notice", Level::Info),
+            ("warn", Level::Warn),
+            ("wrn", Level::Warn),
+            ("warning", Level::Warn),
+            ("err", Level::Error),
+            ("eror", Level::Error),
+            ("error", Level::Error),
+            ("severe", Level::Error),
+            ("fail", Level::Error),
+            ("crit", Level::Fatal),
+            ("critical", Level::Fatal),
+            ("fatal", Level::Fatal),
+            ("emerg", Level::Fatal),
+            ("alert", Level::Fatal),
+            ("panic", Level::Fatal),
+            ("dpanic", Level::Fatal),
+        ];
+        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
+    }
+}

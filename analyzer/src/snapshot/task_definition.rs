@@ -1,0 +1,193 @@
+//! Task definitions and their containers.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::last_segment;
+use super::lenient::{number, or_default, text, time};
+
+/// A task definition: a registered revision, or a file that is still to be registered and has no ARN.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskDefinition {
+    pub task_definition_arn: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub family: String,
+    #[serde(deserialize_with = "number")]
+    pub revision: Option<i64>,
+    pub status: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub cpu: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub memory: Option<String>,
+    pub network_mode: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub requires_compatibilities: Vec<String>,
+    pub execution_role_arn: Option<String>,
+    pub task_role_arn: Option<String>,
+    pub runtime_platform: Option<RuntimePlatform>,
+    #[serde(deserialize_with = "or_default")]
+    pub container_definitions: Vec<ContainerDefinition>,
+    #[serde(deserialize_with = "time")]
+    pub registered_at: Option<Timestamp>,
+    pub registered_by: Option<String>,
+    #[serde(deserialize_with = "time")]
+    pub deregistered_at: Option<Timestamp>,
+}
+
+impl TaskDefinition {
+    /// Returns `family:revision`, or the family alone before it is registered.
+    pub fn name(&self) -> String {
+        match (&self.task_definition_arn, self.revision) {
+            (Some(arn), _) => last_segment(arn).to_owned(),
+            (None, Some(revision)) => format!("{}:{revision}", self.family),
+            (None, None) if self.family.is_empty() => "without a name".to_owned(),
+            (None, None) => self.family.clone(),
+        }
+    }
+
+    /// Whether an ARN or `family:revision` means this revision.
+    pub fn is(&self, reference: &str) -> bool {
+        self.task_definition_arn.as_deref() == Some(reference)
+            || !reference.starts_with("arn:") && self.is_registered() && self.name() == reference
+    }
+
+    pub fn is_registered(&self) -> bool {
+        self.task_definition_arn.is_some() || self.revision.is_some()
+    }
+
+    pub fn container(&self, name: &str) -> Option<&ContainerDefinition> {
+        self.container_definitions.iter().find(|container| container.name == name)
+    }
+
+    pub fn asks_for_fargate(&self) -> bool {
+        self.requires_compatibilities.iter().any(|name| name == "FARGATE")
+    }
+
+    pub fn is_windows(&self) -> bool {
+        let system =
+            self.runtime_platform.as_ref().and_then(|platform| platform.operating_system_family.as_deref());
+        system.is_some_and(|system| system.starts_with("WINDOWS"))
+    }
+
+    pub(super) fn key(&self) -> (Option<String>, String, Option<i64>) {
+        let revision = if self.task_definition_arn.is_some() { None } else { self.revision };
+        let family = if self.task_definition_arn.is_some() { String::new() } else { self.family.clone() };
+        (self.task_definition_arn.clone(), family, revision)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RuntimePlatform {
+    pub cpu_architecture: Option<String>,
+    pub operating_system_family: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerDefinition {
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "or_default")]
+    pub image: String,
+    #[serde(deserialize_with = "number")]
+    pub cpu: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub memory: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub memory_reservation: Option<i64>,
+    pub essential: Option<bool>,
+    #[serde(deserialize_with = "or_default")]
+    pub port_mappings: Vec<PortMapping>,
+    pub health_check: Option<HealthCheck>,
+    pub log_configuration: Option<LogConfiguration>,
+    #[serde(deserialize_with = "or_default")]
+    pub environment: Vec<Variable>,
+    #[serde(deserialize_with = "or_default")]
+    pub secrets: Vec<Secret>,
+    #[serde(deserialize_with = "or_default")]
+    pub depends_on: Vec<Dependency>,
+    #[serde(deserialize_with = "number")]
+    pub start_timeout: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub stop_timeout: Option<i64>,
+    pub repository_credentials: Option<RepositoryCredentials>,
+}
+
+impl ContainerDefinition {
+    /// Whether the task stops when this container stops, which is so unless the definition says otherwise.
+    pub fn is_essential(&self) -> bool {
+        self.essential.unwrap_or(true)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PortMapping {
+    #[serde(deserialize_with = "number")]
+    pub container_port: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub host_port: Option<i64>,
+    pub protocol: Option<String>,
+    pub container_port_range: Option<String>,
+}
+
+/// The health check of a container; what is not set has the value that ECS documents as its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HealthCheck {
+    #[serde(deserialize_with = "or_default")]
+    pub command: Vec<String>,
+    #[serde(deserialize_with = "number")]
+    pub interval: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub timeout: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub retries: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub start_period: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LogConfiguration {
+    pub log_driver: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub options: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    pub secret_options: Vec<Secret>,
+}
+
+/// The name of an environment variable; its value is not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Variable {
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Secret {
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "or_default")]
+    pub value_from: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Dependency {
+    #[serde(deserialize_with = "or_default")]
+    pub container_name: String,
+    pub condition: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RepositoryCredentials {
+    #[serde(deserialize_with = "or_default")]
+    pub credentials_parameter: String,
+}

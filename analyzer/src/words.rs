@@ -1,0 +1,134 @@
+//! A small model from words to classes, for failures that no page knows.
+//!
+//! It is a table: each word has a weight for each class. What it says can be explained by listing words.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::record::Source;
+use crate::taxonomy::Class;
+
+pub type Weights = [f32; Class::ALL.len()];
+
+/// Weights of words, learned from the samples of pages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    pub words: BTreeMap<String, Weights>,
+    pub bias: Weights,
+    /// Below this probability the model says nothing.
+    pub floor: f32,
+}
+
+/// What the model says, and the words that made it say so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    pub class: Class,
+    pub probability: f32,
+    pub words: Vec<String>,
+}
+
+impl Model {
+    /// Returns the likeliest class of a text, or nothing where the words do not tell.
+    pub fn judge(&self, text: &str, source: Source) -> Option<Judgement> {
+        let features = features(text, source);
+        let probabilities = self.probabilities(&features);
+        let class = Class::ALL.into_iter().max_by(|a, b| {
+            probabilities[a.index()].total_cmp(&probabilities[b.index()]).then(b.cmp(a))
+        })?;
+        let probability = probabilities[class.index()];
+        if probability < self.floor {
+            return None;
+        }
+        let mut words: Vec<(f32, &String)> = features
+            .iter()
+            .filter_map(|word| self.words.get(word).map(|weights| (weights[class.index()], word)))
+            .filter(|(weight, _)| *weight > 0.0)
+            .collect();
+        words.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+        let words = words.into_iter().take(5).map(|(_, word)| word.clone()).collect();
+        Some(Judgement { class, probability, words })
+    }
+
+    pub fn probabilities(&self, features: &[String]) -> Weights {
+        let mut sums = self.bias;
+        for weights in features.iter().filter_map(|word| self.words.get(word)) {
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += weight;
+            }
+        }
+        softmax(sums)
+    }
+}
+
+/// Returns the sorted, distinct words and shapes of a text, and where it comes from.
+pub fn features(text: &str, source: Source) -> Vec<String> {
+    let mut features = vec![format!("source:{}", source.as_str())];
+    let mut previous: Option<String> = None;
+    let text: String = text.chars().take(2000).collect();
+    for token in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+        for word in parts(token) {
+            if let Some(previous) = &previous {
+                features.push(format!("{previous} {word}"));
+            }
+            features.push(word.clone());
+            previous = Some(word);
+        }
+    }
+    features.extend(shapes(&text).into_iter().map(str::to_owned));
+    features.sort_unstable();
+    features.dedup();
+    features
+}
+
+pub fn softmax(mut sums: Weights) -> Weights {
+    let highest = sums.iter().copied().fold(f32::MIN, f32::max);
+    let mut total = 0.0;
+    for sum in &mut sums {
+        *sum = (*sum - highest).exp();
+        total += *sum;
+    }
+    for sum in &mut sums {
+        *sum /= total;
+    }
+    sums
+}
+
+/// Splits `NoSuchBucketException` into its words and keeps codes such as `P3009` and `ts2322` as families.
+fn parts(token: &str) -> Vec<String> {
+    if token.bytes().any(|byte| byte.is_ascii_digit()) {
+        let letters: String = token.chars().take_while(char::is_ascii_alphabetic).collect();
+        let family = (1..=6).contains(&letters.len()) && token.len() <= 10;
+        return if family { vec![format!("{}#", letters.to_ascii_lowercase())] } else { Vec::new() };
+    }
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut after_lower = false;
+    for c in token.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            words.push(std::mem::take(&mut word));
+        }
+        after_lower = c.is_ascii_lowercase();
+        word.push(c.to_ascii_lowercase());
+    }
+    words.push(word);
+    words.retain(|word| (2..=24).contains(&word.len()));
+    words
+}
+
+fn shapes(text: &str) -> Vec<&'static str> {
+    const SHAPES: [(&str, &str); 12] = [
+        ("arn:aws", "shape:arn"),
+        ("AWS::", "shape:cfn-type"),
+        ("_FAILED", "shape:failed-status"),
+        ("://", "shape:url"),
+        (".ts(", "shape:ts-file"),
+        (".py\"", "shape:py-file"),
+        ("\tat ", "shape:java-frame"),
+        ("    at ", "shape:frame"),
+        ("Caused by", "shape:cause"),
+        ("##[error]", "shape:gha-error"),
+        ("npm ", "shape:npm"),
+        ("dkr.ecr", "shape:ecr"),
+    ];
+    SHAPES.iter().filter(|(mark, _)| text.contains(mark)).map(|(_, shape)| *shape).collect()
+}

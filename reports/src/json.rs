@@ -1,0 +1,409 @@
+//! The JSON report: a public format with a version and a schema.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use crate::guide::{Cause, Guide, Quote, Treatment};
+
+/// Raised when a field changes its meaning or goes; new fields do not raise it.
+pub const VERSION: u32 = 1;
+
+/// What `medic diagnose --format json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Report {
+    pub version: u32,
+    /// `healthy`, `failed` or `cannot-tell`.
+    pub verdict: String,
+    /// The verdict in one sentence.
+    pub headline: String,
+    pub root_cause: Option<RootCause>,
+    pub findings: Vec<ReportFinding>,
+    /// What would fail next, in order.
+    pub blockers: Vec<ReportBlocker>,
+    pub ruled_out: Vec<ReportRuledOut>,
+    pub timeline: Vec<ReportMoment>,
+    /// What could not be seen, and why.
+    pub gaps: Vec<ReportGap>,
+    /// How many secrets of each kind were removed.
+    pub redactions: BTreeMap<String, u64>,
+    pub deployment: ReportDeployment,
+    pub analysis: FailureAnalysis,
+    pub failures: Vec<FailureRecord>,
+    pub guide: TroubleshootingGuide,
+    pub input: ReportInput,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RootCause {
+    /// The id of the page, or `<class>/unknown`.
+    pub cause: String,
+    /// One of the twelve classes.
+    pub class: String,
+    /// From 0 to 1: the share of answers like this one that were right on labelled failures.
+    pub confidence: f64,
+    pub confidence_because: Vec<String>,
+    /// `confirmed`, `refuted` or `unchecked`.
+    pub proof: String,
+    pub proof_says: Vec<String>,
+    pub title: String,
+    pub summary: String,
+    pub severity: String,
+    /// Whose move it is: `change`, `capacity`, `environment` or `pipeline`.
+    pub blame: String,
+    /// Best first.
+    pub evidence: Vec<ReportEvidence>,
+    /// Causes of other findings that this one makes understandable.
+    pub explains: Vec<String>,
+    pub values: BTreeMap<String, String>,
+    pub auto_recoverable: bool,
+    pub remedies: Vec<ResolutionAction>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportFinding {
+    pub cause: String,
+    pub class: String,
+    pub title: String,
+    pub severity: String,
+    pub symptom: bool,
+    pub proof: String,
+    pub confidence: f64,
+    pub evidence: Vec<ReportEvidence>,
+    pub explained_by: Vec<String>,
+    pub remedies: Vec<ResolutionAction>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportEvidence {
+    /// The record as it stands in the input; a removed secret reads `[redacted:KIND]`.
+    pub text: String,
+    /// The line of the record that tells.
+    pub line: String,
+    pub source: String,
+    /// RFC 3339, where the record has a time.
+    pub time: Option<String>,
+    pub location: Location,
+    /// How many records say the same.
+    pub count: u64,
+    /// A command that shows the record; empty where there is none.
+    pub show: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Location {
+    /// The file or stream.
+    pub stream: String,
+    /// The first line of the record, from 1.
+    pub line: u64,
+    /// The task, container or resource.
+    pub entity: Option<String>,
+}
+
+/// What can be done: the design's `ResolutionAction`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ResolutionAction {
+    pub action: String,
+    pub title: String,
+    pub parameters: BTreeMap<String, String>,
+    pub automatable: bool,
+    /// `safe`, `disruptive`, `irreversible` or `manual`.
+    pub safety: String,
+    /// In seconds.
+    pub estimated_time: u64,
+    /// The confidence in the cause that it treats.
+    pub success_probability: f64,
+    pub undo: Option<String>,
+    /// A command that shows what would change; it only reads.
+    pub preview: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportBlocker {
+    pub class: String,
+    pub title: String,
+    pub because: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportRuledOut {
+    pub cause: String,
+    pub because: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportMoment {
+    pub time: Option<String>,
+    pub source: String,
+    pub stream: String,
+    pub level: String,
+    pub text: String,
+    pub cause: Option<String>,
+    pub count: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportGap {
+    pub what: String,
+    pub because: String,
+    pub remedy: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportDeployment {
+    pub id: Option<String>,
+    pub cluster: Option<String>,
+    pub service: Option<String>,
+    pub task_definition: Option<String>,
+    pub stack: Option<String>,
+    pub desired: Option<i64>,
+    pub running: Option<i64>,
+    pub started: Option<String>,
+    pub ended: Option<String>,
+}
+
+/// The design's `FailureAnalysis`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FailureAnalysis {
+    pub failed_resources: Vec<ResourceFailure>,
+    pub root_cause: Option<String>,
+    pub recommended_actions: Vec<String>,
+    pub can_auto_recover: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ResourceFailure {
+    pub resource: String,
+    pub source: String,
+    pub reason: String,
+    pub time: Option<String>,
+}
+
+/// The design's `FailureRecord`: one per finding.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FailureRecord {
+    pub id: String,
+    pub deployment_id: Option<String>,
+    pub timestamp: Option<String>,
+    pub component: String,
+    /// The class.
+    pub error_type: String,
+    pub error_message: String,
+    pub stack_trace: Option<String>,
+    pub context: BTreeMap<String, String>,
+    pub resolution: Option<ResolutionAction>,
+}
+
+/// The design's `TroubleshootingGuide`: what a person does, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TroubleshootingGuide {
+    pub title: String,
+    pub what_happened: Vec<String>,
+    /// Markdown.
+    pub what_to_do: String,
+    pub causal_chain: Vec<String>,
+    pub would_fail_next: Vec<String>,
+    pub what_changed: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportInput {
+    pub records: u64,
+    pub streams: u64,
+    pub bytes: u64,
+}
+
+/// Renders a guide as pretty JSON.
+pub fn render(guide: &Guide) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&report(guide)).map(|json| json + "\n")
+}
+
+/// Returns the schema of the report.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}
+
+pub fn report(guide: &Guide) -> Report {
+    Report {
+        version: VERSION,
+        verdict: word(&guide.verdict),
+        headline: guide.headline.clone(),
+        root_cause: guide.root.as_ref().map(root_cause),
+        findings: guide.root.iter().chain(&guide.others).map(finding).collect(),
+        blockers: guide
+            .next
+            .iter()
+            .map(|next| ReportBlocker { class: next.class.to_string(), title: next.title.clone(), because: next.because.clone() })
+            .collect(),
+        ruled_out: guide
+            .ruled_out
+            .iter()
+            .map(|ruled| ReportRuledOut { cause: ruled.cause.clone(), because: ruled.because.clone() })
+            .collect(),
+        timeline: guide
+            .timeline
+            .iter()
+            .map(|moment| ReportMoment {
+                time: time(moment.time),
+                source: moment.source.as_str().to_owned(),
+                stream: moment.stream.clone(),
+                level: moment.level.as_str().to_owned(),
+                text: moment.text.clone(),
+                cause: moment.cause.clone(),
+                count: moment.count,
+            })
+            .collect(),
+        gaps: guide
+            .gaps
+            .iter()
+            .map(|gap| ReportGap { what: gap.what.clone(), because: gap.because.clone(), remedy: gap.remedy.clone() })
+            .collect(),
+        redactions: guide.redactions.clone(),
+        deployment: deployment(guide),
+        analysis: analysis(guide),
+        failures: guide.root.iter().chain(&guide.others).map(|cause| failure(cause, guide)).collect(),
+        guide: TroubleshootingGuide {
+            title: guide.headline.clone(),
+            what_happened: guide.happened.clone(),
+            what_to_do: guide.to_do.clone(),
+            causal_chain: guide.chain.iter().map(|link| link.title.clone()).collect(),
+            would_fail_next: guide.next.iter().map(|next| next.title.clone()).collect(),
+            what_changed: guide.changed.clone(),
+        },
+        input: ReportInput { records: guide.records, streams: guide.streams, bytes: guide.bytes },
+    }
+}
+
+fn root_cause(cause: &Cause) -> RootCause {
+    RootCause {
+        cause: cause.id.clone(),
+        class: cause.class.to_string(),
+        confidence: cause.confidence,
+        confidence_because: cause.confidence_because.clone(),
+        proof: word(&cause.proof),
+        proof_says: cause.proof_says.clone(),
+        title: cause.title.clone(),
+        summary: cause.summary.clone(),
+        severity: cause.severity.as_str().to_owned(),
+        blame: word(&cause.blame),
+        evidence: cause.evidence.iter().map(evidence).collect(),
+        explains: cause.explains.clone(),
+        values: cause.values.clone(),
+        auto_recoverable: cause.auto_recoverable,
+        remedies: actions(cause),
+    }
+}
+
+fn finding(cause: &Cause) -> ReportFinding {
+    ReportFinding {
+        cause: cause.id.clone(),
+        class: cause.class.to_string(),
+        title: cause.title.clone(),
+        severity: cause.severity.as_str().to_owned(),
+        symptom: cause.symptom,
+        proof: word(&cause.proof),
+        confidence: cause.confidence,
+        evidence: cause.evidence.iter().take(3).map(evidence).collect(),
+        explained_by: cause.explained_by.clone(),
+        remedies: actions(cause),
+    }
+}
+
+fn evidence(quote: &Quote) -> ReportEvidence {
+    ReportEvidence {
+        text: quote.text.clone(),
+        line: quote.line.clone(),
+        source: quote.source.as_str().to_owned(),
+        time: time(quote.time),
+        location: Location { stream: quote.stream.clone(), line: quote.line_number, entity: quote.entity.clone() },
+        count: quote.count,
+        show: quote.show.clone(),
+    }
+}
+
+fn actions(cause: &Cause) -> Vec<ResolutionAction> {
+    cause.remedies.iter().map(|treatment| action(treatment, cause)).collect()
+}
+
+fn action(treatment: &Treatment, cause: &Cause) -> ResolutionAction {
+    ResolutionAction {
+        action: treatment.remedy.as_str().to_owned(),
+        title: treatment.title.clone(),
+        parameters: cause.values.clone(),
+        automatable: treatment.automatable,
+        safety: treatment.safety.as_str().to_owned(),
+        estimated_time: u64::from(treatment.estimated_minutes) * 60,
+        success_probability: cause.confidence,
+        undo: treatment.undo.clone(),
+        preview: treatment.preview.clone(),
+    }
+}
+
+fn analysis(guide: &Guide) -> FailureAnalysis {
+    let causes = guide.root.iter().chain(&guide.others);
+    let quotes = causes.flat_map(|cause| cause.evidence.iter());
+    let failed = quotes.filter_map(|quote| {
+        Some(ResourceFailure {
+            resource: quote.entity.clone()?,
+            source: quote.source.as_str().to_owned(),
+            reason: quote.line.clone(),
+            time: time(quote.time),
+        })
+    });
+    let mut failed_resources: Vec<ResourceFailure> = Vec::new();
+    for failure in failed {
+        if !failed_resources.iter().any(|other| other.resource == failure.resource) {
+            failed_resources.push(failure);
+        }
+    }
+    FailureAnalysis {
+        failed_resources,
+        root_cause: guide.root.as_ref().map(|root| root.title.clone()),
+        recommended_actions: guide.remedies.iter().map(|treatment| treatment.title.clone()).collect(),
+        can_auto_recover: guide.root.as_ref().is_some_and(|root| root.auto_recoverable),
+    }
+}
+
+fn failure(cause: &Cause, guide: &Guide) -> FailureRecord {
+    let lead = cause.evidence.first();
+    let text = lead.map_or("", |quote| quote.text.as_str());
+    FailureRecord {
+        id: cause.id.clone(),
+        deployment_id: guide.deployment.id.clone(),
+        timestamp: lead.and_then(|quote| time(quote.time)),
+        component: lead.and_then(|quote| quote.entity.clone()).or_else(|| lead.map(|quote| quote.stream.clone())).unwrap_or_default(),
+        error_type: cause.class.to_string(),
+        error_message: lead.map_or_else(|| cause.title.clone(), |quote| quote.line.clone()),
+        stack_trace: (text.lines().count() > 1).then(|| text.to_owned()),
+        context: cause.values.clone(),
+        resolution: actions(cause).into_iter().next(),
+    }
+}
+
+fn deployment(guide: &Guide) -> ReportDeployment {
+    let facts = guide.deployment.clone();
+    ReportDeployment {
+        id: facts.id,
+        cluster: facts.cluster,
+        service: facts.service,
+        task_definition: facts.task_definition,
+        stack: facts.stack,
+        desired: facts.desired,
+        running: facts.running,
+        started: time(facts.started),
+        ended: time(facts.ended),
+    }
+}
+
+fn time(time: Option<Timestamp>) -> Option<String> {
+    time.map(|time| time.to_string())
+}
+
+/// Returns the name that serde gives to a plain variant.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
