@@ -1,9 +1,19 @@
 //! The views of Medic: one guide, and a renderer for each format.
 
+pub mod escape;
+pub mod github;
 pub mod guide;
+mod html;
 pub mod json;
+mod markdown;
+mod picture;
+mod prose;
+pub mod slack;
+mod text;
 
 pub use guide::Guide;
+
+use analyzer::diagnosis::Verdict;
 
 /// How a guide is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +24,11 @@ pub enum Format {
     Slack,
     Github,
     Json,
+}
+
+impl Format {
+    pub const ALL: [Format; 6] =
+        [Format::Text, Format::Markdown, Format::Html, Format::Slack, Format::Github, Format::Json];
 }
 
 /// What a terminal can show.
@@ -32,9 +47,30 @@ pub enum RenderError {
 }
 
 /// Renders a guide.
-pub fn render(guide: &Guide, format: Format, _screen: Screen) -> Result<String, RenderError> {
+pub fn render(guide: &Guide, format: Format, screen: Screen) -> Result<String, RenderError> {
     match format {
+        Format::Text => Ok(text::render(guide, screen)),
+        Format::Markdown => markdown::render(guide),
+        Format::Html => html::render(guide),
+        Format::Slack => Ok(slack::render(guide)?),
+        Format::Github => github::render(guide),
         Format::Json => Ok(json::render(guide)?),
-        _ => Ok(guide.headline.clone() + "\n"),
+    }
+}
+
+fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "✔",
+        Verdict::Failed => "✘",
+        Verdict::CannotTell => "?",
+    }
+}
+
+/// Says how many secrets were removed.
+fn redacted(guide: &Guide) -> String {
+    match guide.redacted() {
+        0 => "no secrets were found".to_owned(),
+        1 => "1 secret was removed".to_owned(),
+        count => format!("{count} secrets were removed"),
     }
 }

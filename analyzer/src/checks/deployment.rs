@@ -136,7 +136,7 @@ pub fn tasks_running(snapshot: &Snapshot) -> Vec<CheckResult> {
         if running >= desired {
             return Some(Outcome::Holds);
         }
-        let because = format!("{running} of {desired} desired tasks run");
+        let because = format!("{running} of {desired} desired tasks of {} run", subject_of(service));
         Some(violated(format!("{place}runningCount"), running.to_string(), because))
     })
 }
@@ -170,7 +170,7 @@ fn state_of(target: &TargetHealth) -> Option<Outcome> {
             Some(violated(
                 "TargetHealth.State",
                 state,
-                format!("the load balancer sends no requests to it ({words})"),
+                format!("the load balancer does not count target {address} as healthy ({words})"),
             ))
         }
     }

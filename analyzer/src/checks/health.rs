@@ -32,7 +32,7 @@ fn outside_bounds(check: &HealthCheck) -> Option<Outcome> {
     let (name, value, low, high) = fields
         .into_iter()
         .find(|(_, value, low, high)| value.is_some_and(|value| is_outside(value, *low, *high)))?;
-    let because = format!("ECS takes {low} to {high}");
+    let because = format!("ECS accepts {low} to {high} for the {name} of a health check");
     Some(violated(format!("healthCheck.{name}"), value.unwrap_or(0).to_string(), because))
 }
 
@@ -42,11 +42,11 @@ fn too_hasty(check: &HealthCheck) -> Option<Outcome> {
     let timeout = check.timeout.unwrap_or(TIMEOUT);
     let retries = check.retries.unwrap_or(RETRIES);
     if timeout > interval {
-        let because = format!("one check may take longer than the {interval} s between two checks");
+        let because = format!("a health check may take longer than the {interval} s between two checks");
         return Some(violated("healthCheck.timeout", timeout.to_string(), because));
     }
     let patience = check.start_period.unwrap_or(0) + interval * retries;
-    let because = format!("the container counts as unhealthy {patience} s after its start");
+    let because = format!("a container that is not ready counts as unhealthy {patience} s after its start");
     (patience < SHORTEST_START).then(|| violated("healthCheck.retries", retries.to_string(), because))
 }
 

@@ -52,8 +52,10 @@ fn exists_among(reference: &Reference<'_>, described: &[&Image]) -> Outcome {
         Some(tag) => format!("; the newest of them has the tag {tag}"),
         None => String::new(),
     };
-    let because =
-        format!("it is not among the {} images described in repository {repository}{hint}", described.len());
+    let because = format!(
+        "the {field} {value} is not among the {} images described in repository {repository}{hint}",
+        described.len()
+    );
     violated(field, value, because)
 }
 
@@ -152,33 +154,35 @@ impl<'a> Reference<'a> {
             return Err("the container has no image");
         }
         if has_placeholder(text) {
-            return Err("a placeholder was not replaced by its value");
+            return Err("a placeholder in the image reference was not replaced by its value");
         }
         if text.contains(char::is_whitespace) {
-            return Err("an image reference contains no white space");
+            return Err("the image reference contains white space");
         }
         if text.contains("://") {
-            return Err("an image reference starts with the host of the registry, without a scheme");
+            return Err("the image reference starts with a scheme instead of the host of the registry");
         }
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => (named, Some(digest)),
             None => (text, None),
         };
         if digest.is_some_and(|digest| !is_digest(digest)) {
-            return Err("a digest is `sha256:` and 64 hexadecimal digits");
+            return Err("the digest of the image is not `sha256:` and 64 hexadecimal digits");
         }
         if named.contains("::") {
-            return Err("two colons follow each other, so the tag or what comes before it is empty");
+            return Err("the image reference has two colons in a row, so that a part between them is empty");
         }
         let (name, tag) = match named.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
             _ => (named, None),
         };
         if tag == Some("") {
-            return Err("the tag after the colon is empty");
+            return Err("the tag of the image is empty");
         }
         if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err("a tag has up to 128 letters, digits, dots, dashes and underscores");
+            return Err(
+                "the tag of the image is not made of up to 128 letters, digits, dots, dashes and underscores",
+            );
         }
         let (host, path) = match name.split_once('/') {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (Some(host), path),
@@ -187,13 +191,13 @@ impl<'a> Reference<'a> {
         if host
             .is_some_and(|host| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err()))
         {
-            return Err("the port of the registry is not a number");
+            return Err("the port of the registry of the image is not a number");
         }
         if path.contains(|c: char| c.is_ascii_uppercase()) {
-            return Err("the name of a repository has no upper-case letters");
+            return Err("the repository of the image has upper-case letters, which no registry accepts");
         }
         if !path.split('/').all(is_path_component) {
-            return Err("the name of the repository is not valid");
+            return Err("the repository name of the image is not valid");
         }
         Ok(Reference { host, path, tag, digest })
     }

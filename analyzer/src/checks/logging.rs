@@ -2,17 +2,21 @@
 
 use super::task_definition::{Scope, per_container, violated};
 use super::{Check, CheckResult, Outcome};
-use crate::snapshot::{LogConfiguration, Snapshot};
+use crate::snapshot::{ContainerDefinition, LogConfiguration, Snapshot};
 
 pub fn log_group_configured(snapshot: &Snapshot) -> Vec<CheckResult> {
     per_container(Check::LogGroupConfigured, snapshot, |scope, container| {
         let configuration = container.log_configuration.as_ref()?;
         (configuration.log_driver.as_deref() == Some("awslogs"))
-            .then(|| awslogs_is_complete(scope, configuration))
+            .then(|| awslogs_is_complete(scope, container, configuration))
     })
 }
 
-fn awslogs_is_complete(scope: &Scope<'_>, configuration: &LogConfiguration) -> Outcome {
+fn awslogs_is_complete(
+    scope: &Scope<'_>,
+    container: &ContainerDefinition,
+    configuration: &LogConfiguration,
+) -> Outcome {
     // The agent of an EC2 instance knows its region and needs no prefix.
     let needed: &[&str] = match scope.runs_on_fargate() {
         true => &["awslogs-group", "awslogs-region", "awslogs-stream-prefix"],
@@ -25,7 +29,7 @@ fn awslogs_is_complete(scope: &Scope<'_>, configuration: &LogConfiguration) -> O
         Some(option) => violated(
             format!("logConfiguration.options.{option}"),
             "not set",
-            format!("without {option} the awslogs driver cannot start the container"),
+            format!("without {option} the log driver cannot start container {}", container.name),
         ),
     }
 }

@@ -34,13 +34,13 @@ fn secret_references(container: &ContainerDefinition) -> Vec<(String, &str)> {
 /// Tells what is wrong with a reference to a secret.
 fn secret_reference(reference: &str) -> Result<(), String> {
     if reference.is_empty() {
-        return Err("the reference is empty".to_owned());
+        return Err("the reference to the secret is empty".to_owned());
     }
     if image::has_placeholder(reference) {
-        return Err("a placeholder was not replaced by its value".to_owned());
+        return Err("a placeholder in the reference to the secret was not replaced by its value".to_owned());
     }
     if reference.contains(char::is_whitespace) {
-        return Err("the reference contains white space".to_owned());
+        return Err("the reference to the secret contains white space".to_owned());
     }
     if reference.starts_with("arn:") {
         return secret_arn(reference);
@@ -48,7 +48,7 @@ fn secret_reference(reference: &str) -> Result<(), String> {
     let is_name_char = |c: char| c.is_ascii_alphanumeric() || "_.-/:".contains(c);
     if !reference.chars().all(is_name_char) {
         return Err(
-            "this is neither an ARN nor the name of a parameter; a value itself does not belong here"
+            "the reference to the secret is neither an ARN nor the name of a parameter, but maybe the value itself"
                 .to_owned(),
         );
     }
@@ -58,31 +58,33 @@ fn secret_reference(reference: &str) -> Result<(), String> {
 fn secret_arn(arn: &str) -> Result<(), String> {
     let parts: Vec<&str> = arn.split(':').collect();
     let [_, partition, service, region, account, resource @ ..] = parts.as_slice() else {
-        return Err("the ARN is cut off".to_owned());
+        return Err("the ARN of the secret is cut off".to_owned());
     };
     if !partition.starts_with("aws") {
-        return Err(format!("`{partition}` is no partition of AWS"));
+        return Err(format!("the ARN of the secret names the partition `{partition}`, which is none of AWS"));
     }
     if region.is_empty() {
-        return Err("the ARN names no region".to_owned());
+        return Err("the ARN of the secret names no region".to_owned());
     }
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("the ARN names no account of twelve digits".to_owned());
+        return Err("the ARN of the secret names no account of twelve digits".to_owned());
     }
     match (*service, resource) {
         ("secretsmanager", ["secret", name, rest @ ..]) if !name.is_empty() => match rest.len() {
             0 | 3 => Ok(()),
             more => Err(format!(
-                "after the name of the secret come either nothing or three parts (key, version stage, version id), not {more}"
+                "after the name of the secret comes nothing, or key, version stage and version id, but not {more} part(s)"
             )),
         },
-        ("secretsmanager", _) => Err("the ARN of a secret continues with `secret:` and its name".to_owned()),
+        ("secretsmanager", _) => {
+            Err("the ARN of the secret does not go on with `secret:` and a name".to_owned())
+        }
         ("ssm", [parameter, ..])
             if parameter.strip_prefix("parameter/").is_some_and(|name| !name.is_empty()) =>
         {
             Ok(())
         }
-        ("ssm", _) => Err("the ARN of a parameter continues with `parameter/` and its name".to_owned()),
+        ("ssm", _) => Err("the ARN of the parameter does not go on with `parameter/` and a name".to_owned()),
         (other, _) => {
             Err(format!("ECS reads secrets from Secrets Manager and Parameter Store, not from {other}"))
         }

@@ -30,17 +30,19 @@ fn fargate_size(scope: &Scope<'_>) -> Outcome {
         Err(outcome) => return outcome,
     };
     let Some(memories) = fargate_memories(cpu) else {
-        let because = "Fargate offers 256, 512, 1024, 2048, 4096, 8192 or 16384 CPU units";
+        let because =
+            format!("Fargate offers 256, 512, 1024, 2048, 4096, 8192 or 16384 CPU units, not {cpu}");
         return violated("cpu", cpu.to_string(), because);
     };
     if scope.definition.is_windows() && !(1024..=4096).contains(&cpu) {
-        let because = "Fargate offers 1024, 2048 or 4096 CPU units to Windows containers";
+        let because = format!("Fargate offers Windows containers 1024, 2048 or 4096 CPU units, not {cpu}");
         return violated("cpu", cpu.to_string(), because);
     }
     if memories.contains(&memory) {
         return Outcome::Holds;
     }
-    let because = format!("with {cpu} CPU units Fargate offers {} MiB", in_words(&memories));
+    let because =
+        format!("with {cpu} CPU units Fargate offers {} MiB of memory, not {memory}", in_words(&memories));
     violated("memory", memory.to_string(), because)
 }
 
@@ -135,7 +137,9 @@ fn size(field: &str, text: Option<&str>, unit: &str) -> Result<i64, Outcome> {
     match read {
         Some(number) if number.fract() == 0.0 && (1.0..1e9).contains(&number) => Ok(number as i64),
         _ if text.contains(['$', '{', '<']) => Err(unknown(format!("the value of {text} for {field}"))),
-        _ => Err(violated(field, text, format!("this is not a {field} size"))),
+        _ => {
+            Err(violated(field, text, format!("the {field} size of the task is not a number that ECS knows")))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::facts;
 use super::findings::{self, Draft};
 use super::markers::Scope;
 use super::study::{Group, Kept, Study};
+use super::telling::TELLING_ENOUGH;
 use super::{
     Blocker, Diagnosis, Evidence, Finding, Gap, Proof, RuledOut, Seen, TimelineEntry, Verdict, confidence,
 };
@@ -16,6 +17,8 @@ use crate::taxonomy::{Class, Severity};
 
 const MOST_EVIDENCE: usize = 10;
 const MOST_TIMELINE: usize = 60;
+/// Records this close to the lead are its surroundings.
+const NEAR: u64 = 4;
 
 pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>) -> Diagnosis {
     let mut checks: Vec<CheckResult> = Check::ALL.iter().flat_map(|check| check.run(snapshot)).collect();
@@ -23,8 +26,9 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let mut ruled_out = BTreeSet::new();
     let drafts = findings::drafts(&study, snapshot, &checks, &mut ruled_out);
     let deployments = snapshot.deployment_ids();
-    let told = telling_groups(&study, &deployments, &mut ruled_out);
-    let mut ranked = rank(&drafts);
+    let shown = telling_groups(&study, &deployments, &mut ruled_out);
+    let told: Vec<&Group> = shown.iter().copied().filter(|group| group.score >= TELLING_ENOUGH).collect();
+    let mut ranked = rank(&study, &drafts);
     let mut findings: Vec<Finding> = Vec::new();
     let mut probability = None;
     let root = ranked.iter().position(|candidate| candidate.is_root());
@@ -33,14 +37,17 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         Some(index) if !weak || told.is_empty() => {
             let candidate = ranked.remove(index);
             let mut finding = finding_of(candidate.draft);
-            add_telling_evidence(&mut finding.evidence, &told);
+            add_telling_evidence(&mut finding.evidence, candidate.draft.lead(), &shown);
             findings.push(finding);
         }
         _ => {
             if let Some((finding, judged)) = unknown(&study, &told, &drafts).or_else(|| by_check(&checks)) {
                 probability = judged;
                 findings.push(finding);
-            } else if let Some(finding) = from_symptoms(&drafts) {
+            } else if let Some(mut finding) = from_symptoms(&drafts) {
+                add_telling_evidence(&mut finding.evidence, None, &shown);
+                findings.push(finding);
+            } else if let Some(finding) = stalled(&study) {
                 findings.push(finding);
             }
         }
@@ -96,6 +103,8 @@ struct Order {
     explained: bool,
     unproven: bool,
     weak: bool,
+    /// A step of the job went on after it.
+    survived: bool,
     away: bool,
     generic: bool,
     layer: u8,
@@ -114,13 +123,15 @@ impl Candidate<'_> {
     }
 }
 
-fn rank<'d>(drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
+fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
     let mut ranked: Vec<Candidate<'d>> = Vec::new();
     for (index, draft) in drafts.iter().enumerate() {
         let explained_by: BTreeSet<usize> = drafts
             .iter()
             .enumerate()
-            .filter(|(other, cause)| *other != index && explains(cause, draft) && !explains_back(draft, cause))
+            .filter(|(other, cause)| {
+                *other != index && explains(study, cause, draft) && !explains_back(study, draft, cause)
+            })
             .map(|(other, _)| other)
             .collect();
         let lead = draft.lead();
@@ -128,8 +139,12 @@ fn rank<'d>(drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
             symptom: draft.pattern.symptom,
             explained: !explained_by.is_empty(),
             unproven: draft.proof != Proof::Confirmed,
-            weak: lead.is_some_and(|group| is_quiet(&group.first)),
-            away: lead.is_some_and(|group| is_away(draft.pattern.class, group.first.source)),
+            weak: lead.is_some_and(|group| findings::is_quiet(&group.first)),
+            survived: lead.is_some_and(|group| {
+                let steps = study.steps.get(&group.first.place.stream);
+                steps.is_some_and(|steps| steps.is_before_failed(group.last.seq))
+            }),
+            away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
             generic: draft.pattern.generic,
             layer: layer(draft.pattern.class),
             place: lead.map(|group| group.first.place.clone()),
@@ -142,36 +157,75 @@ fn rank<'d>(drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
 }
 
 /// Whether one finding makes the other understandable.
-fn explains(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     if cause.pattern.symptom {
         return false;
     }
-    other.pattern.symptom
-        || cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class)
-        || other.pattern.generic && !cause.pattern.generic && cause.pattern.class == other.pattern.class
+    if other.pattern.symptom {
+        return true;
+    }
+    let same_class = cause.pattern.class == other.pattern.class;
+    // A wide net explains nothing that a page of the same class knows better.
+    if cause.pattern.generic && !other.pattern.generic && same_class {
+        return false;
+    }
+    cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class) && !is_outer_view(study, cause, other)
+        || other.pattern.generic && !cause.pattern.generic && same_class
         || is_deeper_in_the_same_trace(cause, other)
+        || is_written_for_the_source(study, cause, other)
+        || is_outer_view(study, other, cause)
 }
 
-/// Two pages that name each other leave it to the order of candidates.
-fn explains_back(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
-    explains(cause, other) && cause.pattern.id < other.pattern.id
+/// Two pages that explain each other leave it to the order of candidates.
+fn explains_back(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    explains(study, cause, other) && cause.pattern.id < other.pattern.id
+}
+
+/// On one record outside of a job, a page about the pipeline sees from outside what another page names.
+fn is_outer_view(study: &Study<'_>, outer: &Draft<'_>, inner: &Draft<'_>) -> bool {
+    let (Some(lead), Some(met)) = (outer.lead(), inner.lead()) else { return false };
+    outer.pattern.class == Class::Workflow
+        && inner.pattern.class != Class::Workflow
+        && !inner.pattern.generic
+        && !inner.pattern.symptom
+        && lead.first.place == met.first.place
+        && !is_job(study, &lead.first)
 }
 
 fn is_deeper_in_the_same_trace(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     let (Some(cause), Some(other)) = (cause.lead(), other.lead()) else { return false };
-    cause.first.place == other.first.place
-        && cause.first.line_index > other.first.line_index
-        && cause.first.line.trim_start().starts_with("Caused by:")
+    let innermost = cause.first.line.trim_start().starts_with("Caused by:");
+    // The last line of a Python trace is the exception, the others are frames.
+    let exception = !cause.first.line.starts_with(' ') && other.first.line.starts_with(' ');
+    cause.first.place == other.first.place && cause.first.line_index > other.first.line_index && (innermost || exception)
 }
 
-fn is_quiet(kept: &Kept) -> bool {
-    let speaks_calmly = matches!(kept.source, Source::EcsAgentLog | Source::EcsServiceEvent | Source::CfnStackEvent | Source::EcsStoppedTask);
-    !speaks_calmly && matches!(kept.level, Level::Info | Level::Debug | Level::Trace)
+/// Of two pages that met one record of a job, the one that names its source knows better.
+fn is_written_for_the_source(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let (Some(lead), Some(met)) = (cause.lead(), other.lead()) else { return false };
+    is_job(study, &met.first)
+        && lead.first.place == met.first.place
+        && other.pattern.class != Class::Credentials
+        && names_source(cause, met.first.source)
+        && !names_source(other, met.first.source)
 }
 
-/// A message about an application in the output of a build is likelier a test's than the deployment's.
-fn is_away(class: Class, source: Source) -> bool {
-    class.as_str().starts_with("application/") && matches!(source, Source::GithubActions | Source::DockerBuild | Source::Cdk)
+fn names_source(draft: &Draft<'_>, source: Source) -> bool {
+    draft.pattern.conditions.iter().any(|condition| condition.sources.contains(&source))
+}
+
+/// Whether a record is the output of a job: a workflow, a build, a synthesis.
+fn is_job(study: &Study<'_>, kept: &Kept) -> bool {
+    match kept.source {
+        Source::GithubActions | Source::DockerBuild | Source::Cdk => true,
+        Source::Other => study.jobs.contains(&kept.place.stream),
+        _ => false,
+    }
+}
+
+/// A message about an application in the output of a job is likelier a test's than the deployment's.
+fn is_away(study: &Study<'_>, class: Class, kept: &Kept) -> bool {
+    class.as_str().starts_with("application/") && is_job(study, kept)
 }
 
 /// What happens in an inner layer causes what happens in an outer one.
@@ -346,20 +400,69 @@ fn from_symptoms(drafts: &[Draft<'_>]) -> Option<Finding> {
     Some(finding)
 }
 
-/// Adds what the same stream says besides, after the best records of the page.
-fn add_telling_evidence(evidence: &mut Vec<Evidence>, told: &[&Group]) {
-    let streams: BTreeSet<String> = evidence.iter().map(|item| item.stream.clone()).collect();
-    let mut others = Vec::new();
-    for group in told.iter().filter(|group| streams.contains(&group.first.place.stream)).take(3) {
-        findings::push_evidence(&mut others, group);
-    }
-    others.retain(|other| !evidence.iter().any(|item| item.stream == other.stream && item.line_number == other.line_number));
+/// Adds what the same streams say besides: what stands next to the lead first, then what tells most.
+fn add_telling_evidence(evidence: &mut Vec<Evidence>, lead: Option<&Group>, shown: &[&Group]) {
+    let streams: BTreeSet<&str> = evidence.iter().map(|item| item.stream.as_str()).collect();
+    let mut others: Vec<&Group> =
+        shown.iter().copied().filter(|group| streams.contains(group.first.place.stream.as_str())).collect();
+    let distance = |group: &Group| match lead {
+        Some(lead) if lead.first.place.stream == group.first.place.stream => {
+            lead.first.place.seq.abs_diff(group.first.place.seq)
+        }
+        _ => u64::MAX,
+    };
+    others.sort_by_key(|group| {
+        let near = distance(group) <= NEAR;
+        (!near && group.score < TELLING_ENOUGH, !near, if near { -group.score } else { 0 })
+    });
+    others.retain(|group| {
+        !evidence.iter().any(|item| item.stream == group.first.place.stream && item.line_number == group.first.line_number)
+    });
     let at = evidence.len().min(2);
-    for (offset, other) in others.into_iter().enumerate() {
+    for (offset, group) in others.into_iter().take(4).enumerate() {
         let place = if offset == 0 { at } else { evidence.len() };
-        evidence.insert(place.min(evidence.len()), other);
+        evidence.insert(place, findings::of_group(group));
     }
     evidence.truncate(MOST_EVIDENCE);
+}
+
+/// Says that an operation had not ended when the records end.
+fn stalled(study: &Study<'_>) -> Option<Finding> {
+    let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope == Scope::Stack);
+    let pending: Vec<&Kept> = study
+        .pending
+        .iter()
+        .filter(|((_, resource), _)| !resource.starts_with("AWS::CloudFormation::Stack "))
+        .map(|(_, kept)| kept)
+        .collect();
+    let last = pending.iter().max_by(|a, b| a.place.cmp(&b.place)).filter(|_| !succeeded)?;
+    let is_service = pending.iter().any(|kept| kept.line.contains("AWS::ECS::Service"));
+    let class = if is_service { Class::ServiceStartup } else { Class::StackFailure };
+    let what = if is_service { "an ECS service" } else { "a resource" };
+    let mut evidence = Vec::new();
+    for kept in std::iter::once(*last).chain(pending.iter().copied()) {
+        let group = Group { first: kept.clone(), last: kept.place.clone(), count: 1, score: 0, company: BTreeSet::new() };
+        findings::push_evidence(&mut evidence, &group);
+    }
+    evidence.truncate(MOST_EVIDENCE);
+    Some(Finding {
+        cause: format!("{class}/unknown"),
+        class,
+        title: format!("The operation on {what} had not ended when the records end"),
+        severity: Severity::Medium,
+        known: false,
+        symptom: true,
+        generic: false,
+        proof: Proof::Unchecked,
+        proof_checks: Vec::new(),
+        confidence: 0.0,
+        confidence_because: Vec::new(),
+        evidence,
+        values: BTreeMap::new(),
+        explains: Vec::new(),
+        explained_by: Vec::new(),
+        remedies: vec![crate::taxonomy::Remedy::Wait],
+    })
 }
 
 fn name_explained(findings: &mut [Finding]) {

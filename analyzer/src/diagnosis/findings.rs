@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::study::{Group, Lane, Study};
+use super::study::{Group, Kept, Lane, Study};
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
@@ -126,8 +126,25 @@ fn met<'s>(
             met.push(group);
         }
     }
-    met.sort_by(|a, b| a.first.place.cmp(&b.first.place));
+    // A record that says that it failed leads, and of causes of causes the innermost.
+    met.sort_by(|a, b| {
+        let rank = |group: &Group| (is_quiet(&group.first), !is_nested(&group.first));
+        rank(a).cmp(&rank(b)).then_with(|| a.first.place.cmp(&b.first.place))
+    });
     met
+}
+
+fn is_nested(kept: &Kept) -> bool {
+    kept.line.trim_start().starts_with("Caused by:") || kept.line.contains(" Caused by: ")
+}
+
+/// Whether a record of a log says itself that nothing failed.
+pub(super) fn is_quiet(kept: &Kept) -> bool {
+    let speaks_calmly = matches!(
+        kept.source,
+        Source::EcsAgentLog | Source::EcsServiceEvent | Source::CfnStackEvent | Source::EcsStoppedTask
+    );
+    !speaks_calmly && matches!(kept.level, Level::Info | Level::Debug | Level::Trace)
 }
 
 fn fits(condition: &Condition, first: &Group, group: &Group) -> bool {
@@ -252,7 +269,12 @@ pub(super) fn push_evidence(evidence: &mut Vec<Evidence>, group: &Group) {
     if same {
         return;
     }
-    evidence.push(Evidence {
+    evidence.push(of_group(group));
+}
+
+pub(super) fn of_group(group: &Group) -> Evidence {
+    let kept = &group.first;
+    Evidence {
         text: kept.text.clone(),
         line: kept.line.clone(),
         source: kept.source,
@@ -262,7 +284,7 @@ pub(super) fn push_evidence(evidence: &mut Vec<Evidence>, group: &Group) {
         level: kept.level,
         entity: kept.entity.as_deref().map(str::to_owned),
         count: group.count,
-    });
+    }
 }
 
 fn of_check(result: &CheckResult) -> Evidence {

@@ -13,6 +13,12 @@ pub enum Marker {
     Success(Scope),
     /// The deployment was undone: a later steady state is the old version's.
     RolledBack,
+    /// A step of a job begins.
+    StepBegins,
+    /// A step of a job ended with an error.
+    StepFailed,
+    /// The stream is the output of a job of a pipeline, whoever runs it.
+    Job,
     /// The record may tell about a failure.
     Telling,
 }
@@ -36,7 +42,10 @@ impl Scope {
     /// Whether this success makes up for an earlier record of that source and class.
     pub fn heals(self, source: Source, class: Option<Class>) -> bool {
         match self {
-            Scope::Application => !matches!(source, Source::CfnStackEvent | Source::Cdk),
+            Scope::Application => matches!(
+                source,
+                Source::ContainerLog | Source::DeployTool | Source::Other | Source::EcsStoppedTask | Source::EcsServiceEvent
+            ),
             Scope::Connection => matches!(class, Some(Class::Database | Class::Network)),
             Scope::Service => matches!(
                 source,
@@ -59,6 +68,7 @@ impl Markers {
             .iter()
             .map(|(word, scope)| (*word, Marker::Success(*scope)))
             .chain(ROLLED_BACK.iter().map(|word| (*word, Marker::RolledBack)))
+            .chain(JOBS.iter().map(|(word, marker)| (*word, *marker)))
             .chain(TELLING.iter().map(|word| (*word, Marker::Telling)));
         let (words, kinds): (Vec<&str>, Vec<Marker>) = list.unzip();
         let literals: Vec<Literal> = words
@@ -139,6 +149,21 @@ const ROLLED_BACK: &[&str] = &[
     "circuit breaker: ",
 ];
 
+const JOBS: &[(&str, Marker)] = &[
+    ("##[group]run ", Marker::StepBegins),
+    ("process completed with exit code", Marker::StepFailed),
+    ("finished: failure", Marker::Job),
+    ("finished: success", Marker::Job),
+    ("started by user", Marker::Job),
+    ("started by timer", Marker::Job),
+    ("started by upstream", Marker::Job),
+    ("running with gitlab-runner", Marker::Job),
+    ("job failed: exit code", Marker::Job),
+    ("entering phase ", Marker::Job),
+    ("##[section]", Marker::Job),
+    ("circleci", Marker::Job),
+];
+
 const TELLING: &[&str] = &[
     "error", "fatal", "panic", "exception", "traceback", "failed", "failure", "failing", "cannot", "can't ", "could not",
     "couldn't", "unable to", "not found", "no such", "denied", "invalid", "missing", "refused", "timed out", "timeout",
@@ -162,6 +187,7 @@ mod tests {
     #[test]
     fn every_word_is_long_enough_to_be_found() {
         let words = SUCCESSES.iter().map(|(word, _)| *word).chain(ROLLED_BACK.iter().copied());
+        let words = words.chain(JOBS.iter().map(|(word, _)| *word));
         for word in words.chain(TELLING.iter().copied()) {
             assert!(word.len() >= STRIDE + 3, "{word:?}");
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::markers::{Marker, Markers, Scope};
-use super::telling::{self, TELLING_ENOUGH};
+use super::telling::{self, TELLING_ENOUGH, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude};
 use crate::pattern::{Owner, Patterns, Role};
 use crate::record::{Level, Place, Record, Source};
@@ -17,6 +17,8 @@ use crate::templates::shape_hash;
 const MOST_GROUPS: usize = 48;
 const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
+const MOST_STEPS: usize = 2000;
+const MOST_PENDING: usize = 500;
 /// Records with more lines than this are cut in the middle.
 const MOST_LINES: usize = 60;
 const LONGEST_LINE: usize = 4000;
@@ -29,6 +31,12 @@ pub struct Study<'p> {
     pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
     pub(super) rolled_back: bool,
+    /// Streams that are the output of a job.
+    pub(super) jobs: BTreeSet<String>,
+    /// Where steps begin, and where they fail.
+    pub(super) steps: BTreeMap<String, Steps>,
+    /// Stack operations that began and did not end.
+    pub(super) pending: BTreeMap<(String, String), Kept>,
     pub(super) failed_level: bool,
     pub(super) events: BTreeMap<Place, Kept>,
     pub(super) redactions: Redactions,
@@ -77,6 +85,21 @@ impl Kept {
     }
 }
 
+/// The steps of a job, by position.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Steps {
+    pub begin: BTreeSet<u64>,
+    pub failed: Option<u64>,
+}
+
+impl Steps {
+    /// Whether a position lies in a step before the one that failed.
+    pub fn is_before_failed(&self, seq: u64) -> bool {
+        let begin = self.failed.and_then(|failed| self.begin.range(..failed).next_back());
+        begin.is_some_and(|begin| seq < *begin)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Success {
     pub seq: u64,
@@ -93,6 +116,9 @@ impl<'p> Study<'p> {
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),
             rolled_back: false,
+            jobs: BTreeSet::new(),
+            steps: BTreeMap::new(),
+            pending: BTreeMap::new(),
             failed_level: false,
             events: BTreeMap::new(),
             redactions: Redactions::new(),
@@ -128,7 +154,7 @@ impl<'p> Study<'p> {
             let expressions = take(&mut candidates, index, |(at, _)| *at);
             let markers = take(&mut marked, index, |(at, _)| *at);
             self.count(record);
-            let is_event = record.source.signal() == crate::record::Signal::Event;
+            let is_event = record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
             if expressions.is_empty() && markers.is_empty() && record.level < Level::Error && !is_event {
                 continue;
             }
@@ -162,12 +188,12 @@ impl<'p> Study<'p> {
         let known = |index: usize| hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom);
         let told = if is_telling { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
-        let told = told.filter(|(_, _, score)| *score >= TELLING_ENOUGH);
-        let is_event = record.source.signal() == crate::record::Signal::Event;
+        let told = told.filter(|(_, _, score)| *score >= WORTH_SHOWING);
+        let is_event = record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
         if hits.is_empty() && told.is_none() && !is_event {
             return;
         }
-        self.failed_level |= told.is_some();
+        self.failed_level |= told.is_some_and(|(_, _, score)| score >= TELLING_ENOUGH);
         let text = match &record.body {
             Some(_) => redact(&record.text, &mut redactions).into_owned(),
             None => said.clone(),
@@ -185,6 +211,7 @@ impl<'p> Study<'p> {
             let kept = keep(record, &text, &lines, line, BTreeMap::new());
             self.add_telling(kept, score, company);
         }
+        self.follow(record, &text, &lines);
         if is_event {
             let kept = keep(record, &text, &lines, 0, BTreeMap::new());
             self.events.insert(kept.place.clone(), kept);
@@ -238,7 +265,47 @@ impl<'p> Study<'p> {
                     }
                 }
                 Marker::RolledBack => self.rolled_back = true,
+                Marker::Job => {
+                    self.jobs.insert(record.stream.name.clone());
+                }
+                Marker::StepBegins => {
+                    let steps = self.steps.entry(record.stream.name.clone()).or_default();
+                    if steps.begin.len() < MOST_STEPS {
+                        steps.begin.insert(record.seq);
+                    }
+                }
+                Marker::StepFailed if record.level >= Level::Error => {
+                    let steps = self.steps.entry(record.stream.name.clone()).or_default();
+                    steps.failed = Some(steps.failed.map_or(record.seq, |failed| failed.min(record.seq)));
+                }
                 _ => {}
+            }
+        }
+    }
+
+    /// Follows the operations of a stack from their beginning to their end.
+    fn follow(&mut self, record: &Record, text: &str, lines: &[&str]) {
+        if !matches!(record.source, Source::CfnStackEvent | Source::Cdk | Source::DeployTool) {
+            return;
+        }
+        for (index, line) in lines.iter().enumerate().take(40) {
+            let Some((resource, status)) = operation(line) else { continue };
+            let key = (record.stream.name.clone(), resource);
+            match status {
+                Status::Begins if self.pending.len() < MOST_PENDING => {
+                    let kept = keep(record, text, lines, index, BTreeMap::new());
+                    let newest = self.pending.entry(key).or_insert_with(|| kept.clone());
+                    if newest.place < kept.place {
+                        *newest = kept;
+                    }
+                }
+                Status::Begins => {}
+                Status::Ends => {
+                    let ended = self.pending.get(&key).is_some_and(|kept| kept.place <= record.place());
+                    if ended {
+                        self.pending.remove(&key);
+                    }
+                }
             }
         }
     }
@@ -265,6 +332,23 @@ impl<'p> Study<'p> {
     }
 }
 
+enum Status {
+    Begins,
+    Ends,
+}
+
+/// Reads a line such as `UPDATE_IN_PROGRESS AWS::ECS::Service Web`, in the order of columns of any tool.
+fn operation(line: &str) -> Option<(String, Status)> {
+    let at = line.find("AWS::").or_else(|| line.find("Custom::"))?;
+    let (head, tail) = (&line[..at], &line[at..]);
+    let verb = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_"].iter().filter_map(|verb| head.rfind(verb)).max()?;
+    let status: &str = head[verb..].split([' ', '|', '\t']).next()?;
+    let mut words = tail.split([' ', '|', '\t']).filter(|word| !word.is_empty());
+    let (kind, name) = (words.next()?, words.next()?);
+    let begins = status.ends_with("IN_PROGRESS") || status.contains("_IN_P");
+    Some((format!("{kind} {name}"), if begins { Status::Begins } else { Status::Ends }))
+}
+
 struct LineHit {
     owner: Owner,
     line: usize,
@@ -276,7 +360,13 @@ fn succeeds(scope: Scope, said: &str) -> bool {
     match scope {
         Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
         Scope::Service => !said.contains("rolloutState=FAILED"),
-        _ => true,
+        // "Make sure that the server is running" says that it is not.
+        Scope::Application | Scope::Connection => {
+            !["make sure", "Make sure", "check that", "Check that", "ensure ", "Ensure ", "Is the server", " not ", "n't "]
+                .iter()
+                .any(|doubt| said.contains(doubt))
+        }
+        Scope::Pipeline => true,
     }
 }
 

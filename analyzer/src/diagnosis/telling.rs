@@ -7,6 +7,8 @@ use crate::record::{Level, Record, Source};
 
 /// A line that scores less than this is not taken for the cause of a failure.
 pub const TELLING_ENOUGH: i32 = 40;
+/// A line that scores less than this is not worth showing beside the evidence.
+pub const WORTH_SHOWING: i32 = 12;
 
 /// Returns the line of a record that tells most, with its score.
 pub fn key_line<'r>(record: &Record, said: &'r str, known: impl Fn(usize) -> bool) -> Option<(usize, &'r str, i32)> {
@@ -112,7 +114,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"\bnpm (?:ERR!|error) ", 18),
     (r"error (?:TS|CS|MSB|NU|NETSDK)\d+|error\[E\d+\]|\bE\d{4,5}:", 45),
     (r"\b(?:CREATE|UPDATE|DELETE|IMPORT|ROLLBACK)_FAILED\b", 60),
-    (r"(?:❌|✘|✖|⨯|✕)\s*\S", 35),
+    (r"(?:❌|✘|✖|⨯|✕)\s*\S", 42),
     (r"An error occurred \(\w+\) when calling", 45),
     (r"(?:Exception|Error): .*(?:Service: |Status Code: )", 15),
     (r"stoppedReason|[Ss]topped reason|(?i:status reason)", 35),
