@@ -28,10 +28,20 @@ pub struct Judgement {
 }
 
 impl Model {
-    /// Returns the likeliest class of a text, or nothing where the words do not tell.
-    pub fn judge(&self, text: &str, source: Source) -> Option<Judgement> {
-        let features = features(text, source);
-        let probabilities = self.probabilities(&features);
+    /// Returns the likeliest class of texts that tell about one failure, the first of them counting most,
+    /// or nothing where the words do not tell.
+    pub fn judge(&self, texts: &[&str], source: Source) -> Option<Judgement> {
+        let features: Vec<Vec<String>> = texts.iter().map(|text| features(text, source)).collect();
+        let mut probabilities = Weights::default();
+        let mut total = 0.0;
+        for (index, words) in features.iter().enumerate() {
+            let weight = 1.0 / (index + 1) as f32;
+            total += weight;
+            for (sum, probability) in probabilities.iter_mut().zip(self.probabilities(words)) {
+                *sum += weight * probability;
+            }
+        }
+        probabilities.iter_mut().for_each(|probability| *probability /= total.max(f32::MIN_POSITIVE));
         let class = Class::ALL.into_iter().max_by(|a, b| {
             probabilities[a.index()].total_cmp(&probabilities[b.index()]).then(b.cmp(a))
         })?;
@@ -40,6 +50,7 @@ impl Model {
             return None;
         }
         let mut words: Vec<(f32, &String)> = features
+            .first()?
             .iter()
             .filter_map(|word| self.words.get(word).map(|weights| (weights[class.index()], word)))
             .filter(|(weight, _)| *weight > 0.0)

@@ -1,1 +1,1 @@
-
+//! Tests live in the modules below.

@@ -64,7 +64,7 @@ impl Folder {
             return;
         }
         if let Some(open) = self.open.remove(&key) {
-            done.push(open.record);
+            done.push(unwrapped(open.record));
         }
         let record = self.begin(line, number);
         self.open.insert(key, Open::new(record));
@@ -75,7 +75,7 @@ impl Folder {
 
     /// Gives out what is still open.
     pub fn finish(&mut self, done: &mut Vec<Record>) {
-        let mut rest: Vec<Record> = std::mem::take(&mut self.open).into_values().map(|open| open.record).collect();
+        let mut rest: Vec<Record> = std::mem::take(&mut self.open).into_values().map(|open| unwrapped(open.record)).collect();
         rest.sort_by_key(|record| record.seq);
         done.append(&mut rest);
     }
@@ -100,6 +100,21 @@ impl Folder {
             deployment: None,
         }
     }
+}
+
+/// Joins lines that a tool broke at the edge of its box, in the middle of words.
+fn unwrapped(mut record: Record) -> Record {
+    if record.body.is_some() || !record.source.is_pipeline() || !record.text.contains('\n') {
+        return record;
+    }
+    let lines: Vec<&str> = record.text.lines().map(str::trim_end).collect();
+    let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
+    let (Some(&widest), Some((_, full))) = (widths.iter().max(), widths.split_last()) else { return record };
+    let breaks_at_edge = widest >= 60 && widest <= 140 && full.iter().all(|width| widest - width <= 2);
+    if breaks_at_edge && lines.len() <= 40 {
+        record.body = Some(lines.iter().map(|line| line.trim_start()).collect());
+    }
+    record
 }
 
 /// BuildKit's lines are a build's wherever they show.
@@ -292,6 +307,24 @@ mod tests {
     fn containers_that_speak_at_once_are_kept_apart() {
         let records = fold("a-1  | Error: x\nb-1  | hello\na-1  |     at main (a.js:1:1)");
         assert_eq!(records.len(), 2, "{records:?}");
+    }
+
+    #[test]
+    fn a_sentence_broken_at_the_edge_is_joined() {
+        let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::DeployTool });
+        let mut folder = Folder::new(stream);
+        let mut done = Vec::new();
+        let text = [
+            "      - (service web-Service-abcdefghijklmno) (port 8080) is unhealthy",
+            "         in (target-group web-Target-ABCDEFGHIJKLM) due to (reason Reque",
+            "        st timed out).",
+        ];
+        for (index, line) in text.iter().enumerate() {
+            folder.push(line, index as u64 + 1, &mut done);
+        }
+        folder.finish(&mut done);
+        assert_eq!(done.len(), 1);
+        assert!(done[0].said().contains("reason Request timed out"), "{}", done[0].said());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn read(raw: &str) -> Line<'_> {
     }
     line.message_at = at;
     let message = &line.text[at..];
-    if message.starts_with('{') && message.trim_end().ends_with('}') && message.len() > 8 {
+    if message.trim_start().starts_with('{') && message.trim_end().ends_with('}') && message.len() > 8 {
         if let Ok(Value::Object(object)) = serde_json::from_str::<Value>(message) {
             return of_json(line, &Value::Object(object));
         }
@@ -163,6 +163,10 @@ pub fn level_of(message: &str) -> Level {
         if let Some(level) = Level::named(word) {
             return level;
         }
+    }
+    if let Some(rest) = head.strip_prefix("npm ") {
+        let word = rest.split([' ', '!']).next().unwrap_or_default();
+        return Level::named(word).unwrap_or_default();
     }
     let mut end = head.len().min(160);
     while !head.is_char_boundary(end) {
@@ -326,7 +330,7 @@ mod tests {
         check("2026-05-01T10:00:00.1234567Z ##[error]Process failed", "##[error]Process failed", Level::Error);
         let line = check("web-1  | ERROR: no route", "ERROR: no route", Level::Error);
         assert_eq!(line.entity.as_deref(), Some("web-1"));
-        let line = check("#12 3.456 npm error code EUSAGE", "npm error code EUSAGE", Level::Unknown);
+        let line = check("#12 3.456 npm error code EUSAGE", "npm error code EUSAGE", Level::Error);
         assert_eq!(line.source, Some(Source::DockerBuild));
         check("build\tRun tests\t2026-05-01T10:00:00.1Z FAIL src/a.test.ts", "FAIL src/a.test.ts", Level::Error);
         check("\u{1b}[31mFATAL\u{1b}[0m boom", "FATAL boom", Level::Fatal);

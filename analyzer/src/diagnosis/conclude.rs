@@ -14,11 +14,14 @@ use crate::checks::{Check, CheckResult, Outcome};
 use crate::record::{Level, Place, Source};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::{Class, Severity};
+use crate::words::Judgement;
 
 const MOST_EVIDENCE: usize = 10;
 const MOST_TIMELINE: usize = 60;
 /// Records this close to the lead are its surroundings.
 const NEAR: u64 = 4;
+/// So many lines of a record bear on its class.
+const MOST_CONTEXT: usize = 12;
 
 pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>) -> Diagnosis {
     let mut checks: Vec<CheckResult> = Check::ALL.iter().flat_map(|check| check.run(snapshot)).collect();
@@ -41,15 +44,11 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
             findings.push(finding);
         }
         _ => {
-            if let Some((finding, judged)) = unknown(&study, &told, &drafts).or_else(|| by_check(&checks)) {
+            let without_page = without_page(&study, &drafts, &checks, &told, &shown);
+            findings.extend(without_page.map(|(finding, judged)| {
                 probability = judged;
-                findings.push(finding);
-            } else if let Some(mut finding) = from_symptoms(&drafts) {
-                add_telling_evidence(&mut finding.evidence, None, &shown);
-                findings.push(finding);
-            } else if let Some(finding) = stalled(&study) {
-                findings.push(finding);
-            }
+                finding
+            }));
         }
     }
     let has_root_cause = !findings.is_empty();
@@ -103,7 +102,7 @@ struct Order {
     explained: bool,
     unproven: bool,
     weak: bool,
-    /// A step of the job went on after it.
+    /// It lies outside of the step of the job that failed.
     survived: bool,
     away: bool,
     generic: bool,
@@ -140,10 +139,7 @@ fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
             explained: !explained_by.is_empty(),
             unproven: draft.proof != Proof::Confirmed,
             weak: lead.is_some_and(|group| findings::is_quiet(&group.first)),
-            survived: lead.is_some_and(|group| {
-                let steps = study.steps.get(&group.first.place.stream);
-                steps.is_some_and(|steps| steps.is_before_failed(group.last.seq))
-            }),
+            survived: lead.is_some_and(|group| is_outside_failed(study, group)),
             away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
             generic: draft.pattern.generic,
             layer: layer(draft.pattern.class),
@@ -292,15 +288,50 @@ fn by_place(a: &Group, b: &Group) -> std::cmp::Ordering {
     }
 }
 
+/// A finding, and how probable the words make its class.
+type Judged = (Finding, Option<f64>);
+
+/// Finds the cause where no page knows it: the most telling record, a violated check, a symptom, an operation without end.
+fn without_page(
+    study: &Study<'_>,
+    drafts: &[Draft<'_>],
+    checks: &[CheckResult],
+    told: &[&Group],
+    shown: &[&Group],
+) -> Option<Judged> {
+    if let Some(found) = unknown(study, told, shown, drafts).or_else(|| by_check(checks)) {
+        return Some(found);
+    }
+    // That a step failed says nothing; any line of the step that tells something says more.
+    let tells_more = drafts.iter().all(|draft| draft.pattern.class == Class::Workflow && draft.pattern.symptom);
+    if tells_more && !drafts.is_empty() || drafts.is_empty() && study.successes.is_empty() {
+        let inside: Vec<&Group> = shown.iter().copied().filter(|group| !is_outside_failed(study, group)).collect();
+        if let Some(found) = unknown(study, &inside, shown, drafts) {
+            return Some(found);
+        }
+    }
+    if let Some(mut finding) = from_symptoms(drafts) {
+        add_telling_evidence(&mut finding.evidence, None, shown);
+        return Some((finding, None));
+    }
+    stalled(study).map(|finding| (finding, None))
+}
+
+fn is_outside_failed(study: &Study<'_>, group: &Group) -> bool {
+    let steps = study.steps.get(&group.first.place.stream);
+    steps.is_some_and(|steps| steps.is_outside_failed(group.last.seq))
+}
+
 /// Makes a finding of the most telling record that no page knows.
-fn unknown(study: &Study<'_>, told: &[&Group], drafts: &[Draft<'_>]) -> Option<(Finding, Option<f64>)> {
+fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft<'_>]) -> Option<Judged> {
     let lead = told.first()?;
     let mut evidence = Vec::new();
-    for group in told.iter().take(5) {
-        findings::push_evidence(&mut evidence, group);
+    findings::push_evidence(&mut evidence, lead);
+    for symptom in drafts.iter().filter(|draft| draft.pattern.symptom && !draft.pattern.generic).take(1) {
+        symptom.lead().into_iter().for_each(|group| findings::push_evidence(&mut evidence, group));
     }
-    let context: String = std::iter::once(lead.first.line.as_str()).chain(lead.first.text.lines().take(6)).collect::<Vec<_>>().join("\n");
-    let judged = study.patterns.model().judge(&context, lead.first.source);
+    add_telling_evidence(&mut evidence, Some(lead), shown);
+    let judged = judge(study, lead, told);
     let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
     let explains = drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
@@ -324,6 +355,15 @@ fn unknown(study: &Study<'_>, told: &[&Group], drafts: &[Draft<'_>]) -> Option<(
         remedies: Vec::new(),
     };
     Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
+}
+
+/// Judges the class by the words of the line that tells, of its record, and of what else tells in its stream.
+fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> {
+    let same_stream = told.iter().skip(1).filter(|group| group.first.place.stream == lead.first.place.stream);
+    let around = same_stream.take(2).map(|group| group.first.line.as_str());
+    let record = lead.first.text.lines().take(MOST_CONTEXT);
+    let context: Vec<&str> = std::iter::once(lead.first.line.as_str()).chain(record).chain(around).collect();
+    study.patterns.model().judge(&[lead.first.line.as_str(), &context.join("\n")], lead.first.source)
 }
 
 /// Returns where failures usually lie that are seen at that source.

@@ -93,10 +93,12 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Whether a position lies in a step before the one that failed.
-    pub fn is_before_failed(&self, seq: u64) -> bool {
-        let begin = self.failed.and_then(|failed| self.begin.range(..failed).next_back());
-        begin.is_some_and(|begin| seq < *begin)
+    /// Whether a position lies outside of the step that failed: what came before it was survived,
+    /// and what comes after it is cleaning up.
+    pub fn is_outside_failed(&self, seq: u64) -> bool {
+        let Some(failed) = self.failed else { return false };
+        let begin = self.begin.range(..failed).next_back();
+        seq > failed || begin.is_some_and(|begin| seq < *begin)
     }
 }
 
@@ -289,6 +291,11 @@ impl<'p> Study<'p> {
             return;
         }
         for (index, line) in lines.iter().enumerate().take(40) {
+            if line.contains("Currently in progress: ") {
+                let kept = keep(record, text, lines, index, BTreeMap::new());
+                self.pending.insert((record.stream.name.clone(), String::new()), kept);
+                continue;
+            }
             let Some((resource, status)) = operation(line) else { continue };
             let key = (record.stream.name.clone(), resource);
             match status {
@@ -303,6 +310,7 @@ impl<'p> Study<'p> {
                 Status::Ends => {
                     let ended = self.pending.get(&key).is_some_and(|kept| kept.place <= record.place());
                     if ended {
+                        self.pending.remove(&(record.stream.name.clone(), String::new()));
                         self.pending.remove(&key);
                     }
                 }

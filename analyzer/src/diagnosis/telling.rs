@@ -8,7 +8,7 @@ use crate::record::{Level, Record, Source};
 /// A line that scores less than this is not taken for the cause of a failure.
 pub const TELLING_ENOUGH: i32 = 40;
 /// A line that scores less than this is not worth showing beside the evidence.
-pub const WORTH_SHOWING: i32 = 12;
+pub const WORTH_SHOWING: i32 = 8;
 
 /// Returns the line of a record that tells most, with its score.
 pub fn key_line<'r>(record: &Record, said: &'r str, known: impl Fn(usize) -> bool) -> Option<(usize, &'r str, i32)> {
@@ -36,15 +36,26 @@ pub fn key_line<'r>(record: &Record, said: &'r str, known: impl Fn(usize) -> boo
 /// Returns how much a line tells about a failure, from its words alone.
 pub fn telling_score(line: &str, source: Source) -> i32 {
     let line = cut(line, 2000);
-    let mut score = 0;
-    let shapes = SHAPES.matches(line.as_bytes());
-    for index in shapes.iter() {
-        score += SHAPE_LIST[index].1;
+    let (mut form, mut words, mut against) = (0, 0, 0);
+    for index in SHAPES.matches(line.as_bytes()).iter() {
+        let (expression, worth) = SHAPE_LIST[index];
+        match (worth < 0, expression.starts_with("(?i)\\b")) {
+            (true, _) => against += worth,
+            (false, true) => words += worth,
+            (false, false) => form += worth,
+        }
     }
-    if score == 0 && source == Source::AlbTargetHealth && line.contains("unhealthy") {
-        score = 45;
+    if form + words == 0 && source == Source::AlbTargetHealth && line.contains("unhealthy") {
+        form = 45;
     }
-    score - i32::from(message_of(line).len() < 8) * 30
+    let said = message_of(line).bytes().filter(u8::is_ascii_alphanumeric).count();
+    let silence = match said {
+        0..3 => 200,
+        3..8 => 30,
+        _ => 0,
+    };
+    // A long line holds many words; that alone does not make it tell more.
+    form.min(MOST_FORM) + words.min(MOST_WORDS) + against - silence
 }
 
 fn level_bonus(level: Level) -> i32 {
@@ -101,7 +112,11 @@ static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     regex(r#"^\s+(?:at |\.\.\. \d+ |File "|from |in |\d+: |---)|^\S+\.(?:rb|go|php|py|js|ts|java):\d+(?::in |\s*\+0x|$)|^\s*\^[\^~ ]*$|^goroutine \d+|^\s+[~^]+$"#)
 });
 
-/// Shapes of lines and what they are worth.
+/// The most that the form of a line, and the words in it, are worth.
+const MOST_FORM: i32 = 95;
+const MOST_WORDS: i32 = 38;
+
+/// Shapes of lines and what they are worth; an expression that begins with a word boundary looks for words.
 const SHAPE_LIST: &[(&str, i32)] = &[
     // How a runtime or tool reports the error that stops it.
     (r"^\W*(?:Caused by:|Root cause)", 30),
@@ -123,12 +138,14 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     // Words that say what is wrong.
     (r"(?i)\b(?:cannot|can't|can not|could not|couldn't|unable to|failed to|fails to|did not|does not|doesn't|is not|was not|are not|not)\b", 14),
     (r"(?i)\b(?:not found|no such|denied|invalid|missing|required|refused|time[d-]? ?out|undefined|unexpected|unsupported|must (?:be|have)|already (?:exists|in use)|killed|expired|exceeded|unknown|conflict|mismatch|insufficient|unauthorized|forbidden|unreachable|corrupt|incompatible|violat\w+|unrecognized|limit)\b", 16),
-    (r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied)\b", 25),
+    (r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied|command not found|format error|too many requests|rate exceeded|rate limit|can not be updated|not accessible|no such file)\b", 25),
+    (r"(?i)\berror\b", 9),
+    (r"(?i)\b(?:in use|failed|failure|rejected|cancell?ed|aborted|unhealthy|unavailable)\b", 12),
     (r"(?i)\bexit(?:ed)?(?: with)?(?: code| status)?[ :=(]+(?:[1-9]\d*)\b|exitCode[=: ]+[1-9]", 14),
     (r"--> [A-Z ]*FAIL|\bFAIL(?:ED)?\b", 14),
     // What only follows from something else.
-    (r"(?i)process completed with exit code|exited with (?:error )?code|did not complete successfully|returned a non-zero code|command failed|exit status \d|ELIFECYCLE|lifecycle script|subprocess exited|script returned exit", -40),
-    (r"(?i)complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details", -60),
+    (r"(?i)process completed with exit code|\d+ errors? occurred|errors? found|exited with (?:error )?code|returned a non-zero code|command failed|exit status \d|ELIFECYCLE|lifecycle script|subprocess exited|script returned exit", -40),
+    (r"(?i)did not complete successfully|process completed with exit|^error: step\b|^build step|complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details", -60),
     (r"(?i)stack ?trace:?$|^Traceback|during handling of the above|the above exception was", -40),
     (r"(?i)\bwarn(?:ing)?\b|deprecat", -24),
     (r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed)[:=] ?0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b", -45),
