@@ -9,7 +9,8 @@ use crate::formats;
 /// Returns what is wrong with a page's samples, one sentence each with file and line.
 pub fn run(page: &Page, patterns: &Patterns) -> Vec<String> {
     let complaints = page.samples.iter().filter_map(|sample| {
-        complaint(page, sample, patterns).map(|complaint| format!("{}.md:{}: {complaint}", page.id, sample.line))
+        complaint(page, sample, patterns)
+            .map(|complaint| format!("{}.md:{}: {complaint}", page.id, sample.line))
     });
     complaints.collect()
 }
@@ -21,7 +22,13 @@ fn complaint(page: &Page, sample: &Sample, patterns: &Patterns) -> Option<String
     match (sample.expects_match, met) {
         (false, None) => None,
         (false, Some(_)) => Some(format!("the near miss `{}` gives this cause", sample.title)),
-        (true, None) if page.header.symptom && root == format!("{}/unknown", page.class) && explains(&diagnosis, &page.id) => None,
+        (true, None)
+            if page.header.symptom
+                && root == format!("{}/unknown", page.class)
+                && explains(&diagnosis, &page.id) =>
+        {
+            None
+        }
         (true, None) => Some(format!("the match `{}` does not give this cause, but {root}", sample.title)),
         (true, Some(_)) if !page.header.symptom && root != page.id => {
             Some(format!("the match `{}` gives this cause, but {root} as the root cause", sample.title))
@@ -30,10 +37,16 @@ fn complaint(page: &Page, sample: &Sample, patterns: &Patterns) -> Option<String
             let others: Vec<&str> = diagnosis
                 .findings
                 .iter()
-                .filter(|finding| finding.cause != page.id && !finding.symptom && finding.known && finding.explained_by.is_empty())
+                .filter(|finding| {
+                    finding.cause != page.id
+                        && !finding.symptom
+                        && finding.known
+                        && finding.explained_by.is_empty()
+                })
                 .map(|finding| finding.cause.as_str())
                 .collect();
-            (!others.is_empty()).then(|| format!("the match `{}` also gives {}", sample.title, others.join(", ")))
+            (!others.is_empty())
+                .then(|| format!("the match `{}` also gives {}", sample.title, others.join(", ")))
         }
     }
 }

@@ -108,9 +108,10 @@ impl Source {
     pub fn signal(self) -> Signal {
         match self {
             Source::Metric => Signal::Metric,
-            Source::EcsServiceEvent | Source::EcsStoppedTask | Source::CfnStackEvent | Source::AlbTargetHealth => {
-                Signal::Event
-            }
+            Source::EcsServiceEvent
+            | Source::EcsStoppedTask
+            | Source::CfnStackEvent
+            | Source::AlbTargetHealth => Signal::Event,
             _ => Signal::Log,
         }
     }

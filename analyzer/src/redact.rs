@@ -112,8 +112,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     .collect()
 });
 
-const SECRET_HINTS: &[&str] =
-    &["pass", "pwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private_key", "credential"];
+const SECRET_HINTS: &[&str] = &[
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "access_key",
+    "private_key",
+    "credential",
+];
 
 const SECRET_NAMES: &str = r"\b[\w.-]*?(?:password|passwd|passphrase|\bpwd|secret(?:[_-]?key(?:[_-]?base)?)?|auth[_-]?token|access[_-]?token|refresh[_-]?token|id[_-]?token|api[_-]?token|github[_-]?token|gh[_-]?token|\btoken|_token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|encryption[_-]?key|credentials?)";
 
@@ -121,8 +131,22 @@ const SECRET_NAMES: &str = r"\b[\w.-]*?(?:password|passwd|passphrase|\bpwd|secre
 fn says_nothing(secret: &str) -> bool {
     let bare = secret.trim_matches(|c: char| c == '"' || c == '\'');
     const WORDS: [&str; 16] = [
-        "yes", "no", "true", "false", "null", "none", "nil", "undefined", "required", "missing", "empty", "write", "read",
-        "invalid", "string", "<none>",
+        "yes",
+        "no",
+        "true",
+        "false",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "required",
+        "missing",
+        "empty",
+        "write",
+        "read",
+        "invalid",
+        "string",
+        "<none>",
     ];
     bare.is_empty()
         || bare.starts_with("[redacted:")
@@ -139,8 +163,9 @@ fn contains_ignoring_case(text: &str, hint: &str) -> bool {
     let first = hint.as_bytes()[0];
     let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
     let bytes = text.as_bytes();
-    memchr::memchr2_iter(lower, upper, bytes)
-        .any(|at| bytes.get(at..at + hint.len()).is_some_and(|part| part.eq_ignore_ascii_case(hint.as_bytes())))
+    memchr::memchr2_iter(lower, upper, bytes).any(|at| {
+        bytes.get(at..at + hint.len()).is_some_and(|part| part.eq_ignore_ascii_case(hint.as_bytes()))
+    })
 }
 
 #[cfg(test)]
@@ -158,7 +183,10 @@ mod tests {
     #[test]
     fn secrets_are_removed() {
         check("key AKIAIOSFODNN7EXAMPLE used", "key [redacted:aws-access-key] used");
-        check("postgres://app:hunter2@db.internal/app", "postgres://app:[redacted:url-password]@db.internal/app");
+        check(
+            "postgres://app:hunter2@db.internal/app",
+            "postgres://app:[redacted:url-password]@db.internal/app",
+        );
         check("DB_PASSWORD=hunter2 DB_HOST=db", "DB_PASSWORD=[redacted:password] DB_HOST=db");
         check(r#"{"password": "hunter2"}"#, r#"{"password": "[redacted:password]"}"#);
         check("Server=db;User Id=sa;Password=hunter2;", "Server=db;User Id=sa;Password=[redacted:password];");

@@ -91,7 +91,9 @@ impl Class {
     /// Returns who has to act, for the line that says whose move it is.
     pub fn blame(self) -> Blame {
         match self {
-            Class::StartupHealth | Class::Database | Class::Configuration | Class::PortBinding => Blame::Change,
+            Class::StartupHealth | Class::Database | Class::Configuration | Class::PortBinding => {
+                Blame::Change
+            }
             Class::Capacity => Blame::Capacity,
             Class::Network | Class::StackFailure | Class::ServiceStartup => Blame::Environment,
             Class::Image | Class::Workflow | Class::Cdk | Class::Credentials => Blame::Pipeline,

@@ -42,9 +42,9 @@ impl Model {
             }
         }
         probabilities.iter_mut().for_each(|probability| *probability /= total.max(f32::MIN_POSITIVE));
-        let class = Class::ALL.into_iter().max_by(|a, b| {
-            probabilities[a.index()].total_cmp(&probabilities[b.index()]).then(b.cmp(a))
-        })?;
+        let class = Class::ALL
+            .into_iter()
+            .max_by(|a, b| probabilities[a.index()].total_cmp(&probabilities[b.index()]).then(b.cmp(a)))?;
         let probability = probabilities[class.index()];
         if probability < self.floor {
             return None;

@@ -92,7 +92,14 @@ fn condition(evidence: &EvidenceHeader) -> Needle<Condition> {
         sources.push(name.parse().map_err(|error| (name.clone(), format!("{error}")))?);
     }
     let within = evidence.within.as_deref().map(within).transpose()?;
-    Ok(Condition { role, signal: evidence.signal, sources, test: test(evidence)?, within, after: evidence.after })
+    Ok(Condition {
+        role,
+        signal: evidence.signal,
+        sources,
+        test: test(evidence)?,
+        within,
+        after: evidence.after,
+    })
 }
 
 fn test(evidence: &EvidenceHeader) -> Needle<Test> {
@@ -132,7 +139,10 @@ fn seconds(text: &str) -> Needle<u64> {
 }
 
 fn bad_distance(text: &str) -> (String, String) {
-    (text.to_owned(), format!("`{text}` is neither a duration (`30s`, `5m`, `1h`) nor a distance (`30 lines`)"))
+    (
+        text.to_owned(),
+        format!("`{text}` is neither a duration (`30s`, `5m`, `1h`) nor a distance (`30 lines`)"),
+    )
 }
 
 fn named<T>(name: &str, error: &impl Fn(&str, String) -> PageError) -> Result<T, PageError>
@@ -147,7 +157,9 @@ fn check_texts(pattern: &Pattern, page: &Page) -> Result<(), PageError> {
     let mut handlebars = handlebars::Handlebars::new();
     handlebars.set_strict_mode(true);
     let values: BTreeMap<&str, &str> = pattern.variables.iter().map(|name| (name.as_str(), "x")).collect();
-    for (heading, text) in [("## What happened", &pattern.what_happened), ("## What to do", &pattern.what_to_do)] {
+    for (heading, text) in
+        [("## What happened", &pattern.what_happened), ("## What to do", &pattern.what_to_do)]
+    {
         handlebars.render_template(text, &values).map_err(|problem| PageError {
             file: format!("{}.md", page.id),
             line: line_of(page, heading),

@@ -99,7 +99,8 @@ pub fn parse(file: &str, text: &str) -> Result<Page, PageError> {
     let sections = split(text).map_err(|(line, message)| error(line, message))?;
     let header: Header = toml::from_str(&sections.header).map_err(|problem| {
         let offset = problem.span().map_or(0, |span| span.start);
-        let line = sections.header_line + sections.header[..offset.min(sections.header.len())].matches('\n').count();
+        let line =
+            sections.header_line + sections.header[..offset.min(sections.header.len())].matches('\n').count();
         error(line, problem.message().to_owned())
     })?;
     if header.evidence.is_empty() {
@@ -125,7 +126,8 @@ pub fn parse(file: &str, text: &str) -> Result<Page, PageError> {
 /// Returns the class of a cause: the folder that its page is in.
 pub fn class_of(id: &str) -> Option<Class> {
     let (class, cause) = id.rsplit_once('/')?;
-    let named = !cause.is_empty() && cause.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let named = !cause.is_empty()
+        && cause.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if named { class.parse().ok() } else { None }
 }
 
@@ -189,7 +191,13 @@ fn split(text: &str) -> Located<Sections> {
             "## What to do" => place = Place::Do,
             "## Samples" => place = Place::Samples,
             _ if line.starts_with("## ") => {
-                return Err((number, format!("unknown section `{}`, expected `What happened`, `What to do` or `Samples`", &line[3..])));
+                return Err((
+                    number,
+                    format!(
+                        "unknown section `{}`, expected `What happened`, `What to do` or `Samples`",
+                        &line[3..]
+                    ),
+                ));
             }
             _ if place == Place::Top && line.starts_with("# ") && sections.title.is_empty() => {
                 sections.title = line[2..].trim().to_owned();
@@ -262,7 +270,9 @@ pub fn default_source(class: Class) -> Source {
     match class {
         Class::StackFailure => Source::CfnStackEvent,
         Class::ServiceStartup | Class::Network | Class::Capacity => Source::EcsStoppedTask,
-        Class::StartupHealth | Class::Database | Class::Configuration | Class::PortBinding => Source::ContainerLog,
+        Class::StartupHealth | Class::Database | Class::Configuration | Class::PortBinding => {
+            Source::ContainerLog
+        }
         Class::Image => Source::DockerBuild,
         Class::Workflow => Source::GithubActions,
         Class::Cdk => Source::Cdk,

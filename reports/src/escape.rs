@@ -15,7 +15,8 @@ pub fn markdown(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~' | '$' | '"' | '\'' => {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~'
+            | '$' | '"' | '\'' => {
                 safe.push('\\');
                 safe.push(c);
             }
@@ -60,7 +61,8 @@ pub fn fenced(text: &str) -> String {
 
 /// Removes control characters that could steer a terminal; line ends and tabs stay.
 pub fn printable(text: &str) -> String {
-    let invisible = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let invisible =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().filter(|&c| matches!(c, '\n' | '\t') || !invisible(c)).collect()
 }
 

@@ -42,16 +42,29 @@ pub fn annotations(guide: &Guide) -> String {
                 message.push_str(&format!("\nwhat to do: {}", remedy.title));
             }
             let place = guide.evidence.first().filter(|lead| lead.line_number > 0);
-            let file = place.map(|lead| format!("file={},line={},", command_property(&lead.stream), lead.line_number));
-            out.push_str(&format!("::error {}title={}::{}\n", file.unwrap_or_default(), command_property(&title), command_data(&message)));
+            let file = place
+                .map(|lead| format!("file={},line={},", command_property(&lead.stream), lead.line_number));
+            out.push_str(&format!(
+                "::error {}title={}::{}\n",
+                file.unwrap_or_default(),
+                command_property(&title),
+                command_data(&message)
+            ));
         }
-        (None, Verdict::Healthy) => out.push_str(&format!("::notice title=medic::{}\n", command_data(&guide.headline))),
+        (None, Verdict::Healthy) => {
+            out.push_str(&format!("::notice title=medic::{}\n", command_data(&guide.headline)))
+        }
         (None, _) => out.push_str(&format!("::warning title=medic::{}\n", command_data(&guide.headline))),
     }
-    let next = guide.next.iter().map(|next| ("would fail next", format!("{} ({})", next.title, next.because)));
+    let next =
+        guide.next.iter().map(|next| ("would fail next", format!("{} ({})", next.title, next.because)));
     let gaps = guide.gaps.iter().map(|gap| ("not seen", format!("{}: {}", gap.what, gap.because)));
     for (title, text) in next.chain(gaps).take(MOST_WARNINGS) {
-        out.push_str(&format!("::warning title={}::{}\n", command_property(title), command_data(&cut(&text, 600))));
+        out.push_str(&format!(
+            "::warning title={}::{}\n",
+            command_property(title),
+            command_data(&cut(&text, 600))
+        ));
     }
     out
 }

@@ -151,7 +151,11 @@ impl Guide {
             next: diagnosis
                 .blockers
                 .iter()
-                .map(|blocker| Next { class: blocker.class, title: blocker.title.clone(), because: blocker.because.clone() })
+                .map(|blocker| Next {
+                    class: blocker.class,
+                    title: blocker.title.clone(),
+                    because: blocker.because.clone(),
+                })
                 .collect(),
             changed: Vec::new(),
             ruled_out: diagnosis
@@ -175,7 +179,11 @@ impl Guide {
             gaps: diagnosis
                 .gaps
                 .iter()
-                .map(|gap| Missing { what: gap.what.clone(), because: gap.because.clone(), remedy: gap.remedy.clone() })
+                .map(|gap| Missing {
+                    what: gap.what.clone(),
+                    because: gap.because.clone(),
+                    remedy: gap.remedy.clone(),
+                })
                 .collect(),
             redactions: diagnosis.redactions.clone(),
             deployment: diagnosis.deployment.clone(),
@@ -204,7 +212,8 @@ pub fn in_words(confidence: f64) -> &'static str {
 }
 
 fn cause(finding: &Finding, patterns: &Patterns, diagnosis: &Diagnosis) -> Cause {
-    let remedies: Vec<Treatment> = finding.remedies.iter().map(|&remedy| treatment(remedy, diagnosis)).collect();
+    let remedies: Vec<Treatment> =
+        finding.remedies.iter().map(|&remedy| treatment(remedy, diagnosis)).collect();
     Cause {
         id: finding.cause.clone(),
         class: finding.class,
@@ -292,18 +301,27 @@ fn preview(remedy: Remedy, deployment: &DeploymentFacts) -> Option<String> {
     match remedy {
         Remedy::ScaleService | Remedy::RestartTasks | Remedy::StopDeployment | Remedy::RetryDeployment => {
             let (service, cluster) = service();
-            Some(format!("aws ecs describe-services --cluster {cluster} --services {service} --query 'services[].deployments'"))
+            Some(format!(
+                "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[].deployments'"
+            ))
         }
         Remedy::RollBack => {
             let (service, cluster) = service();
-            Some(format!("aws ecs list-service-deployments --cluster {cluster} --service {service} --status SUCCESSFUL --max-results 1"))
+            Some(format!(
+                "aws ecs list-service-deployments --cluster {cluster} --service {service} --status SUCCESSFUL --max-results 1"
+            ))
         }
         Remedy::IncreaseTaskSize => {
             let family = deployment.task_definition.as_deref().map_or("TASK_DEFINITION".to_owned(), quoted);
-            Some(format!("aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.[cpu,memory]'"))
+            Some(format!(
+                "aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.[cpu,memory]'"
+            ))
         }
         Remedy::DeleteFailedStack | Remedy::ContinueUpdateRollback | Remedy::RollBackStack | Remedy::Wait => {
-            Some(format!("aws cloudformation describe-stacks --stack-name {} --query 'Stacks[].StackStatus'", stack()))
+            Some(format!(
+                "aws cloudformation describe-stacks --stack-name {} --query 'Stacks[].StackStatus'",
+                stack()
+            ))
         }
         _ => None,
     }
@@ -312,7 +330,9 @@ fn preview(remedy: Remedy, deployment: &DeploymentFacts) -> Option<String> {
 fn proof_says(finding: &Finding) -> Vec<String> {
     let says = finding.proof_checks.iter().map(|result| match &result.outcome {
         Outcome::Holds => format!("{}: {}", result.subject, result.check.says()),
-        Outcome::Violated { field, value, because } => format!("{}: {field} is {value}; {because}", result.subject),
+        Outcome::Violated { field, value, because } => {
+            format!("{}: {field} is {value}; {because}", result.subject)
+        }
         Outcome::Unknown { missing } => format!("not checked whether {}: {missing}", result.check.says()),
     });
     says.collect()
@@ -354,7 +374,8 @@ fn summary(finding: &Finding, patterns: &Patterns) -> String {
     match patterns.get(&finding.cause) {
         Some(page) => render(&page.what_happened, finding, &page.variables),
         None if finding.symptom => {
-            "The records show the consequence, not what caused it. The gaps below name what to collect.".to_owned()
+            "The records show the consequence, not what caused it. The gaps below name what to collect."
+                .to_owned()
         }
         None if finding.known => finding.title.clone(),
         None => format!(
@@ -383,7 +404,10 @@ fn headline(diagnosis: &Diagnosis) -> String {
             format!("{subject} failed: {}", sentence(&root.title))
         }
         (Verdict::Healthy, None) => format!("{subject} is healthy: nothing in the records failed for good."),
-        (_, None) => format!("Medic cannot tell what happened to {}: the records show neither a failure nor a success.", lower_first(&subject)),
+        (_, None) => format!(
+            "Medic cannot tell what happened to {}: the records show neither a failure nor a success.",
+            lower_first(&subject)
+        ),
     }
 }
 
@@ -408,8 +432,28 @@ fn lower_first(text: &str) -> String {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             let word: String = text.split(' ').next().unwrap_or_default().to_owned();
             const ORDINARY: [&str; 22] = [
-                "The", "A", "An", "No", "Tasks", "Two", "Another", "Several", "Some", "One", "This", "That", "There", "Too",
-                "Not", "Nothing", "Only", "Essential", "Containers", "It", "Tests", "What",
+                "The",
+                "A",
+                "An",
+                "No",
+                "Tasks",
+                "Two",
+                "Another",
+                "Several",
+                "Some",
+                "One",
+                "This",
+                "That",
+                "There",
+                "Too",
+                "Not",
+                "Nothing",
+                "Only",
+                "Essential",
+                "Containers",
+                "It",
+                "Tests",
+                "What",
             ];
             if !ORDINARY.contains(&word.as_str()) {
                 return text.to_owned();
@@ -434,7 +478,12 @@ fn happened(diagnosis: &Diagnosis, root: Option<&Cause>) -> Vec<String> {
         && ended > started
     {
         let seconds = ended.as_second() - started.as_second();
-        sentences.push(format!("The records span {}, from {} to {}.", span(seconds), short(started), short(ended)));
+        sentences.push(format!(
+            "The records span {}, from {} to {}.",
+            span(seconds),
+            short(started),
+            short(ended)
+        ));
     }
     sentences
 }
@@ -453,7 +502,8 @@ pub fn short(time: Timestamp) -> String {
 }
 
 fn chain(root: &Cause, others: &[Cause]) -> Vec<Link> {
-    let link = |cause: &Cause| Link { id: cause.id.clone(), title: cause.title.clone(), symptom: cause.symptom };
+    let link =
+        |cause: &Cause| Link { id: cause.id.clone(), title: cause.title.clone(), symptom: cause.symptom };
     let explained = others.iter().filter(|other| root.explains.contains(&other.id)).take(6);
     std::iter::once(link(root)).chain(explained.map(link)).collect()
 }

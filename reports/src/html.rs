@@ -136,7 +136,11 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
         next: guide
             .next
             .iter()
-            .map(|next| NextView { class: next.class.as_str(), title: next.title.clone(), because: next.because.clone() })
+            .map(|next| NextView {
+                class: next.class.as_str(),
+                title: next.title.clone(),
+                because: next.because.clone(),
+            })
             .collect(),
         changed: guide.changed.clone(),
         ruled_out: guide
@@ -200,12 +204,20 @@ fn root_view(root: &Cause, guide: &Guide) -> RootView {
 }
 
 fn quote(number: usize, quote: &Quote) -> QuoteView {
-    let place = if quote.line_number > 0 { format!("{}:{}", quote.stream, quote.line_number) } else { quote.stream.clone() };
+    let place = if quote.line_number > 0 {
+        format!("{}:{}", quote.stream, quote.line_number)
+    } else {
+        quote.stream.clone()
+    };
     let lines: Vec<String> = markdown::shown(quote)
         .lines()
         .map(|line| {
             let safe = escape::html(line);
-            if line.trim_end() == quote.line.trim_end() && quote.text.lines().count() > 1 { format!("<mark>{safe}</mark>") } else { safe }
+            if line.trim_end() == quote.line.trim_end() && quote.text.lines().count() > 1 {
+                format!("<mark>{safe}</mark>")
+            } else {
+                safe
+            }
         })
         .collect();
     QuoteView {

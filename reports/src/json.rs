@@ -234,7 +234,11 @@ pub fn report(guide: &Guide) -> Report {
         blockers: guide
             .next
             .iter()
-            .map(|next| ReportBlocker { class: next.class.to_string(), title: next.title.clone(), because: next.because.clone() })
+            .map(|next| ReportBlocker {
+                class: next.class.to_string(),
+                title: next.title.clone(),
+                because: next.because.clone(),
+            })
             .collect(),
         ruled_out: guide
             .ruled_out
@@ -257,7 +261,11 @@ pub fn report(guide: &Guide) -> Report {
         gaps: guide
             .gaps
             .iter()
-            .map(|gap| ReportGap { what: gap.what.clone(), because: gap.because.clone(), remedy: gap.remedy.clone() })
+            .map(|gap| ReportGap {
+                what: gap.what.clone(),
+                because: gap.because.clone(),
+                remedy: gap.remedy.clone(),
+            })
             .collect(),
         redactions: guide.redactions.clone(),
         deployment: deployment(guide),
@@ -316,7 +324,11 @@ fn evidence(quote: &Quote) -> ReportEvidence {
         line: quote.line.clone(),
         source: quote.source.as_str().to_owned(),
         time: time(quote.time),
-        location: Location { stream: quote.stream.clone(), line: quote.line_number, entity: quote.entity.clone() },
+        location: Location {
+            stream: quote.stream.clone(),
+            line: quote.line_number,
+            entity: quote.entity.clone(),
+        },
         count: quote.count,
         show: quote.show.clone(),
     }
@@ -372,7 +384,10 @@ fn failure(cause: &Cause, guide: &Guide) -> FailureRecord {
         id: cause.id.clone(),
         deployment_id: guide.deployment.id.clone(),
         timestamp: lead.and_then(|quote| time(quote.time)),
-        component: lead.and_then(|quote| quote.entity.clone()).or_else(|| lead.map(|quote| quote.stream.clone())).unwrap_or_default(),
+        component: lead
+            .and_then(|quote| quote.entity.clone())
+            .or_else(|| lead.map(|quote| quote.stream.clone()))
+            .unwrap_or_default(),
         error_type: cause.class.to_string(),
         error_message: lead.map_or_else(|| cause.title.clone(), |quote| quote.line.clone()),
         stack_trace: (text.lines().count() > 1).then(|| text.to_owned()),

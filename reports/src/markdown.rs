@@ -135,7 +135,10 @@ fn view(guide: &Guide) -> View {
         ruled_out: guide
             .ruled_out
             .iter()
-            .map(|ruled| RuledView { cause: prose(&ruled.cause), because: escape::markdown(&cut(&ruled.because, LONGEST)) })
+            .map(|ruled| RuledView {
+                cause: prose(&ruled.cause),
+                because: escape::markdown(&cut(&ruled.because, LONGEST)),
+            })
             .collect(),
         timeline: guide
             .timeline
@@ -180,7 +183,11 @@ fn root(cause: &Cause) -> RootView {
 }
 
 fn quote(number: usize, quote: &Quote) -> QuoteView {
-    let place = if quote.line_number > 0 { format!("{}:{}", quote.stream, quote.line_number) } else { quote.stream.clone() };
+    let place = if quote.line_number > 0 {
+        format!("{}:{}", quote.stream, quote.line_number)
+    } else {
+        quote.stream.clone()
+    };
     QuoteView {
         number,
         source: quote.source.as_str(),

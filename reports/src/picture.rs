@@ -52,7 +52,8 @@ const LANE: i64 = 30;
 
 /// Draws when what was seen, a lane for each source; nothing where fewer than two times are known.
 pub fn timeline(moments: &[Moment]) -> String {
-    let times: Vec<i64> = moments.iter().filter_map(|moment| moment.time).map(|time| time.as_millisecond()).collect();
+    let times: Vec<i64> =
+        moments.iter().filter_map(|moment| moment.time).map(|time| time.as_millisecond()).collect();
     let (Some(&first), Some(&last)) = (times.iter().min(), times.iter().max()) else { return String::new() };
     if first == last {
         return String::new();
@@ -90,7 +91,11 @@ pub fn timeline(moments: &[Moment]) -> String {
         ));
     }
     for (time, anchor) in [(first, "start"), (last, "end")] {
-        let label = moments.iter().filter_map(|moment| moment.time).find(|moment| moment.as_millisecond() == time).map(short);
+        let label = moments
+            .iter()
+            .filter_map(|moment| moment.time)
+            .find(|moment| moment.as_millisecond() == time)
+            .map(short);
         svg.push_str(&format!(
             "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
             x_of(time),

@@ -84,7 +84,9 @@ pub fn paragraphs(markdown: &str) -> Vec<Paragraph> {
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
                 current.pieces.push(Piece { text: escape::printable(&text), code: false, strong });
             }
-            Event::Code(text) => current.pieces.push(Piece { text: escape::printable(&text), code: true, strong }),
+            Event::Code(text) => {
+                current.pieces.push(Piece { text: escape::printable(&text), code: true, strong })
+            }
             Event::SoftBreak | Event::HardBreak => {
                 current.pieces.push(Piece { text: " ".to_owned(), code: false, strong });
             }

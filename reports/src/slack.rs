@@ -49,12 +49,22 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
             root.severity.as_str()
         );
         blocks.push(context(&facts));
-        let happened: Vec<String> = guide.happened.iter().map(|sentence| plain(sentence, LONGEST_TEXT)).collect();
+        let happened: Vec<String> =
+            guide.happened.iter().map(|sentence| plain(sentence, LONGEST_TEXT)).collect();
         blocks.push(section(&cut(&format!("*What happened*\n{}", happened.join("\n")), 2400)));
         for quote in guide.evidence.iter().take(1 + detail) {
-            let place = if quote.line_number > 0 { format!("{}:{}", quote.stream, quote.line_number) } else { quote.stream.clone() };
+            let place = if quote.line_number > 0 {
+                format!("{}:{}", quote.stream, quote.line_number)
+            } else {
+                quote.stream.clone()
+            };
             let line = cut(quote.line.trim(), 200 + 200 * detail);
-            blocks.push(section(&format!("{} `{}`\n```{}```", quote.source.as_str(), slack(&cut(&place, 120)), slack(&line))));
+            blocks.push(section(&format!(
+                "{} `{}`\n```{}```",
+                quote.source.as_str(),
+                slack(&cut(&place, 120)),
+                slack(&line)
+            )));
         }
         blocks.push(section(&cut(&format!("*What to do now*\n{}", plain(&guide.to_do, 1800)), 2600)));
         let remedies: Vec<String> = guide
@@ -73,7 +83,8 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
         blocks.push(section(&fallback(guide)));
     }
     if detail > 0 && !guide.next.is_empty() {
-        let next: Vec<String> = guide.next.iter().take(5).map(|next| format!("• {}", slack(&cut(&next.title, 200)))).collect();
+        let next: Vec<String> =
+            guide.next.iter().take(5).map(|next| format!("• {}", slack(&cut(&next.title, 200)))).collect();
         blocks.push(section(&cut(&format!("*What would fail next*\n{}", next.join("\n")), LONGEST_SECTION)));
     }
     if detail > 1 && !guide.gaps.is_empty() {

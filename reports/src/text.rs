@@ -21,7 +21,8 @@ const MOST_LINES: usize = 6;
 
 /// Renders a guide with colour codes; whoever prints it removes them where they are not wanted.
 pub fn render(guide: &Guide, screen: Screen) -> String {
-    let mut page = Page { out: String::new(), width: screen.width.clamp(40, 120), hyperlinks: screen.hyperlinks };
+    let mut page =
+        Page { out: String::new(), width: screen.width.clamp(40, 120), hyperlinks: screen.hyperlinks };
     page.headline(guide);
     if let Some(root) = &guide.root {
         page.heading("What happened");
@@ -67,7 +68,11 @@ impl Page {
     fn root(&mut self, root: &Cause, guide: &Guide) {
         self.heading("Root cause");
         let confidence = (root.confidence * 100.0).round();
-        self.out.push_str(&format!("  {BOLD}{}{RESET}  {DIM}{confidence} %, {}{RESET}\n", printable(&root.id), in_words(root.confidence)));
+        self.out.push_str(&format!(
+            "  {BOLD}{}{RESET}  {DIM}{confidence} %, {}{RESET}\n",
+            printable(&root.id),
+            in_words(root.confidence)
+        ));
         let proof = match root.proof {
             Proof::Confirmed => format!("{GREEN}confirmed{RESET}"),
             Proof::Refuted => format!("{YELLOW}refuted{RESET}"),
@@ -99,7 +104,11 @@ impl Page {
     }
 
     fn quote(&mut self, number: usize, quote: &Quote) {
-        let place = if quote.line_number > 0 { format!("{}:{}", quote.stream, quote.line_number) } else { quote.stream.clone() };
+        let place = if quote.line_number > 0 {
+            format!("{}:{}", quote.stream, quote.line_number)
+        } else {
+            quote.stream.clone()
+        };
         let place = printable(&place);
         let place = match std::path::Path::new(&quote.stream).is_absolute() && self.hyperlinks {
             true => format!("\u{1b}]8;;file://{}\u{1b}\\{place}\u{1b}]8;;\u{1b}\\", url_path(&quote.stream)),
@@ -107,10 +116,14 @@ impl Page {
         };
         let time = quote.time.map(|time| format!("  {}", short(time))).unwrap_or_default();
         let count = if quote.count > 1 { format!("  ×{}", quote.count) } else { String::new() };
-        self.out.push_str(&format!("  {BOLD}{number}{RESET} {DIM}{}  {place}{time}{count}{RESET}\n", quote.source.as_str()));
+        self.out.push_str(&format!(
+            "  {BOLD}{number}{RESET} {DIM}{}  {place}{time}{count}{RESET}\n",
+            quote.source.as_str()
+        ));
         for line in lines_to_show(quote) {
             let colour = if line.trim_end() == quote.line.trim_end() { RED } else { DIM };
-            for part in hard_wrapped(&printable(&line).replace('\t', "    "), self.width.saturating_sub(6), 3) {
+            for part in hard_wrapped(&printable(&line).replace('\t', "    "), self.width.saturating_sub(6), 3)
+            {
                 self.out.push_str(&format!("    {DIM}│{RESET} {colour}{part}{RESET}\n"));
             }
         }
@@ -127,7 +140,11 @@ impl Page {
                 Safety::Irreversible => (RED, "irreversible"),
                 Safety::Manual => (CYAN, "by hand"),
             };
-            self.plain(&format!("  {colour}[{word}]{RESET} "), 5, &format!("{} (about {} min)", remedy.title, remedy.estimated_minutes));
+            self.plain(
+                &format!("  {colour}[{word}]{RESET} "),
+                5,
+                &format!("{} (about {} min)", remedy.title, remedy.estimated_minutes),
+            );
             if let Some(undo) = &remedy.undo {
                 self.plain(&format!("     {DIM}undo{RESET} "), 10, undo);
             }
@@ -138,7 +155,10 @@ impl Page {
     }
 
     fn next(&mut self, guide: &Guide) {
-        let items = guide.next.iter().map(|next| (next.class.as_str().to_owned(), format!("{} ({})", next.title, next.because)));
+        let items = guide
+            .next
+            .iter()
+            .map(|next| (next.class.as_str().to_owned(), format!("{} ({})", next.title, next.because)));
         self.list("What would fail next", items);
     }
 
@@ -148,8 +168,10 @@ impl Page {
         }
         self.heading("Timeline");
         for moment in &guide.timeline {
-            let time = moment.time.map_or_else(|| " ".repeat(8), |time| time.strftime("%H:%M:%S").to_string());
-            let mark = if moment.cause.is_some() { format!("{RED}●{RESET}") } else { format!("{DIM}·{RESET}") };
+            let time =
+                moment.time.map_or_else(|| " ".repeat(8), |time| time.strftime("%H:%M:%S").to_string());
+            let mark =
+                if moment.cause.is_some() { format!("{RED}●{RESET}") } else { format!("{DIM}·{RESET}") };
             let count = if moment.count > 1 { format!(" ×{}", moment.count) } else { String::new() };
             let text = printable(&moment.text).replace('\t', " ");
             let room = self.width.saturating_sub(14 + count.len());
@@ -170,11 +192,15 @@ impl Page {
         let redacted = match guide.redacted() {
             0 => "no secrets were found".to_owned(),
             count => {
-                let kinds: Vec<String> = guide.redactions.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+                let kinds: Vec<String> =
+                    guide.redactions.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
                 format!("{count} secrets were removed ({})", kinds.join(", "))
             }
         };
-        self.out.push_str(&format!("\n{DIM}{} records in {} streams; {redacted}{RESET}\n", guide.records, guide.streams));
+        self.out.push_str(&format!(
+            "\n{DIM}{} records in {} streams; {redacted}{RESET}\n",
+            guide.records, guide.streams
+        ));
     }
 
     fn list(&mut self, title: &str, items: impl Iterator<Item = (String, String)>) {
@@ -186,7 +212,11 @@ impl Page {
         for (name, text) in items {
             let pieces = [
                 Piece { text: printable(&name), code: false, strong: true },
-                Piece { text: if name.is_empty() { printable(&text) } else { format!(": {}", printable(&text)) }, code: false, strong: false },
+                Piece {
+                    text: if name.is_empty() { printable(&text) } else { format!(": {}", printable(&text)) },
+                    code: false,
+                    strong: false,
+                },
             ];
             self.wrapped("  - ", 4, 4, &pieces);
         }

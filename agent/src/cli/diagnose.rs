@@ -6,7 +6,7 @@ use analyzer::snapshot::Snapshot;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use reports::{Guide, Format, Screen};
+use reports::{Format, Guide, Screen};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -70,8 +70,10 @@ impl Diagnose {
         let mut feed = Feed { study: &mut study, snapshot: Snapshot::default(), span };
         let read = read_all(&self.paths, &mut feed, &mut gaps);
         if read == 0 {
-            let because: Vec<String> = gaps.iter().map(|gap| format!("{}: {}", gap.what, gap.because)).collect();
-            let because = if because.is_empty() { "the folder holds no files".to_owned() } else { because.join("; ") };
+            let because: Vec<String> =
+                gaps.iter().map(|gap| format!("{}: {}", gap.what, gap.because)).collect();
+            let because =
+                if because.is_empty() { "the folder holds no files".to_owned() } else { because.join("; ") };
             bail!("there is nothing to read: {because}");
         }
         let snapshot = feed.snapshot;
@@ -123,7 +125,11 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let wrong = || format!("`{text}` is neither a time (`2026-05-01T10:00:00Z`) nor a span before now (`90m`, `2h`, `1d`)");
+    let wrong = || {
+        format!(
+            "`{text}` is neither a time (`2026-05-01T10:00:00Z`) nor a span before now (`90m`, `2h`, `1d`)"
+        )
+    };
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
     let seconds = match unit {

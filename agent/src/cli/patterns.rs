@@ -65,7 +65,9 @@ fn list(class: Option<&str>, folder: Option<PathBuf>) -> anyhow::Result<u8> {
     let mut out = anstream::stdout().lock();
     let mut count = 0;
     for page in patterns.list() {
-        if class.is_some_and(|class| page.class.as_str() != class && !page.class.as_str().starts_with(&format!("{class}/"))) {
+        if class.is_some_and(|class| {
+            page.class.as_str() != class && !page.class.as_str().starts_with(&format!("{class}/"))
+        }) {
             continue;
         }
         count += 1;
@@ -136,7 +138,12 @@ fn scaffold(cause: &str, folder: PathBuf) -> anyhow::Result<u8> {
     }
     fs::write(&path, SCAFFOLD).with_context(|| format!("cannot write {}", path.display()))?;
     let mut out = anstream::stdout().lock();
-    writeln!(out, "wrote {}; test it with: medic patterns test {} --only {cause}", path.display(), folder.display())?;
+    writeln!(
+        out,
+        "wrote {}; test it with: medic patterns test {} --only {cause}",
+        path.display(),
+        folder.display()
+    )?;
     Ok(HEALTHY)
 }
 

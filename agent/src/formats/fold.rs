@@ -11,6 +11,7 @@ const MOST_LINES: usize = 1500;
 const MOST_BYTES: usize = 256 * 1024;
 /// Indented lines that are not a trace are folded up to here.
 const MOST_INDENTED: usize = 24;
+const MOST_NODE_LINES: usize = 80;
 
 /// Folds the lines of one stream.
 pub struct Folder {
@@ -40,6 +41,8 @@ enum Trace {
     PythonDone,
     Go,
     Rust,
+    /// Node: the place, the code with a mark below it, a blank line, the error and its frames.
+    Node,
 }
 
 impl Folder {
@@ -75,7 +78,8 @@ impl Folder {
 
     /// Gives out what is still open.
     pub fn finish(&mut self, done: &mut Vec<Record>) {
-        let mut rest: Vec<Record> = std::mem::take(&mut self.open).into_values().map(|open| unwrapped(open.record)).collect();
+        let mut rest: Vec<Record> =
+            std::mem::take(&mut self.open).into_values().map(|open| unwrapped(open.record)).collect();
         rest.sort_by_key(|record| record.seq);
         done.append(&mut rest);
     }
@@ -110,7 +114,9 @@ fn unwrapped(mut record: Record) -> Record {
     let lines: Vec<&str> = record.text.lines().map(str::trim_end).collect();
     let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
     let (Some(&widest), Some((_, full))) = (widths.iter().max(), widths.split_last()) else { return record };
-    let breaks_at_edge = widest >= 60 && widest <= 140 && full.iter().all(|width| widest - width <= 2);
+    let goes_on = lines[1..].iter().all(|line| line.trim_start().starts_with(|c: char| c.is_alphanumeric()));
+    let breaks_at_edge =
+        goes_on && widest >= 60 && widest <= 140 && full.iter().all(|width| widest - width <= 8);
     if breaks_at_edge && lines.len() <= 40 {
         record.body = Some(lines.iter().map(|line| line.trim_start()).collect());
     }
@@ -160,16 +166,34 @@ impl Open {
                     || trimmed.starts_with("Traceback (most recent call last)");
                 return chained || indented && self.indented < MOST_INDENTED;
             }
-            Trace::Go => return !self.blank && !states_level(line) || trimmed.starts_with("goroutine ") || indented,
-            Trace::Rust => return !self.blank && self.lines < 4 && !states_level(line) || trimmed.starts_with("note: run with") || indented,
-            Trace::Frames if self.last_was_frame && matches!(trimmed, "}" | "]" | "})" | "],") => return true,
+            Trace::Go => {
+                return !self.blank && !states_level(line) || trimmed.starts_with("goroutine ") || indented;
+            }
+            Trace::Rust => {
+                return !self.blank && self.lines < 4 && !states_level(line)
+                    || trimmed.starts_with("note: run with")
+                    || indented;
+            }
+            Trace::Node => {
+                return self.lines < MOST_NODE_LINES
+                    && !states_level(line)
+                    && !self.record.text.contains("\nNode.js v");
+            }
+            Trace::Frames if self.last_was_frame && matches!(trimmed, "}" | "]" | "})" | "],") => {
+                return true;
+            }
             Trace::Frames | Trace::None => {}
         }
         if self.blank && self.trace == Trace::None && !is_exception_header(trimmed) {
             return false;
         }
         let speaks_of_error = self.record.level >= Level::Error;
-        if speaks_of_error && !states_level(line) && line.time.is_none() && is_exception_header(trimmed) && self.trace == Trace::None {
+        if speaks_of_error
+            && !states_level(line)
+            && line.time.is_none()
+            && is_exception_header(trimmed)
+            && self.trace == Trace::None
+        {
             return true;
         }
         let closes = self.indented > 0 && matches!(trimmed, "}" | "]" | "})" | "};" | "},") && !self.blank;
@@ -200,7 +224,8 @@ impl Open {
         self.indented = if indented { self.indented + 1 } else { 0 };
         self.lines += 1;
         self.blank = false;
-        self.record.level = self.record.level.max(if line.level >= Level::Error { line.level } else { Level::Unknown });
+        self.record.level =
+            self.record.level.max(if line.level >= Level::Error { line.level } else { Level::Unknown });
     }
 }
 
@@ -210,6 +235,15 @@ fn begins(said: &str) -> Trace {
     }
     if said.contains("panic: ") || said.contains("fatal error: ") && !said.contains(".c") {
         return Trace::Go;
+    }
+    let place = said
+        .trim_end()
+        .rsplit_once(':')
+        .filter(|(_, line)| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()));
+    if place.is_some_and(|(file, _)| {
+        !file.contains(' ') && ["node:internal/", "/", "file:///"].iter().any(|start| file.starts_with(start))
+    }) {
+        return Trace::Node;
     }
     if said.contains("' panicked at ") || said.contains(") panicked at ") {
         return Trace::Rust;
@@ -224,10 +258,16 @@ fn states_level(line: &Line<'_>) -> bool {
 /// A frame of a stack trace of one of the usual runtimes.
 fn is_frame(trimmed: &str, indented: bool) -> bool {
     let java = trimmed.starts_with("at ") && (indented || trimmed.contains('('));
-    let more = trimmed.starts_with("... ") && (trimmed.ends_with(" more") || trimmed.contains("frames omitted"));
-    let python = indented && (trimmed.starts_with("File \"") || trimmed.bytes().all(|byte| matches!(byte, b'^' | b'~' | b' ')));
-    let ruby = trimmed.starts_with("from ") && trimmed.contains(":in ") || trimmed.starts_with('/') && trimmed.contains(":in `") || trimmed.starts_with('/') && trimmed.contains(":in '");
-    let php = trimmed.starts_with('#') && trimmed.as_bytes().get(1).is_some_and(u8::is_ascii_digit) && trimmed.contains("): ");
+    let more =
+        trimmed.starts_with("... ") && (trimmed.ends_with(" more") || trimmed.contains("frames omitted"));
+    let python = indented
+        && (trimmed.starts_with("File \"") || trimmed.bytes().all(|byte| matches!(byte, b'^' | b'~' | b' ')));
+    let ruby = trimmed.starts_with("from ") && trimmed.contains(":in ")
+        || trimmed.starts_with('/') && trimmed.contains(":in `")
+        || trimmed.starts_with('/') && trimmed.contains(":in '");
+    let php = trimmed.starts_with('#')
+        && trimmed.as_bytes().get(1).is_some_and(u8::is_ascii_digit)
+        && trimmed.contains("): ");
     let dotnet = trimmed.starts_with("--- End of ");
     java || more || python || ruby || php || dotnet
 }
@@ -242,7 +282,9 @@ fn is_nested_cause(trimmed: &str) -> bool {
 fn is_exception_header(trimmed: &str) -> bool {
     let name = trimmed.split([':', ' ']).next().unwrap_or_default();
     let named = name.ends_with("Exception") || name.ends_with("Error") || name.ends_with("Throwable");
-    named && name.contains('.') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
+    named
+        && name.contains('.')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
 }
 
 /// Items of lists and progress stand for themselves.
@@ -296,11 +338,27 @@ mod tests {
 
     #[test]
     fn go_rust_node_ruby_and_dotnet_are_folded() {
-        check("panic: no config\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:12 +0x1\nexit status 2", &["panic: no config"]);
-        check("thread 'main' panicked at src/main.rs:2:5:\nno config\nnote: run with `RUST_BACKTRACE=1`", &["thread 'main' panicked at src/main.rs:2:5:"]);
+        check(
+            "panic: no config\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:12 +0x1\nexit status 2",
+            &["panic: no config"],
+        );
+        check(
+            "thread 'main' panicked at src/main.rs:2:5:\nno config\nnote: run with `RUST_BACKTRACE=1`",
+            &["thread 'main' panicked at src/main.rs:2:5:"],
+        );
+        check(
+            "/app/a.js:3\n  throw new Error('x');\n        ^\n\nError: x\n    at main (/app/a.js:3:9)\n\nNode.js v20.11.0\nnext",
+            &["/app/a.js:3", "next"],
+        );
         check("Error: boom\n    at main (a.js:1:1) {\n  code: 'X'\n}\nnext", &["Error: boom", "next"]);
-        check("app.rb:1:in `x': boom (RuntimeError)\n\tfrom app.rb:3:in `<main>'\nnext", &["app.rb:1:in `x': boom (RuntimeError)", "next"]);
-        check("Unhandled exception. System.Exception: boom\n   at P.Main()\nnext", &["Unhandled exception. System.Exception: boom", "next"]);
+        check(
+            "app.rb:1:in `x': boom (RuntimeError)\n\tfrom app.rb:3:in `<main>'\nnext",
+            &["app.rb:1:in `x': boom (RuntimeError)", "next"],
+        );
+        check(
+            "Unhandled exception. System.Exception: boom\n   at P.Main()\nnext",
+            &["Unhandled exception. System.Exception: boom", "next"],
+        );
     }
 
     #[test]

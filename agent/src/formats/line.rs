@@ -48,6 +48,8 @@ pub fn read(raw: &str) -> Line<'_> {
     }
     if let Some(end) = build_step(&line.text[at..]) {
         line.source = Some(Source::DockerBuild);
+        // Steps of a build run at once; each tells its own story.
+        line.entity = line.text[at..].split(' ').next().map(str::to_owned);
         at += end;
     }
     line.message_at = at;
@@ -145,14 +147,27 @@ fn build_step(text: &str) -> Option<usize> {
     let after = 2 + digits;
     let rest = &text[after..];
     let seconds = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let timed = seconds > 1 && rest[..seconds].contains('.') && matches!(rest.as_bytes().get(seconds), Some(b' ') | None);
+    let timed = seconds > 1
+        && rest[..seconds].contains('.')
+        && matches!(rest.as_bytes().get(seconds), Some(b' ') | None);
     if timed {
         return Some((after + seconds + 1).min(text.len()));
     }
-    ["[", "DONE", "ERROR", "CACHED", "CANCELED", "sha256:", "transferring", "exporting", "resolve", "extracting"]
-        .iter()
-        .any(|word| rest.starts_with(word))
-        .then_some(after)
+    [
+        "[",
+        "DONE",
+        "ERROR",
+        "CACHED",
+        "CANCELED",
+        "sha256:",
+        "transferring",
+        "exporting",
+        "resolve",
+        "extracting",
+    ]
+    .iter()
+    .any(|word| rest.starts_with(word))
+    .then_some(after)
 }
 
 /// Reads the level that a message states about itself.
@@ -228,21 +243,32 @@ fn time_inside(message: &str) -> Option<Timestamp> {
     }
     let head = message[..end].as_bytes();
     let at = (1..head.len()).find(|&at| {
-        head[at].is_ascii_digit() && matches!(head[at - 1], b'[' | b'"' | b'=' | b' ' | b'(') && matches!(head.get(at + 4), Some(b'-' | b'/'))
+        head[at].is_ascii_digit()
+            && matches!(head[at - 1], b'[' | b'"' | b'=' | b' ' | b'(')
+            && matches!(head.get(at + 4), Some(b'-' | b'/'))
     })?;
     time::leading(&message[at..]).map(|(time, _)| time)
 }
 
 fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
-    let first = |names: &[&str]| names.iter().find_map(|name| value.get(name).filter(|found| !found.is_null()));
-    if let (Some(Value::String(log)), true) = (value.get("log"), value.get("time").is_some() || value.get("stream").is_some()) {
+    let first =
+        |names: &[&str]| names.iter().find_map(|name| value.get(name).filter(|found| !found.is_null()));
+    if let (Some(Value::String(log)), true) =
+        (value.get("log"), value.get("time").is_some() || value.get("stream").is_some())
+    {
         // A line of docker's json-file driver: what the container printed is inside.
         let inner = read(log.trim_end_matches(['\n', '\r']));
         let time = first(&["time", "timestamp"]).and_then(time::of_value).or(inner.time);
         let text = inner.text.into_owned();
-        return Line { text: Cow::Owned(text), time, ..inner_owned(inner.message_at, inner.level, inner.entity, inner.source, inner.body) };
+        return Line {
+            text: Cow::Owned(text),
+            time,
+            ..inner_owned(inner.message_at, inner.level, inner.entity, inner.source, inner.body)
+        };
     }
-    if let Some(time) = first(&["time", "timestamp", "@timestamp", "ts", "t", "date", "asctime"]).and_then(time::of_value) {
+    if let Some(time) =
+        first(&["time", "timestamp", "@timestamp", "ts", "t", "date", "asctime"]).and_then(time::of_value)
+    {
         line.time = Some(time);
     }
     line.level = first(&["level", "severity", "lvl", "log.level", "levelname", "@l", "s", "loglevel"])
@@ -251,7 +277,15 @@ fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
     for names in [
         &["message", "msg", "@m", "@mt", "event", "log", "Message", "short_message"][..],
         &["error", "err", "exception", "@x", "exc_info", "reason", "cause"],
-        &["stack", "stack_trace", "stacktrace", "error.stack", "error.stack_trace", "exception.stacktrace", "trace"],
+        &[
+            "stack",
+            "stack_trace",
+            "stacktrace",
+            "error.stack",
+            "error.stack_trace",
+            "exception.stacktrace",
+            "trace",
+        ],
     ] {
         if let Some(found) = first(names) {
             push_said(&mut body, found, 0);
@@ -265,7 +299,13 @@ fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
     line
 }
 
-fn inner_owned<'t>(message_at: usize, level: Level, entity: Option<String>, source: Option<Source>, body: Option<String>) -> Line<'t> {
+fn inner_owned<'t>(
+    message_at: usize,
+    level: Level,
+    entity: Option<String>,
+    source: Option<Source>,
+    body: Option<String>,
+) -> Line<'t> {
     Line { message_at, level, entity, source, body, ..Line::default() }
 }
 
@@ -303,13 +343,26 @@ fn push_said(body: &mut String, value: &Value, depth: usize) {
             }
         }
         Value::Object(object) if depth < 3 => {
-            for name in ["type", "name", "code", "message", "msg", "detail", "stack", "stack_trace", "cause", "errors"] {
+            for name in [
+                "type",
+                "name",
+                "code",
+                "message",
+                "msg",
+                "detail",
+                "stack",
+                "stack_trace",
+                "cause",
+                "errors",
+            ] {
                 if let Some(found) = object.get(name) {
                     push_said(body, found, depth + 1);
                 }
             }
         }
-        Value::Array(list) if depth < 3 => list.iter().take(50).for_each(|item| push_said(body, item, depth + 1)),
+        Value::Array(list) if depth < 3 => {
+            list.iter().take(50).for_each(|item| push_said(body, item, depth + 1))
+        }
         _ => {}
     }
 }
@@ -327,12 +380,20 @@ mod tests {
 
     #[test]
     fn prefixes_are_told_from_the_message() {
-        check("2026-05-01T10:00:00.1234567Z ##[error]Process failed", "##[error]Process failed", Level::Error);
+        check(
+            "2026-05-01T10:00:00.1234567Z ##[error]Process failed",
+            "##[error]Process failed",
+            Level::Error,
+        );
         let line = check("web-1  | ERROR: no route", "ERROR: no route", Level::Error);
         assert_eq!(line.entity.as_deref(), Some("web-1"));
         let line = check("#12 3.456 npm error code EUSAGE", "npm error code EUSAGE", Level::Error);
         assert_eq!(line.source, Some(Source::DockerBuild));
-        check("build\tRun tests\t2026-05-01T10:00:00.1Z FAIL src/a.test.ts", "FAIL src/a.test.ts", Level::Error);
+        check(
+            "build\tRun tests\t2026-05-01T10:00:00.1Z FAIL src/a.test.ts",
+            "FAIL src/a.test.ts",
+            Level::Error,
+        );
         check("\u{1b}[31mFATAL\u{1b}[0m boom", "FATAL boom", Level::Fatal);
     }
 
@@ -351,7 +412,12 @@ mod tests {
         assert_eq!(line.level, Level::Error);
         assert_eq!(line.body.as_deref(), Some("boom\nError\nError: x\n    at y"));
         assert_eq!(line.time.map(|time| time.to_string()).as_deref(), Some("2026-05-01T10:00:00Z"));
-        let line = read(r#"{"log":"2026/05/01 10:00:00 [emerg] bind() failed\n","stream":"stderr","time":"2026-05-01T10:00:01Z"}"#);
-        assert_eq!((line.text.as_ref(), line.level), ("2026/05/01 10:00:00 [emerg] bind() failed", Level::Fatal));
+        let line = read(
+            r#"{"log":"2026/05/01 10:00:00 [emerg] bind() failed\n","stream":"stderr","time":"2026-05-01T10:00:01Z"}"#,
+        );
+        assert_eq!(
+            (line.text.as_ref(), line.level),
+            ("2026/05/01 10:00:00 [emerg] bind() failed", Level::Fatal)
+        );
     }
 }

@@ -88,7 +88,9 @@ fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sin
     let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     for value in values {
         let Ok(value) = value else { return false };
-        let Some(found) = describe::read(&value, &stream(hint.unwrap_or(Source::Other))) else { return false };
+        let Some(found) = describe::read(&value, &stream(hint.unwrap_or(Source::Other))) else {
+            return false;
+        };
         described.push(found);
     }
     if described.is_empty() {
@@ -110,7 +112,13 @@ fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sin
     true
 }
 
-fn lines(name: &str, hint: Option<Source>, head: &[u8], mut input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
+fn lines(
+    name: &str,
+    hint: Option<Source>,
+    head: &[u8],
+    mut input: impl Read,
+    sink: &mut impl Sink,
+) -> io::Result<()> {
     let head = &head[..head.len().min(64 << 10)];
     let source = hint.unwrap_or_else(|| recognise::by_content(&String::from_utf8_lossy(head)));
     let mut folder = Folder::new(Arc::new(Stream { name: name.to_owned(), source }));

@@ -27,29 +27,74 @@ fn vote(line: &str) -> Option<Source> {
     }
     let build = line.strip_prefix('#').is_some_and(|rest| {
         let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        rest.len() < line.len() - 1 && (rest.starts_with(" [") || rest.starts_with(" DONE") || rest.starts_with(" CACHED") || rest.starts_with(" ERROR"))
+        rest.len() < line.len() - 1
+            && (rest.starts_with(" [")
+                || rest.starts_with(" DONE")
+                || rest.starts_with(" CACHED")
+                || rest.starts_with(" ERROR"))
     });
-    if build || line.starts_with("Step ") && line.contains(" : ") || has(&["failed to solve:", "[internal] load build definition"]) {
+    if build
+        || line.starts_with("Step ") && line.contains(" : ")
+        || has(&["failed to solve:", "[internal] load build definition"])
+    {
         return Some(Source::DockerBuild);
     }
     let is_stack_event = has(&["CREATE_", "UPDATE_", "DELETE_", "ROLLBACK_"]) && line.contains("AWS::");
-    if is_stack_event && line.matches(" | ").count() >= 3 || has(&["Synthesis time:", "creating CloudFormation changeset", "[Error at /", "aws-cdk-lib", "cdk deploy"]) {
+    if is_stack_event && line.matches(" | ").count() >= 3
+        || has(&[
+            "Synthesis time:",
+            "creating CloudFormation changeset",
+            "[Error at /",
+            "aws-cdk-lib",
+            "cdk deploy",
+        ])
+    {
         return Some(Source::Cdk);
     }
     if is_stack_event {
         return Some(Source::CfnStackEvent);
     }
-    if has(&["Target.ResponseCodeMismatch", "Target.FailedHealthChecks", "Target.DeregistrationInProgress", "Target.Timeout", "Target.NotRegistered", "Elb.InitialHealthChecking"]) {
+    if has(&[
+        "Target.ResponseCodeMismatch",
+        "Target.FailedHealthChecks",
+        "Target.DeregistrationInProgress",
+        "Target.Timeout",
+        "Target.NotRegistered",
+        "Elb.InitialHealthChecking",
+    ]) {
         return Some(Source::AlbTargetHealth);
     }
-    if has(&["stoppedReason", "CannotPullContainerError", "ResourceInitializationError", "Essential container in task exited", "CannotStartContainerError", "OutOfMemoryError: Container killed"]) {
+    if has(&[
+        "stoppedReason",
+        "CannotPullContainerError",
+        "ResourceInitializationError",
+        "Essential container in task exited",
+        "CannotStartContainerError",
+        "OutOfMemoryError: Container killed",
+    ]) {
         return Some(Source::EcsStoppedTask);
     }
-    let about_service = line.contains("(service ") && has(&["has started", "was unable to", "registered", "has reached", "is unhealthy", "has stopped", "has begun", "deployment"]);
+    let about_service = line.contains("(service ")
+        && has(&[
+            "has started",
+            "was unable to",
+            "registered",
+            "has reached",
+            "is unhealthy",
+            "has stopped",
+            "has begun",
+            "deployment",
+        ]);
     if about_service {
         return Some(Source::EcsServiceEvent);
     }
-    if has(&["module=\"TaskEngine\"", "module=TaskEngine", "module=engine", "amazon-ecs-agent", "module=\"acs"]) {
+    if has(&[
+        "module=\"TaskEngine\"",
+        "module=TaskEngine",
+        "module=engine",
+        "amazon-ecs-agent",
+        "module=\"acs",
+    ]) {
         return Some(Source::EcsAgentLog);
     }
     None
@@ -69,7 +114,10 @@ mod tests {
     #[test]
     fn content_tells() {
         assert_eq!(by_content("#1 [internal] load build definition\n#1 DONE 0.0s"), Source::DockerBuild);
-        assert_eq!(by_content("2026-05-01T10:00:00 CREATE_FAILED AWS::ECS::Service Web no"), Source::CfnStackEvent);
+        assert_eq!(
+            by_content("2026-05-01T10:00:00 CREATE_FAILED AWS::ECS::Service Web no"),
+            Source::CfnStackEvent
+        );
         assert_eq!(by_content("(service web) has started 1 tasks: (task 1)."), Source::EcsServiceEvent);
         assert_eq!(by_content("hello"), Source::ContainerLog);
     }

@@ -15,7 +15,10 @@ pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
         return access_log(bytes);
     }
     let separator = bytes[4];
-    if !(separator == b'-' || separator == b'/') || bytes[7] != separator || !matches!(bytes[10], b'T' | b' ' | b't') {
+    if !(separator == b'-' || separator == b'/')
+        || bytes[7] != separator
+        || !matches!(bytes[10], b'T' | b' ' | b't')
+    {
         return None;
     }
     let (year, month, day) = (number(bytes, 0, 4)?, number(bytes, 5, 2)?, number(bytes, 8, 2)?);
@@ -58,7 +61,8 @@ fn clock(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     if bytes.get(at + 2) != Some(&b':') || bytes.get(at + 5) != Some(&b':') {
         return None;
     }
-    let (hours, minutes, seconds) = (number(bytes, at, 2)?, number(bytes, at + 3, 2)?, number(bytes, at + 6, 2)?);
+    let (hours, minutes, seconds) =
+        (number(bytes, at, 2)?, number(bytes, at + 3, 2)?, number(bytes, at + 6, 2)?);
     (hours < 24 && minutes < 60 && seconds <= 60).then_some((hours * 3600 + minutes * 60 + seconds, at + 8))
 }
 
@@ -94,14 +98,17 @@ fn zone(bytes: &[u8], at: usize) -> (i64, usize) {
     let Some(hours) = number(bytes, start, 2) else { return (0, at) };
     let colon = usize::from(bytes.get(start + 2) == Some(&b':'));
     match number(bytes, start + 2 + colon, 2) {
-        Some(minutes) if hours < 24 && minutes < 60 => (sign * (hours * 3600 + minutes * 60), start + 4 + colon),
+        Some(minutes) if hours < 24 && minutes < 60 => {
+            (sign * (hours * 3600 + minutes * 60), start + 4 + colon)
+        }
         _ => (0, at),
     }
 }
 
 fn number(bytes: &[u8], at: usize, digits: usize) -> Option<i64> {
     let part = bytes.get(at..at + digits)?;
-    part.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+    part.iter()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }
 
 /// Counts days the way of the proleptic Gregorian calendar.
@@ -138,7 +145,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in ["", "2026-05-01", "2026-13-01T10:00:00Z", "hello world, how are you", "2026-05-01T25:00:00Z"] {
+        for text in
+            ["", "2026-05-01", "2026-13-01T10:00:00Z", "hello world, how are you", "2026-05-01T25:00:00Z"]
+        {
             assert_eq!(leading(text), None, "{text}");
         }
     }

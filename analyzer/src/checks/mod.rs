@@ -38,6 +38,26 @@ macro_rules! checks {
     };
 }
 
+impl Check {
+    /// Whether the check reports how things are rather than how they are set.
+    pub fn is_state(self) -> bool {
+        matches!(
+            self,
+            Check::CircuitBreakerState
+                | Check::TargetHealth
+                | Check::TasksRunning
+                | Check::StackStatus
+                | Check::TaskDefinitionActive
+        )
+    }
+
+    /// Whether a cause can be ruled out because the check holds. Most checks only look at what is set:
+    /// a valid setting does not prove that it was the one that failed.
+    pub fn can_refute(self) -> bool {
+        matches!(self, Check::ImageExists | Check::ImageArchitectureMatches | Check::DesiredCountPositive)
+    }
+}
+
 mod deployment;
 mod health;
 mod image;
@@ -114,9 +134,15 @@ pub struct CheckResult {
 pub enum Outcome {
     Holds,
     /// `field` had `value`, and that is wrong because of what `because` says in a sentence.
-    Violated { field: String, value: String, because: String },
+    Violated {
+        field: String,
+        value: String,
+        because: String,
+    },
     /// What was not described, so that the check cannot be decided.
-    Unknown { missing: String },
+    Unknown {
+        missing: String,
+    },
 }
 
 impl CheckResult {

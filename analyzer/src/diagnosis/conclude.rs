@@ -28,12 +28,14 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     checks.sort();
     let mut ruled_out = BTreeSet::new();
     let drafts = findings::drafts(&study, snapshot, &checks, &mut ruled_out);
-    let deployments = snapshot.deployment_ids();
+    let deployments = findings::deployments_of(&study, snapshot);
     let shown = telling_groups(&study, &deployments, &mut ruled_out);
     let told: Vec<&Group> = shown.iter().copied().filter(|group| group.score >= TELLING_ENOUGH).collect();
     let mut ranked = rank(&study, &drafts);
     let mut findings: Vec<Finding> = Vec::new();
     let mut probability = None;
+    let undone = findings::was_undone(&study);
+    checks.retain(|result| !(undone && result.check == Check::TaskDefinitionActive));
     let root = ranked.iter().position(|candidate| candidate.is_root());
     let weak = root.is_some_and(|index| ranked[index].is_weak());
     match root {
@@ -54,9 +56,11 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let has_root_cause = !findings.is_empty();
     let mut rivals = 0;
     for candidate in &ranked {
-        rivals += usize::from(candidate.is_root() && !candidate.is_weak() && !candidate.draft.pattern.generic);
+        rivals +=
+            usize::from(candidate.is_root() && !candidate.is_weak() && !candidate.draft.pattern.generic);
         let mut finding = finding_of(candidate.draft);
-        finding.explained_by = candidate.explained_by.iter().map(|&index| drafts[index].pattern.id.clone()).collect();
+        finding.explained_by =
+            candidate.explained_by.iter().map(|&index| drafts[index].pattern.id.clone()).collect();
         confidence::settle(&mut finding, 0, None);
         findings.push(finding);
     }
@@ -138,7 +142,8 @@ fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
             symptom: draft.pattern.symptom,
             explained: !explained_by.is_empty(),
             unproven: draft.proof != Proof::Confirmed,
-            weak: lead.is_some_and(|group| findings::is_quiet(&group.first)),
+            weak: draft.proof != Proof::Confirmed
+                && lead.is_some_and(|group| findings::is_quiet(&group.first)),
             survived: lead.is_some_and(|group| is_outside_failed(study, group)),
             away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
             generic: draft.pattern.generic,
@@ -165,7 +170,8 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     if cause.pattern.generic && !other.pattern.generic && same_class {
         return false;
     }
-    cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class) && !is_outer_view(study, cause, other)
+    cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class)
+        && !is_outer_view(study, cause, other)
         || other.pattern.generic && !cause.pattern.generic && same_class
         || is_deeper_in_the_same_trace(cause, other)
         || is_written_for_the_source(study, cause, other)
@@ -193,7 +199,9 @@ fn is_deeper_in_the_same_trace(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     let innermost = cause.first.line.trim_start().starts_with("Caused by:");
     // The last line of a Python trace is the exception, the others are frames.
     let exception = !cause.first.line.starts_with(' ') && other.first.line.starts_with(' ');
-    cause.first.place == other.first.place && cause.first.line_index > other.first.line_index && (innermost || exception)
+    cause.first.place == other.first.place
+        && cause.first.line_index > other.first.line_index
+        && (innermost || exception)
 }
 
 /// Of two pages that met one record of a job, the one that names its source knows better.
@@ -299,18 +307,20 @@ fn without_page(
     told: &[&Group],
     shown: &[&Group],
 ) -> Option<Judged> {
-    if let Some(found) = unknown(study, told, shown, drafts).or_else(|| by_check(checks)) {
+    if let Some(found) = unknown(study, told, shown, drafts).or_else(|| by_check(study, checks)) {
         return Some(found);
     }
     // That a step failed says nothing; any line of the step that tells something says more.
-    let tells_more = drafts.iter().all(|draft| draft.pattern.class == Class::Workflow && draft.pattern.symptom);
+    let tells_more =
+        drafts.iter().all(|draft| draft.pattern.class == Class::Workflow && draft.pattern.symptom);
     if tells_more && !drafts.is_empty() || drafts.is_empty() && study.successes.is_empty() {
-        let inside: Vec<&Group> = shown.iter().copied().filter(|group| !is_outside_failed(study, group)).collect();
+        let inside: Vec<&Group> =
+            shown.iter().copied().filter(|group| !is_outside_failed(study, group)).collect();
         if let Some(found) = unknown(study, &inside, shown, drafts) {
             return Some(found);
         }
     }
-    if let Some(mut finding) = from_symptoms(drafts) {
+    if let Some(mut finding) = from_symptoms(study, drafts) {
         add_telling_evidence(&mut finding.evidence, None, shown);
         return Some((finding, None));
     }
@@ -334,7 +344,8 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     let judged = judge(study, lead, told);
     let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
-    let explains = drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
+    let explains =
+        drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
     let message: String = super::telling::message_of(&lead.first.line).chars().take(160).collect();
     let finding = Finding {
         cause: format!("{class}/unknown"),
@@ -347,7 +358,10 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
         proof: Proof::Unchecked,
         proof_checks: Vec::new(),
         confidence: 0.0,
-        confidence_because: judged.iter().map(|judged| format!("words that tell: {}", judged.words.join(", "))).collect(),
+        confidence_because: judged
+            .iter()
+            .map(|judged| format!("words that tell: {}", judged.words.join(", ")))
+            .collect(),
         evidence,
         values: BTreeMap::new(),
         explains,
@@ -379,7 +393,7 @@ fn usual_class(source: Source) -> Class {
 }
 
 /// Makes a finding of a violated check when no record shows a failure.
-fn by_check(checks: &[CheckResult]) -> Option<(Finding, Option<f64>)> {
+fn by_check(study: &Study<'_>, checks: &[CheckResult]) -> Option<Judged> {
     let mut violated: Vec<&CheckResult> =
         checks.iter().filter(|result| result.is_violated() && prevents(result.check).is_some()).collect();
     violated.sort_by_key(|result| prevents(result.check));
@@ -387,10 +401,11 @@ fn by_check(checks: &[CheckResult]) -> Option<(Finding, Option<f64>)> {
     let (_, class) = prevents(first.check)?;
     let Outcome::Violated { field, value, because } = &first.outcome else { return None };
     let text = format!("{}: {field} = {value}: {because}", first.subject);
+    let page = cause_of(first.check).and_then(|cause| study.patterns.get(cause));
     let finding = Finding {
-        cause: format!("{class}/{}", first.check),
+        cause: page.map_or_else(|| format!("{class}/{}", first.check), |page| page.id.clone()),
         class,
-        title: because.clone(),
+        title: page.map_or_else(|| because.clone(), |page| page.title.clone()),
         severity: Severity::High,
         known: true,
         symptom: false,
@@ -413,16 +428,59 @@ fn by_check(checks: &[CheckResult]) -> Option<(Finding, Option<f64>)> {
         values: BTreeMap::new(),
         explains: Vec::new(),
         explained_by: Vec::new(),
-        remedies: vec![crate::taxonomy::Remedy::FixConfiguration],
+        remedies: page
+            .map_or_else(|| vec![crate::taxonomy::Remedy::FixConfiguration], |page| page.remedies.clone()),
     };
     Some((finding, None))
 }
 
+/// Returns the page about what a violated check shows.
+fn cause_of(check: Check) -> Option<&'static str> {
+    match check {
+        Check::FargateSizeValid => Some("application/configuration/task-size-invalid"),
+        Check::ContainerMemoryFits => Some("application/configuration/container-memory-invalid"),
+        Check::DesiredCountPositive => Some("application/configuration/desired-count-zero"),
+        Check::SecretReferencesValid => Some("application/configuration/secret-reference-malformed"),
+        Check::LoadBalancerContainerExists => {
+            Some("application/port-binding/load-balancer-container-missing")
+        }
+        Check::TaskDefinitionActive => Some("application/configuration/task-definition-inactive"),
+        Check::NetworkModeFits => Some("application/configuration/task-network-mode-invalid"),
+        Check::EssentialContainerPresent => Some("application/configuration/no-essential-container"),
+        Check::DependencyOrderAcyclic => Some("application/configuration/container-dependency-invalid"),
+        Check::LogGroupConfigured => Some("application/configuration/log-options-invalid"),
+        Check::HostPortMatches => Some("application/port-binding/host-port-mismatch"),
+        Check::TargetPortMatchesContainer => Some("application/port-binding/target-port-mismatch"),
+        Check::HealthCheckPortExposed => Some("application/port-binding/health-check-port-mismatch"),
+        Check::ImageReferenceValid => Some("pipeline/image/invalid-image-reference"),
+        Check::ImageExists => Some("pipeline/image/tag-not-found"),
+        Check::DeploymentPercentagesLeaveRoom => {
+            Some("infrastructure/service-startup/deployment-percentages-deadlock")
+        }
+        _ => None,
+    }
+}
+
 /// Says in which class the cause lies when only its consequences are visible.
-fn from_symptoms(drafts: &[Draft<'_>]) -> Option<Finding> {
-    let mut symptoms: Vec<&Draft<'_>> = drafts.iter().filter(|draft| draft.pattern.symptom).collect();
+fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
+    let steady = study.successes.values().any(|scopes| scopes.contains_key(&Scope::Service))
+        && !findings::was_undone(study);
+    // What a calm record says is no failure, nor is a target that leaves while the service is steady.
+    let fails = |draft: &&Draft<'_>| {
+        draft.lead().is_none_or(|group| {
+            !findings::is_quiet(&group.first) && !(steady && group.first.source == Source::AlbTargetHealth)
+        })
+    };
+    let mut symptoms: Vec<&Draft<'_>> =
+        drafts.iter().filter(|draft| draft.pattern.symptom).filter(fails).collect();
     symptoms.sort_by(|a, b| {
-        let key = |draft: &Draft<'_>| (layer(draft.pattern.class), draft.pattern.generic, draft.lead().map(|group| group.first.place.clone()));
+        let key = |draft: &Draft<'_>| {
+            (
+                layer(draft.pattern.class),
+                draft.pattern.generic,
+                draft.lead().map(|group| group.first.place.clone()),
+            )
+        };
         key(a).cmp(&key(b)).then_with(|| a.pattern.id.cmp(&b.pattern.id))
     });
     let nearest = symptoms.first()?;
@@ -433,7 +491,8 @@ fn from_symptoms(drafts: &[Draft<'_>]) -> Option<Finding> {
         }
     }
     finding.evidence.truncate(MOST_EVIDENCE);
-    finding.title = format!("{}, and the records do not show why", nearest.pattern.title.trim_end_matches('.'));
+    finding.title =
+        format!("{}, and the records do not show why", nearest.pattern.title.trim_end_matches('.'));
     finding.explains = vec![nearest.pattern.id.clone()];
     finding.cause = format!("{}/unknown", nearest.pattern.class);
     finding.known = false;
@@ -456,7 +515,9 @@ fn add_telling_evidence(evidence: &mut Vec<Evidence>, lead: Option<&Group>, show
         (!near && group.score < TELLING_ENOUGH, !near, if near { -group.score } else { 0 })
     });
     others.retain(|group| {
-        !evidence.iter().any(|item| item.stream == group.first.place.stream && item.line_number == group.first.line_number)
+        !evidence.iter().any(|item| {
+            item.stream == group.first.place.stream && item.line_number == group.first.line_number
+        })
     });
     let at = evidence.len().min(2);
     for (offset, group) in others.into_iter().take(4).enumerate() {
@@ -481,7 +542,13 @@ fn stalled(study: &Study<'_>) -> Option<Finding> {
     let what = if is_service { "an ECS service" } else { "a resource" };
     let mut evidence = Vec::new();
     for kept in std::iter::once(*last).chain(pending.iter().copied()) {
-        let group = Group { first: kept.clone(), last: kept.place.clone(), count: 1, score: 0, company: BTreeSet::new() };
+        let group = Group {
+            first: kept.clone(),
+            last: kept.place.clone(),
+            count: 1,
+            score: 0,
+            company: BTreeSet::new(),
+        };
         findings::push_evidence(&mut evidence, &group);
     }
     evidence.truncate(MOST_EVIDENCE);
@@ -523,7 +590,7 @@ fn verdict(study: &Study<'_>, has_root_cause: bool) -> Verdict {
     let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope != Scope::Connection);
     match (has_root_cause, succeeded) {
         (true, _) => Verdict::Failed,
-        (false, true) if !study.rolled_back => Verdict::Healthy,
+        (false, true) if !findings::was_undone(study) => Verdict::Healthy,
         _ => Verdict::CannotTell,
     }
 }
@@ -578,7 +645,8 @@ fn gaps_of_checks(findings: &[Finding]) -> Vec<Gap> {
 
 /// Returns the violated checks that would stop the next deployment, in the order in which it would meet them.
 fn blockers(findings: &[Finding], checks: &[CheckResult]) -> Vec<Blocker> {
-    let proven: Vec<&CheckResult> = findings.first().into_iter().flat_map(|root| &root.proof_checks).collect();
+    let proven: Vec<&CheckResult> =
+        findings.first().into_iter().flat_map(|root| &root.proof_checks).collect();
     let mut violated: Vec<&CheckResult> = checks
         .iter()
         .filter(|result| result.is_violated() && prevents(result.check).is_some() && !proven.contains(result))
@@ -586,7 +654,9 @@ fn blockers(findings: &[Finding], checks: &[CheckResult]) -> Vec<Blocker> {
     violated.sort_by_key(|result| prevents(result.check));
     let mut blockers = Vec::new();
     for result in violated {
-        let (Some((_, class)), Outcome::Violated { field, value, because }) = (prevents(result.check), &result.outcome) else {
+        let (Some((_, class)), Outcome::Violated { field, value, because }) =
+            (prevents(result.check), &result.outcome)
+        else {
             continue;
         };
         let cause = findings.iter().skip(1).find(|finding| finding.proof_checks.contains(result));
@@ -605,9 +675,11 @@ fn prevents(check: Check) -> Option<(u8, Class)> {
     use Check::*;
     match check {
         TaskDefinitionActive => Some((0, Class::Configuration)),
-        FargateSizeValid | ContainerMemoryFits | EssentialContainerPresent | NetworkModeFits | DependencyOrderAcyclic => {
-            Some((1, Class::Configuration))
-        }
+        FargateSizeValid
+        | ContainerMemoryFits
+        | EssentialContainerPresent
+        | NetworkModeFits
+        | DependencyOrderAcyclic => Some((1, Class::Configuration)),
         HostPortMatches | LoadBalancerContainerExists => Some((2, Class::PortBinding)),
         DesiredCountPositive => Some((3, Class::Configuration)),
         DeploymentPercentagesLeaveRoom => Some((3, Class::ServiceStartup)),
@@ -629,16 +701,23 @@ fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
     }
     for finding in findings {
         for evidence in finding.evidence.iter().filter(|evidence| evidence.line_number > 0) {
-            let found = entries.values_mut().find(|entry| entry.stream == evidence.stream && entry.text == clip(&evidence.line));
+            let found = entries
+                .values_mut()
+                .find(|entry| entry.stream == evidence.stream && entry.text == clip(&evidence.line));
             match found {
                 Some(entry) => {
                     entry.cause.get_or_insert_with(|| finding.cause.clone());
                     entry.count = entry.count.max(evidence.count);
                 }
                 None => {
-                    let place = Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.line_number };
+                    let place = Place {
+                        time: evidence.time,
+                        stream: evidence.stream.clone(),
+                        seq: evidence.line_number,
+                    };
                     let cause = Some(finding.cause.clone());
-                    let entry = entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
+                    let entry =
+                        entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
                     entries.entry(place).or_insert(entry);
                 }
             }
@@ -664,7 +743,14 @@ fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
     timeline
 }
 
-fn entry(place: &Place, source: Source, level: Level, text: &str, cause: Option<String>, count: u64) -> TimelineEntry {
+fn entry(
+    place: &Place,
+    source: Source,
+    level: Level,
+    text: &str,
+    cause: Option<String>,
+    count: u64,
+) -> TimelineEntry {
     TimelineEntry {
         time: place.time,
         stream: place.stream.clone(),

@@ -8,13 +8,21 @@ use super::{Finding, Proof};
 pub(super) fn settle(finding: &mut Finding, rivals: usize, probability: Option<f64>) {
     let mut because = Vec::new();
     let mut confidence = match (finding.known, finding.generic, finding.symptom) {
-        (true, _, true) => because_of(&mut because, 0.55, "only a consequence is visible, not what caused it"),
+        (true, _, true) => {
+            because_of(&mut because, 0.55, "only a consequence is visible, not what caused it")
+        }
         (true, false, false) => because_of(&mut because, 0.93, "a page knows this message"),
         (true, true, false) => because_of(&mut because, 0.85, "a page knows this family of messages"),
-        (false, _, true) => because_of(&mut because, 0.6, "only a consequence is visible, not what caused it"),
+        (false, _, true) => {
+            because_of(&mut because, 0.6, "only a consequence is visible, not what caused it")
+        }
         (false, _, false) => {
             let judged = probability.unwrap_or(0.0);
-            because_of(&mut because, 0.35 + 0.5 * judged, "no page knows this message; its class was judged by its words and source")
+            because_of(
+                &mut because,
+                0.35 + 0.5 * judged,
+                "no page knows this message; its class was judged by its words and source",
+            )
         }
     };
     match finding.proof {
@@ -27,7 +35,10 @@ pub(super) fn settle(finding: &mut Finding, rivals: usize, probability: Option<f
     }
     if rivals > 0 {
         confidence *= if rivals == 1 { 0.9 } else { 0.8 };
-        because.push(format!("{rivals} other finding{} could also be the cause", if rivals == 1 { "" } else { "s" }));
+        because.push(format!(
+            "{rivals} other finding{} could also be the cause",
+            if rivals == 1 { "" } else { "s" }
+        ));
     }
     finding.confidence = (confidence * 100.0).round() / 100.0;
     finding.confidence_because = because;

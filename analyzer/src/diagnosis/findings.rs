@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::study::{Group, Kept, Lane, Study};
+use super::markers::Scope;
+use super::study::{Group, Kept, Lane, Study, Success};
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
-use crate::record::{Level, Source};
+use crate::record::{Level, Place, Source};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::Class;
 
@@ -39,7 +40,7 @@ pub(super) fn drafts<'s>(
     checks: &[CheckResult],
     ruled_out: &mut BTreeSet<RuledOut>,
 ) -> Vec<Draft<'s>> {
-    let deployments = snapshot.deployment_ids();
+    let deployments = deployments_of(study, snapshot);
     let mut drafts = Vec::new();
     for (index, pattern) in study.patterns.list().iter().enumerate() {
         let mut taken_away = None;
@@ -59,6 +60,12 @@ pub(super) fn drafts<'s>(
         drafts.push(draft);
     }
     drop_generic(drafts)
+}
+
+/// Returns the deployments whose tasks count; empty where all count, as after a roll-back,
+/// when the deployment that failed is no longer described.
+pub(super) fn deployments_of(study: &Study<'_>, snapshot: &Snapshot) -> Vec<String> {
+    if was_undone(study) { Vec::new() } else { snapshot.deployment_ids() }
 }
 
 fn draft<'s>(
@@ -87,8 +94,11 @@ fn draft<'s>(
                 groups.push((condition.role, met));
             }
             Test::Check(check) => {
-                let found: Vec<CheckResult> =
-                    checks.iter().filter(|result| result.check == *check && result.is_violated()).cloned().collect();
+                let found: Vec<CheckResult> = checks
+                    .iter()
+                    .filter(|result| result.check == *check && result.is_violated())
+                    .cloned()
+                    .collect();
                 if required && found.is_empty() {
                     return None;
                 }
@@ -100,7 +110,7 @@ fn draft<'s>(
         }
     }
     groups.sort_by_key(|(role, _)| *role != Role::Required);
-    let (proof, mut proof_checks) = proof(pattern, checks);
+    let (proof, mut proof_checks) = proof(study, pattern, checks);
     let proof = if violated.is_empty() { proof } else { Proof::Confirmed };
     proof_checks.extend(violated.iter().cloned());
     proof_checks.sort();
@@ -151,7 +161,9 @@ fn fits(condition: &Condition, first: &Group, group: &Group) -> bool {
     let same_stream = first.first.place.stream == group.first.place.stream;
     let distance = match condition.within {
         None => true,
-        Some(Within::Lines(lines)) => same_stream && first.first.place.seq.abs_diff(group.first.place.seq) <= lines,
+        Some(Within::Lines(lines)) => {
+            same_stream && first.first.place.seq.abs_diff(group.first.place.seq) <= lines
+        }
         Some(Within::Seconds(seconds)) => match (first.first.place.time, group.first.place.time) {
             (Some(a), Some(b)) => a.as_second().abs_diff(b.as_second()) <= seconds,
             _ => same_stream,
@@ -187,29 +199,87 @@ fn is_scale_in(text: &str) -> bool {
 
 fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>) -> Option<String> {
     let source = group.first.source;
-    let in_lane = study.successes.get(lane).into_iter().flatten().find(|(scope, success)| {
-        success.seq > group.last.seq && scope.heals(source, class)
-    });
+    let heals = |scope: &Scope, success: &Success| {
+        let of_service = *scope == Scope::Service;
+        success.seq > group.last.seq
+            && scope.heals(source, class)
+            && !(of_service && undone_since(study, group))
+    };
+    let in_lane =
+        study.successes.get(lane).into_iter().flatten().find(|(scope, success)| heals(scope, success));
     if let Some((_, success)) = in_lane {
         return Some(success.line.clone());
     }
-    // A service that reached its steady state without a roll-back has overcome what came before.
-    if study.rolled_back || source.is_pipeline() {
+    // A stack that is complete has overcome what its resources met before.
+    let of_stack = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
+    let complete = of_stack.filter_map(|(_, scopes)| scopes.get(&Scope::Stack));
+    if let Some(success) = complete.into_iter().find(|success| heals(&Scope::Stack, success)) {
+        return Some(success.line.clone());
+    }
+    // A service that reached its steady state without a roll-back has overcome what its tasks met before.
+    let is_tasks = matches!(
+        source,
+        Source::ContainerLog | Source::EcsStoppedTask | Source::EcsServiceEvent | Source::AlbTargetHealth
+    );
+    if !is_tasks || undone_since(study, group) {
         return None;
     }
     let time = group.last.time?;
-    let steady = study.successes.values().filter_map(|scopes| scopes.get(&super::markers::Scope::Service));
-    steady.filter(|success| success.time.is_some_and(|at| at > time)).map(|success| success.line.clone()).max()
+    let steady = study.successes.values().filter_map(|scopes| scopes.get(&Scope::Service));
+    steady
+        .filter(|success| success.time.is_some_and(|at| at > time))
+        .map(|success| success.line.clone())
+        .max()
 }
 
-fn proof(pattern: &Pattern, checks: &[CheckResult]) -> (Proof, Vec<CheckResult>) {
-    let about: Vec<CheckResult> =
-        checks.iter().filter(|result| pattern.confirm.contains(&result.check)).cloned().collect();
+/// Whether a deployment was undone after these records, and no other one completed since.
+fn undone_since(study: &Study<'_>, group: &Group) -> bool {
+    let undone = study.undone.iter().filter(|(undone, _)| match (undone.time, group.first.place.time) {
+        (Some(undone), Some(seen)) => undone >= seen,
+        _ => true,
+    });
+    undone.max().is_some_and(|(undone, source)| !is_history(study, undone, *source))
+}
+
+/// Whether the last deployment that was undone was followed by one that completed.
+pub(super) fn was_undone(study: &Study<'_>) -> bool {
+    study.undone.iter().max().is_some_and(|(undone, source)| !is_history(study, undone, *source))
+}
+
+/// A stack that is complete again has been updated since. The first completion of a service after a roll-back
+/// is the roll-back's own; one that comes later is another deployment's.
+fn is_history(study: &Study<'_>, undone: &Place, source: Source) -> bool {
+    let Some(time) = undone.time else { return false };
+    if matches!(source, Source::CfnStackEvent | Source::Cdk) {
+        let complete = study.successes.values().filter_map(|scopes| scopes.get(&Scope::Stack));
+        return complete.into_iter().any(|success| success.time.is_some_and(|at| at > time));
+    }
+    let later: BTreeSet<i64> = study
+        .completed
+        .iter()
+        .filter_map(|place| place.time)
+        .filter(|at| *at > time)
+        .map(|at| at.as_second() / 60)
+        .collect();
+    later.len() >= 2
+}
+
+fn proof(study: &Study<'_>, pattern: &Pattern, checks: &[CheckResult]) -> (Proof, Vec<CheckResult>) {
+    // After a roll-back the described state is that of the old version.
+    let speaks = |result: &CheckResult| !(was_undone(study) && result.check.is_state());
+    let about: Vec<CheckResult> = checks
+        .iter()
+        .filter(|result| pattern.confirm.contains(&result.check) && speaks(result))
+        .cloned()
+        .collect();
     let violated: Vec<CheckResult> = about.iter().filter(|result| result.is_violated()).cloned().collect();
     if !violated.is_empty() {
         return (Proof::Confirmed, violated);
     }
-    let all_hold = !about.is_empty() && about.iter().all(|result| result.outcome == Outcome::Holds);
+    let refuters = about.iter().filter(|result| result.check.can_refute());
+    let all_hold = !about.is_empty()
+        && refuters.count() > 0
+        && about.iter().all(|result| result.outcome == Outcome::Holds);
     (if all_hold { Proof::Refuted } else { Proof::Unchecked }, about)
 }
 
@@ -289,7 +359,9 @@ pub(super) fn of_group(group: &Group) -> Evidence {
 
 fn of_check(result: &CheckResult) -> Evidence {
     let text = match &result.outcome {
-        Outcome::Violated { field, value, because } => format!("{}: {field} = {value}: {because}", result.subject),
+        Outcome::Violated { field, value, because } => {
+            format!("{}: {field} = {value}: {because}", result.subject)
+        }
         _ => format!("{}: {}", result.subject, result.check),
     };
     Evidence {

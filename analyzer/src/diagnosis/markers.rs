@@ -13,6 +13,10 @@ pub enum Marker {
     Success(Scope),
     /// The deployment was undone: a later steady state is the old version's.
     RolledBack,
+    /// A deployment completed.
+    Completed,
+    /// A step of a build is done.
+    StepDone,
     /// A step of a job begins.
     StepBegins,
     /// A step of a job ended with an error.
@@ -36,6 +40,8 @@ pub enum Scope {
     Stack,
     /// The build or job succeeded.
     Pipeline,
+    /// A step of a build is done.
+    Step,
 }
 
 impl Scope {
@@ -44,15 +50,23 @@ impl Scope {
         match self {
             Scope::Application => matches!(
                 source,
-                Source::ContainerLog | Source::DeployTool | Source::Other | Source::EcsStoppedTask | Source::EcsServiceEvent
+                Source::ContainerLog
+                    | Source::DeployTool
+                    | Source::Other
+                    | Source::EcsStoppedTask
+                    | Source::EcsServiceEvent
             ),
             Scope::Connection => matches!(class, Some(Class::Database | Class::Network)),
             Scope::Service => matches!(
                 source,
-                Source::EcsServiceEvent | Source::EcsStoppedTask | Source::AlbTargetHealth | Source::DeployTool
+                Source::EcsServiceEvent
+                    | Source::EcsStoppedTask
+                    | Source::AlbTargetHealth
+                    | Source::DeployTool
             ),
             Scope::Stack => matches!(source, Source::CfnStackEvent | Source::Cdk | Source::DeployTool),
             Scope::Pipeline => source.is_pipeline(),
+            Scope::Step => source == Source::DockerBuild,
         }
     }
 }
@@ -150,6 +164,9 @@ const ROLLED_BACK: &[&str] = &[
 ];
 
 const JOBS: &[(&str, Marker)] = &[
+    ("deployment completed", Marker::Completed),
+    ("rolloutstate=completed", Marker::Completed),
+    (" done ", Marker::StepDone),
     ("##[group]run ", Marker::StepBegins),
     ("process completed with exit code", Marker::StepFailed),
     ("finished: failure", Marker::Job),
@@ -165,19 +182,120 @@ const JOBS: &[(&str, Marker)] = &[
 ];
 
 const TELLING: &[&str] = &[
-    "error", "fatal", "panic", "exception", "traceback", "failed", "failure", "failing", "cannot", "can't ", "could not",
-    "couldn't", "unable to", "not found", "no such", "denied", "invalid", "missing", "refused", "timed out", "timeout",
-    "time-out", "undefined", "unexpected", "unsupported", "must be", "must have", "does not exist", "doesn't exist",
-    "already exists", "already in use", "killed", "aborted", "caused by", "unhandled", "unauthorized", "forbidden",
-    "not authorized", "unhealthy", "no space left", "out of memory", "segmentation", "core dumped", "not permitted",
-    "is required", "expired", "exceeded", "not allowed", "unrecognized", "unknown ", "incompatible", "mismatch",
-    "conflict", "insufficient", "limit ", "throttl", "rate exceeded", "unreachable", "no route", "exited with", "exit code",
-    "exitcode", "exited ", "non-zero", "terminated", "crash", "emerg", "rolled back",
-    "did not", "broken pipe", "connection reset", "stuck", "critical", "gave up", "giving up", "violat", "outdated", "wrong ",
-    "too many", "too large", "too long", "too short", "not available", "unavailable", "unresolved", "not supported", "deprecated ",
-    "not defined", "not set", "not provided", "no longer", "unsatisf", "cancel", "not initialized", "not been ", "not a valid",
-    "not match", "not exist", "no matching", "not installed", "not specified", "not contain", "is not a", "not recognized",
-    "warning", "disabled", "corrupt", "dropped", "rejected", "refusing", "aborting", "stopping", "not running", "in use",
+    "error",
+    "fatal",
+    "panic",
+    "exception",
+    "traceback",
+    "failed",
+    "failure",
+    "failing",
+    "cannot",
+    "can't ",
+    "could not",
+    "couldn't",
+    "unable to",
+    "not found",
+    "no such",
+    "denied",
+    "invalid",
+    "missing",
+    "refused",
+    "timed out",
+    "timeout",
+    "time-out",
+    "undefined",
+    "unexpected",
+    "unsupported",
+    "must be",
+    "must have",
+    "does not exist",
+    "doesn't exist",
+    "already exists",
+    "already in use",
+    "killed",
+    "aborted",
+    "caused by",
+    "unhandled",
+    "unauthorized",
+    "forbidden",
+    "not authorized",
+    "unhealthy",
+    "no space left",
+    "out of memory",
+    "segmentation",
+    "core dumped",
+    "not permitted",
+    "is required",
+    "expired",
+    "exceeded",
+    "not allowed",
+    "unrecognized",
+    "unknown ",
+    "incompatible",
+    "mismatch",
+    "conflict",
+    "insufficient",
+    "limit ",
+    "throttl",
+    "rate exceeded",
+    "unreachable",
+    "no route",
+    "exited with",
+    "exit code",
+    "exitcode",
+    "exited ",
+    "non-zero",
+    "terminated",
+    "crash",
+    "emerg",
+    "rolled back",
+    "did not",
+    "broken pipe",
+    "connection reset",
+    "stuck",
+    "critical",
+    "gave up",
+    "giving up",
+    "violat",
+    "outdated",
+    "wrong ",
+    "too many",
+    "too large",
+    "too long",
+    "too short",
+    "not available",
+    "unavailable",
+    "unresolved",
+    "not supported",
+    "deprecated ",
+    "not defined",
+    "not set",
+    "not provided",
+    "no longer",
+    "unsatisf",
+    "cancel",
+    "not initialized",
+    "not been ",
+    "not a valid",
+    "not match",
+    "not exist",
+    "no matching",
+    "not installed",
+    "not specified",
+    "not contain",
+    "is not a",
+    "not recognized",
+    "warning",
+    "disabled",
+    "corrupt",
+    "dropped",
+    "rejected",
+    "refusing",
+    "aborting",
+    "stopping",
+    "not running",
+    "in use",
 ];
 
 #[cfg(test)]

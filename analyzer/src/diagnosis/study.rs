@@ -30,7 +30,9 @@ pub struct Study<'p> {
     pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
     pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
-    pub(super) rolled_back: bool,
+    /// Where and when deployments were undone, and where and when deployments completed.
+    pub(super) undone: BTreeMap<Place, Source>,
+    pub(super) completed: BTreeSet<Place>,
     /// Streams that are the output of a job.
     pub(super) jobs: BTreeSet<String>,
     /// Where steps begin, and where they fail.
@@ -117,7 +119,8 @@ impl<'p> Study<'p> {
             met: BTreeMap::new(),
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),
-            rolled_back: false,
+            undone: BTreeMap::new(),
+            completed: BTreeSet::new(),
             jobs: BTreeSet::new(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -156,7 +159,8 @@ impl<'p> Study<'p> {
             let expressions = take(&mut candidates, index, |(at, _)| *at);
             let markers = take(&mut marked, index, |(at, _)| *at);
             self.count(record);
-            let is_event = record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
+            let is_event =
+                record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
             if expressions.is_empty() && markers.is_empty() && record.level < Level::Error && !is_event {
                 continue;
             }
@@ -186,8 +190,11 @@ impl<'p> Study<'p> {
         let said = redact(record.said(), &mut redactions).into_owned();
         let lines: Vec<&str> = said.lines().collect();
         let hits = self.hits(record, &lines, expressions);
-        let is_telling = record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
-        let known = |index: usize| hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom);
+        let is_telling =
+            record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
+        let known = |index: usize| {
+            hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
+        };
         let told = if is_telling { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
         let told = told.filter(|(_, _, score)| *score >= WORTH_SHOWING);
@@ -197,7 +204,11 @@ impl<'p> Study<'p> {
         }
         self.failed_level |= told.is_some_and(|(_, _, score)| score >= TELLING_ENOUGH);
         let text = match &record.body {
-            Some(_) => redact(&record.text, &mut redactions).into_owned(),
+            Some(_) => {
+                // The body says what the text says: a secret in both is one secret.
+                redactions.clear();
+                redact(&record.text, &mut redactions).into_owned()
+            }
             None => said.clone(),
         };
         for (kind, count) in redactions {
@@ -232,9 +243,17 @@ impl<'p> Study<'p> {
             }
             let Some(compiled) = self.patterns.matcher().expression(expression as usize) else { continue };
             let found = lines.iter().enumerate().filter(|(_, line)| compiled.is_match(line.as_bytes()));
-            // Of nested causes the innermost tells; elsewhere the first.
+            // Of nested causes the innermost tells; elsewhere the first that is not the code which throws it.
             let nested = |line: &str| line.trim_start().starts_with("Caused by:");
-            let best = found.reduce(|best, next| if nested(next.1) { next } else { best });
+            let is_code = |line: &str| {
+                ["throw ", "raise ", "return "].iter().any(|word| line.trim_start().starts_with(word))
+            };
+            let best =
+                found.reduce(
+                    |best, next| {
+                        if nested(next.1) || is_code(best.1) && !is_code(next.1) { next } else { best }
+                    },
+                );
             let Some((line, text)) = best else { continue };
             if condition.role == Role::Excluding {
                 excluded.insert(owner.pattern);
@@ -261,12 +280,28 @@ impl<'p> Study<'p> {
                     let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
                     let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
                     let success = Success { seq: record.seq, time: record.time, line };
-                    let best = self.successes.entry(lane).or_default().entry(*scope).or_insert_with(|| success.clone());
+                    let best = self
+                        .successes
+                        .entry(lane)
+                        .or_default()
+                        .entry(*scope)
+                        .or_insert_with(|| success.clone());
                     if best.seq < success.seq {
                         *best = success;
                     }
                 }
-                Marker::RolledBack => self.rolled_back = true,
+                Marker::RolledBack if self.undone.len() < MOST_STEPS => {
+                    self.undone.insert(record.place(), record.source);
+                }
+                Marker::Completed if self.completed.len() < MOST_STEPS => {
+                    self.completed.insert(record.place());
+                }
+                Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
+                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+                    let line = said.lines().next().unwrap_or_default().to_owned();
+                    let success = Success { seq: record.seq, time: record.time, line };
+                    self.successes.entry(lane).or_default().insert(Scope::Step, success);
+                }
                 Marker::Job => {
                     self.jobs.insert(record.stream.name.clone());
                 }
@@ -321,7 +356,10 @@ impl<'p> Study<'p> {
     fn add_telling(&mut self, kept: Kept, score: i32, company: BTreeSet<usize>) {
         let telling = self.telling.entry(kept.place.stream.clone()).or_default();
         let shape = shape_hash(&kept.line);
-        let same = telling.iter().find(|((_, _, other), group)| *other == shape && group.score == score).map(|(key, _)| key.clone());
+        let same = telling
+            .iter()
+            .find(|((_, _, other), group)| *other == shape && group.score == score)
+            .map(|(key, _)| key.clone());
         match same.and_then(|key| telling.remove(&key)) {
             Some(group) => {
                 let last = group.last.clone().max(kept.place.clone());
@@ -331,7 +369,8 @@ impl<'p> Study<'p> {
             }
             None => {
                 let key = (std::cmp::Reverse(score), kept.place.clone(), shape);
-                telling.insert(key, Group { last: kept.place.clone(), first: kept, count: 1, score, company });
+                telling
+                    .insert(key, Group { last: kept.place.clone(), first: kept, count: 1, score, company });
                 if telling.len() > MOST_TELLING {
                     telling.pop_last();
                 }
@@ -349,7 +388,10 @@ enum Status {
 fn operation(line: &str) -> Option<(String, Status)> {
     let at = line.find("AWS::").or_else(|| line.find("Custom::"))?;
     let (head, tail) = (&line[..at], &line[at..]);
-    let verb = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_"].iter().filter_map(|verb| head.rfind(verb)).max()?;
+    let verb = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_"]
+        .iter()
+        .filter_map(|verb| head.rfind(verb))
+        .max()?;
     let status: &str = head[verb..].split([' ', '|', '\t']).next()?;
     let mut words = tail.split([' ', '|', '\t']).filter(|word| !word.is_empty());
     let (kind, name) = (words.next()?, words.next()?);
@@ -370,15 +412,19 @@ fn succeeds(scope: Scope, said: &str) -> bool {
         Scope::Service => !said.contains("rolloutState=FAILED"),
         // "Make sure that the server is running" says that it is not.
         Scope::Application | Scope::Connection => {
-            !["make sure", "Make sure", "check that", "Check that", "ensure ", "Ensure ", "Is the server", " not ", "n't "]
-                .iter()
-                .any(|doubt| said.contains(doubt))
+            !["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
         }
-        Scope::Pipeline => true,
+        Scope::Pipeline | Scope::Step => true,
     }
 }
 
-fn add(groups: &mut BTreeMap<GroupKey, Group>, key: GroupKey, kept: Kept, score: i32, company: &BTreeSet<usize>) {
+fn add(
+    groups: &mut BTreeMap<GroupKey, Group>,
+    key: GroupKey,
+    kept: Kept,
+    score: i32,
+    company: &BTreeSet<usize>,
+) {
     match groups.get_mut(&key) {
         Some(group) => {
             group.count += 1;
@@ -389,9 +435,15 @@ fn add(groups: &mut BTreeMap<GroupKey, Group>, key: GroupKey, kept: Kept, score:
             group.company.extend(company);
         }
         None => {
-            groups.insert(key, Group { last: kept.place.clone(), first: kept, count: 1, score, company: company.clone() });
+            groups.insert(
+                key,
+                Group { last: kept.place.clone(), first: kept, count: 1, score, company: company.clone() },
+            );
             if groups.len() > MOST_GROUPS {
-                let latest = groups.iter().max_by(|a, b| a.1.first.place.cmp(&b.1.first.place)).map(|(key, _)| key.clone());
+                let latest = groups
+                    .iter()
+                    .max_by(|a, b| a.1.first.place.cmp(&b.1.first.place))
+                    .map(|(key, _)| key.clone());
                 latest.and_then(|key| groups.remove(&key));
             }
         }

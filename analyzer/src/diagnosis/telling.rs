@@ -11,7 +11,11 @@ pub const TELLING_ENOUGH: i32 = 40;
 pub const WORTH_SHOWING: i32 = 8;
 
 /// Returns the line of a record that tells most, with its score.
-pub fn key_line<'r>(record: &Record, said: &'r str, known: impl Fn(usize) -> bool) -> Option<(usize, &'r str, i32)> {
+pub fn key_line<'r>(
+    record: &Record,
+    said: &'r str,
+    known: impl Fn(usize) -> bool,
+) -> Option<(usize, &'r str, i32)> {
     let mut best: Option<(usize, &str, i32)> = None;
     let lines = said.lines().count();
     let is_trace = said.contains("Traceback (most recent call last)");
@@ -105,11 +109,15 @@ pub fn message_of(line: &str) -> &str {
 }
 
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?")
+    regex(
+        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
+    )
 });
 
 static FRAME: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"^\s+(?:at |\.\.\. \d+ |File "|from |in |\d+: |---)|^\S+\.(?:rb|go|php|py|js|ts|java):\d+(?::in |\s*\+0x|$)|^\s*\^[\^~ ]*$|^goroutine \d+|^\s+[~^]+$"#)
+    regex(
+        r#"^\s+(?:at |\.\.\. \d+ |File "|from |in |\d+: |---)|^\S+\.(?:rb|go|php|py|js|ts|java):\d+(?::in |\s*\+0x|$)|^\s*\^[\^~ ]*$|^goroutine \d+|^\s+[~^]+$"#,
+    )
 });
 
 /// The most that the form of a line, and the words in it, are worth.
@@ -121,9 +129,15 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     // How a runtime or tool reports the error that stops it.
     (r"^\W*(?:Caused by:|Root cause)", 30),
     (r"(?:^|[\s>:])[A-Za-z_][\w.$:\\]*(?:Error|Exception|Fault|Failure)\b(?:\s*\(\w+\))?(?::|$| \[)", 42),
-    (r"^(?:.*\s)?(?:thread '.*' panicked|panic: |fatal error: |Fatal error: |Fatal Python error|FATAL: |fatal: |Unhandled exception|Uncaught)", 50),
+    (
+        r"^(?:.*\s)?(?:thread '.*' panicked|panic: |fatal error: |Fatal error: |Fatal Python error|FATAL: |fatal: |Unhandled exception|Uncaught)",
+        50,
+    ),
     (r"##\[error\]|^::error", 30),
-    (r"(?i)(?:^|[\s\[(|])(?:error|err|fatal|crit(?:ical)?|emerg|severe|alert)(?:\]|\)|:|!|\s*\||\s-|\s{2,}|/)", 30),
+    (
+        r"(?i)(?:^|[\s\[(|])(?:error|err|fatal|crit(?:ical)?|emerg|severe|alert)(?:\]|\)|:|!|\s*\||\s-|\s{2,}|/)",
+        30,
+    ),
     (r"^(?:\S+\s+)?(?:ERROR|FATAL|SEVERE|CRITICAL|E)\s", 20),
     (r"(?i)^\W*(?:error|failed|failure)\b", 22),
     (r"\bnpm (?:ERR!|error) ", 18),
@@ -136,22 +150,46 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"\b(?:Cannot|Resource|Docker|Container|TaskFailed|Internal)\w*(?:Error|Failed\w*)\b", 40),
     (r"unable to (?:place|start|reach|pull|assume|create|attach)", 40),
     // Words that say what is wrong.
-    (r"(?i)\b(?:cannot|can't|can not|could not|couldn't|unable to|failed to|fails to|did not|does not|doesn't|is not|was not|are not|not)\b", 14),
-    (r"(?i)\b(?:not found|no such|denied|invalid|missing|required|refused|time[d-]? ?out|undefined|unexpected|unsupported|must (?:be|have)|already (?:exists|in use)|killed|expired|exceeded|unknown|conflict|mismatch|insufficient|unauthorized|forbidden|unreachable|corrupt|incompatible|violat\w+|unrecognized|limit)\b", 16),
-    (r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied|command not found|format error|too many requests|rate exceeded|rate limit|can not be updated|not accessible|no such file)\b", 25),
+    (
+        r"(?i)\b(?:cannot|can't|can not|could not|couldn't|unable to|failed to|fails to|did not|does not|doesn't|is not|was not|are not|not)\b",
+        14,
+    ),
+    (
+        r"(?i)\b(?:not found|no such|denied|invalid|missing|required|refused|time[d-]? ?out|undefined|unexpected|unsupported|must (?:be|have)|already (?:exists|in use)|killed|expired|exceeded|unknown|conflict|mismatch|insufficient|unauthorized|forbidden|unreachable|corrupt|incompatible|violat\w+|unrecognized|limit)\b",
+        16,
+    ),
+    (
+        r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied|command not found|format error|too many requests|rate exceeded|rate limit|can not be updated|not accessible|no such file)\b",
+        25,
+    ),
     (r"(?i)\berror\b", 9),
     (r"(?i)\b(?:in use|failed|failure|rejected|cancell?ed|aborted|unhealthy|unavailable)\b", 12),
     (r"(?i)\bexit(?:ed)?(?: with)?(?: code| status)?[ :=(]+(?:[1-9]\d*)\b|exitCode[=: ]+[1-9]", 14),
     (r"--> [A-Z ]*FAIL|\bFAIL(?:ED)?\b", 14),
     // What only follows from something else.
-    (r"(?i)process completed with exit code|\d+ errors? occurred|errors? found|exited with (?:error )?code|returned a non-zero code|command failed|exit status \d|ELIFECYCLE|lifecycle script|subprocess exited|script returned exit", -40),
-    (r"(?i)did not complete successfully|process completed with exit|^error: step\b|^build step|complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details", -60),
+    (
+        r"(?i)process completed with exit code|\d+ errors? occurred|errors? found|exited with (?:error )?code|returned a non-zero code|command failed|exit status \d|ELIFECYCLE|lifecycle script|subprocess exited|script returned exit",
+        -40,
+    ),
+    (
+        r"(?i)did not complete successfully|process completed with exit|^error: step\b|^build step|complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details",
+        -60,
+    ),
     (r"(?i)stack ?trace:?$|^Traceback|during handling of the above|the above exception was", -40),
     (r"(?i)\bwarn(?:ing)?\b|deprecat", -24),
-    (r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed)[:=] ?0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b", -45),
+    (
+        r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed)[:=] ?0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b",
+        -45,
+    ),
     (r"(?i)\b(?:retrying|will retry|trying again|skipping|fall(?:ing)? back|trapped|optional)\b", -18),
-    (r"^\s*(?:Downloading|Collecting|Progress|Compiling|Building|Requirement|#\d+ \[|\s*✓|\[command\]|\+ |\$ |> |Step \d+/)", -50),
-    (r"^\s*(?://|\*|/\*|#!|<!--|import |public |private |def |if |for |return |throw |raise |else|\}|\{)|;\s*$", -35),
+    (
+        r"^\s*(?:Downloading|Collecting|Progress|Compiling|Building|Requirement|#\d+ \[|\s*✓|\[command\]|\+ |\$ |> |Step \d+/)",
+        -50,
+    ),
+    (
+        r"^\s*(?://|\*|/\*|#!|<!--|import |public |private |def |if |for |return |throw |raise |else|\}|\{)|;\s*$",
+        -35,
+    ),
     (r"(?:^|\s)(?:PASS(?:ED)?|✓|✔|ok)\b", -30),
 ];
 
@@ -166,7 +204,10 @@ static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
 
 fn regex(expression: &str) -> Regex {
     // The expressions are constants; the test below compiles each of them.
-    RegexBuilder::new(expression).unicode(false).build().unwrap_or_else(|_| panic!("constant expression {expression}"))
+    RegexBuilder::new(expression)
+        .unicode(false)
+        .build()
+        .unwrap_or_else(|_| panic!("constant expression {expression}"))
 }
 
 #[cfg(test)]
@@ -188,16 +229,31 @@ mod tests {
 
     #[test]
     fn the_cause_tells_more_than_what_follows() {
-        tells_more("ERROR: Could not find a version that satisfies the requirement x", "##[error]Process completed with exit code 1.");
+        tells_more(
+            "ERROR: Could not find a version that satisfies the requirement x",
+            "##[error]Process completed with exit code 1.",
+        );
         tells_more("java.lang.IllegalStateException: no key", "[ERROR] -> [Help 1]");
-        tells_more("Error: Cannot find module 'express'", "npm ERR! A complete log of this run can be found in:");
+        tells_more(
+            "Error: Cannot find module 'express'",
+            "npm ERR! A complete log of this run can be found in:",
+        );
         tells_more("KeyError: 'DATABASE_URL'", "Traceback (most recent call last):");
     }
 
     #[test]
     fn progress_and_summaries_tell_nothing() {
-        for line in ["Tests run: 3, Failures: 0, Errors: 0", "Downloading error-handler-1.2.whl", "0 errors", "Listening on 8080"] {
-            assert!(telling_score(line, Source::Other) < TELLING_ENOUGH, "{line}: {}", telling_score(line, Source::Other));
+        for line in [
+            "Tests run: 3, Failures: 0, Errors: 0",
+            "Downloading error-handler-1.2.whl",
+            "0 errors",
+            "Listening on 8080",
+        ] {
+            assert!(
+                telling_score(line, Source::Other) < TELLING_ENOUGH,
+                "{line}: {}",
+                telling_score(line, Source::Other)
+            );
         }
     }
 }

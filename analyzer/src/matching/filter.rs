@@ -46,7 +46,8 @@ impl<const STRIDE: usize> Filter<STRIDE> {
         for index in 1..buckets.len() {
             buckets[index] += buckets[index - 1];
         }
-        let literals = literals.into_iter().map(|literal| Literal { bytes: folded(&literal.bytes), ..literal });
+        let literals =
+            literals.into_iter().map(|literal| Literal { bytes: folded(&literal.bytes), ..literal });
         Filter { bitmap, buckets, grams, literals: literals.collect() }
     }
 
@@ -63,7 +64,12 @@ impl<const STRIDE: usize> Filter<STRIDE> {
             let mut grams = [0u32; 6];
             for (probe, gram) in grams.iter_mut().enumerate() {
                 let start = probe * STRIDE;
-                *gram = u32::from_le_bytes([window[start], window[start + 1], window[start + 2], window[start + 3]]) | FOLD;
+                *gram = u32::from_le_bytes([
+                    window[start],
+                    window[start + 1],
+                    window[start + 2],
+                    window[start + 3],
+                ]) | FOLD;
             }
             let mut any = 0u64;
             for gram in grams {

@@ -97,7 +97,9 @@ fn in_a_row(parts: &[Hir]) -> Facts {
     let mut whole = true;
     for part in parts {
         let facts = study(part);
-        match facts.exact.and_then(|texts| crossed(&run, &texts).ok_or(texts).map_or_else(|texts| Some(Err(texts)), |run| Some(Ok(run)))) {
+        match facts.exact.and_then(|texts| {
+            crossed(&run, &texts).ok_or(texts).map_or_else(|texts| Some(Err(texts)), |run| Some(Ok(run)))
+        }) {
             Some(Ok(longer)) => run = longer,
             Some(Err(texts)) => {
                 whole = false;
@@ -120,7 +122,8 @@ fn in_a_row(parts: &[Hir]) -> Facts {
 
 fn crossed(left: &[Vec<u8>], right: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     let fits = left.len() * right.len() <= MOST_ALTERNATIVES / 4
-        && left.iter().map(Vec::len).max().unwrap_or(0) + right.iter().map(Vec::len).max().unwrap_or(0) <= LONGEST;
+        && left.iter().map(Vec::len).max().unwrap_or(0) + right.iter().map(Vec::len).max().unwrap_or(0)
+            <= LONGEST;
     fits.then(|| {
         let pairs = left.iter().flat_map(|a| right.iter().map(move |b| [&a[..], &b[..]].concat()));
         pairs.collect()
@@ -156,7 +159,8 @@ mod tests {
     #[track_caller]
     fn check(expression: &str, expected: &[&str]) {
         let found = required_literals(expression).expect("has literals");
-        let found: Vec<String> = found.into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+        let found: Vec<String> =
+            found.into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
         assert_eq!(found, expected, "{expression}");
     }
 
@@ -165,7 +169,10 @@ mod tests {
         check(r"port (?<port>\d+) failed: Connection refused", &[" failed: connection refused"]);
         check(r"(?i)Out Of Memory", &["out of memory"]);
         check(r"tasks? were stopped", &[" were stopped"]);
-        check(r"(?:refused|timed out) by (?:peer|server)", &["refused by peer", "refused by server", "timed out by peer", "timed out by server"]);
+        check(
+            r"(?:refused|timed out) by (?:peer|server)",
+            &["refused by peer", "refused by server", "timed out by peer", "timed out by server"],
+        );
     }
 
     #[test]

@@ -86,7 +86,8 @@ impl Prepared {
 impl Matcher {
     pub fn new(prepared: Prepared) -> Matcher {
         let Prepared { expressions, grams, literals } = prepared;
-        let expressions = expressions.into_iter().map(|source| Expression { source, compiled: OnceLock::new() });
+        let expressions =
+            expressions.into_iter().map(|source| Expression { source, compiled: OnceLock::new() });
         Matcher { filter: Filter::new(grams, literals), expressions: expressions.collect() }
     }
 
