@@ -1,9 +1,11 @@
 //! Patterns: what a page about one cause says, compiled to plain data.
 
+use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 use crate::checks::Check;
-use crate::matching::{Matcher, Prepared};
+use crate::matching::{self, Matcher, Prepared};
 use crate::record::{Record, Signal, Source};
 use crate::taxonomy::{Class, Remedy, Severity};
 use crate::words::Model;
@@ -57,6 +59,11 @@ impl Condition {
         }
     }
 
+    /// Whether the one pass over all text looks for it.
+    pub fn is_sought(&self) -> bool {
+        self.role != Role::Excluding
+    }
+
     /// Whether a record of this source and level can meet the condition at all.
     pub fn admits(&self, record: &Record) -> bool {
         let signal_fits = self.signal.is_none_or(|signal| signal == record.source.signal());
@@ -102,7 +109,14 @@ pub struct Patterns {
     matcher: Matcher,
     /// The pattern and condition that each expression belongs to.
     owners: Vec<Owner>,
+    /// The compiled expressions of excluding conditions, by pattern; compiled when they are first needed.
+    exclusions: Vec<OnceLock<Vec<Exclusion>>>,
     model: Model,
+}
+
+struct Exclusion {
+    condition: usize,
+    expressions: Vec<Regex>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +128,25 @@ pub struct Owner {
 impl Patterns {
     pub fn new(book: Book) -> Patterns {
         let owners = owners(&book.patterns);
-        Patterns { owners, matcher: Matcher::new(book.prepared), model: book.model, list: book.patterns }
+        Patterns {
+            owners,
+            exclusions: book.patterns.iter().map(|_| OnceLock::new()).collect(),
+            matcher: Matcher::new(book.prepared),
+            model: book.model,
+            list: book.patterns,
+        }
+    }
+
+    /// Whether a record meets an excluding condition of a pattern. Only records that met the pattern are asked,
+    /// so these expressions are not part of the one pass over all text.
+    pub fn excludes(&self, pattern: usize, record: &Record, lines: &[&str]) -> bool {
+        let page = &self.list[pattern];
+        let exclusions = self.exclusions[pattern].get_or_init(|| compiled_exclusions(page));
+        exclusions.iter().any(|exclusion| {
+            let mut expressions = exclusion.expressions.iter();
+            page.conditions[exclusion.condition].admits(record)
+                && expressions.any(|expression| lines.iter().any(|line| expression.is_match(line.as_bytes())))
+        })
     }
 
     pub fn list(&self) -> &[Pattern] {
@@ -142,18 +174,28 @@ impl Patterns {
     }
 }
 
-/// Returns the expressions of all patterns in the order of their owners.
+/// Returns the expressions that the one pass looks for, in the order of their owners.
 pub fn expressions(patterns: &[Pattern]) -> Vec<String> {
-    let conditions = patterns.iter().flat_map(|pattern| &pattern.conditions);
+    let conditions = patterns.iter().flat_map(|pattern| &pattern.conditions).filter(|condition| condition.is_sought());
     conditions.flat_map(|condition| condition.expressions()).cloned().collect()
 }
 
 fn owners(patterns: &[Pattern]) -> Vec<Owner> {
     let mut owners = Vec::new();
     for (pattern, page) in patterns.iter().enumerate() {
-        for (condition, test) in page.conditions.iter().enumerate() {
+        for (condition, test) in page.conditions.iter().enumerate().filter(|(_, condition)| condition.is_sought()) {
             owners.extend(test.expressions().iter().map(|_| Owner { pattern, condition }));
         }
     }
     owners
+}
+
+fn compiled_exclusions(page: &Pattern) -> Vec<Exclusion> {
+    let excluding = page.conditions.iter().enumerate().filter(|(_, condition)| condition.role == Role::Excluding);
+    excluding
+        .map(|(condition, test)| Exclusion {
+            condition,
+            expressions: test.expressions().iter().filter_map(|text| matching::compile(text).ok()).collect(),
+        })
+        .collect()
 }

@@ -22,7 +22,9 @@ pub fn compile(page: &Page) -> Result<Pattern, PageError> {
         let condition = condition(evidence).map_err(|(needle, message)| error(&needle, message))?;
         for expression in condition.expressions() {
             let compiled = matching::compile(expression).map_err(|message| error(expression, message))?;
-            required_literals(expression).map_err(|problem| error(expression, problem.to_string()))?;
+            if condition.is_sought() {
+                required_literals(expression, |_| 0).map_err(|problem| error(expression, problem.to_string()))?;
+            }
             variables.extend(compiled.capture_names().flatten().map(str::to_owned));
         }
         conditions.push(condition);

@@ -504,6 +504,17 @@ pub fn short(time: Timestamp) -> String {
 fn chain(root: &Cause, others: &[Cause]) -> Vec<Link> {
     let link =
         |cause: &Cause| Link { id: cause.id.clone(), title: cause.title.clone(), symptom: cause.symptom };
-    let explained = others.iter().filter(|other| root.explains.contains(&other.id)).take(6);
-    std::iter::once(link(root)).chain(explained.map(link)).collect()
+    let mut explained: Vec<&Cause> =
+        others.iter().filter(|other| root.explains.contains(&other.id)).collect();
+    // From the inside to the outside, and in each layer in the order of time.
+    explained.sort_by_key(|other| {
+        let layer = match other.class {
+            Class::Cdk | Class::Workflow => 3,
+            Class::StackFailure => 2,
+            Class::ServiceStartup => 1,
+            _ => 0,
+        };
+        (layer, other.evidence.first().and_then(|quote| quote.time))
+    });
+    std::iter::once(root).chain(explained.into_iter().take(7)).map(link).collect()
 }

@@ -146,7 +146,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
         ruled_out: guide
             .ruled_out
             .iter()
-            .map(|ruled| RuledView { cause: ruled.cause.clone(), because: cut(&ruled.because, 600) })
+            .map(|ruled| RuledView { cause: ruled.cause.replace('`', ""), because: cut(&ruled.because, 600) })
             .collect(),
         timeline: guide
             .timeline
@@ -154,7 +154,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
             .map(|moment| MomentView {
                 time: moment.time.map(short).unwrap_or_default(),
                 source: moment.source.as_str(),
-                text: cut(&moment.text, 300),
+                text: cut(escape::without_transport(&moment.text), 300),
                 evident: moment.cause.is_some(),
                 many: moment.count > 1,
                 count: moment.count,
@@ -213,7 +213,9 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
         .lines()
         .map(|line| {
             let safe = escape::html(line);
-            if line.trim_end() == quote.line.trim_end() && quote.text.lines().count() > 1 {
+            if line.trim_end() == escape::without_transport(quote.line.trim_end())
+                && quote.text.lines().count() > 1
+            {
                 format!("<mark>{safe}</mark>")
             } else {
                 safe

@@ -148,7 +148,7 @@ fn view(guide: &Guide) -> View {
                 source: moment.source.as_str(),
                 text: format!(
                     "{}{}",
-                    escape::markdown(&cut(&moment.text, 200)),
+                    escape::markdown(&cut(escape::without_transport(&moment.text), 200)),
                     moment.cause.as_ref().map(|cause| format!(" → {}", code(cause))).unwrap_or_default()
                 ),
             })
@@ -204,7 +204,11 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
 pub(crate) fn shown(quote: &Quote) -> String {
     let lines: Vec<&str> = quote.text.lines().collect();
     if lines.len() <= MOST_LINES {
-        return lines.iter().map(|line| cut(line, LONGEST)).collect::<Vec<_>>().join("\n");
+        return lines
+            .iter()
+            .map(|line| cut(escape::without_transport(line), LONGEST))
+            .collect::<Vec<_>>()
+            .join("\n");
     }
     let telling = lines.iter().position(|line| line.trim_end() == quote.line.trim_end()).unwrap_or(0);
     let mut shown: Vec<String> = Vec::new();
@@ -215,7 +219,7 @@ pub(crate) fn shown(quote: &Quote) -> String {
                 shown.push(format!("… {left_out} lines …"));
                 left_out = 0;
             }
-            shown.push(cut(line, LONGEST));
+            shown.push(cut(escape::without_transport(line), LONGEST));
         } else {
             left_out += 1;
         }

@@ -3,7 +3,7 @@
 use analyzer::diagnosis::{Proof, Verdict};
 use serde_json::{Value, json};
 
-use crate::escape::{cut, slack};
+use crate::escape::{cut, slack, slack_code};
 use crate::guide::{Guide, in_words};
 use crate::prose;
 
@@ -58,12 +58,12 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
             } else {
                 quote.stream.clone()
             };
-            let line = cut(quote.line.trim(), 200 + 200 * detail);
+            let line = cut(crate::escape::without_transport(quote.line.trim()), 200 + 200 * detail);
             blocks.push(section(&format!(
                 "{} `{}`\n```{}```",
                 quote.source.as_str(),
                 slack(&cut(&place, 120)),
-                slack(&line)
+                slack_code(&line)
             )));
         }
         blocks.push(section(&cut(&format!("*What to do now*\n{}", plain(&guide.to_do, 1800)), 2600)));

@@ -5,7 +5,7 @@ use analyzer::taxonomy::Safety;
 use unicode_width::UnicodeWidthChar;
 
 use crate::Screen;
-use crate::escape::printable;
+use crate::escape::{printable, without_transport};
 use crate::guide::{Cause, Guide, Quote, in_words, short};
 use crate::prose::{self, Paragraph, Piece};
 
@@ -122,7 +122,8 @@ impl Page {
         ));
         for line in lines_to_show(quote) {
             let colour = if line.trim_end() == quote.line.trim_end() { RED } else { DIM };
-            for part in hard_wrapped(&printable(&line).replace('\t', "    "), self.width.saturating_sub(6), 3)
+            let line = without_transport(&line);
+            for part in hard_wrapped(&printable(line).replace('\t', "    "), self.width.saturating_sub(6), 3)
             {
                 self.out.push_str(&format!("    {DIM}│{RESET} {colour}{part}{RESET}\n"));
             }
@@ -173,7 +174,7 @@ impl Page {
             let mark =
                 if moment.cause.is_some() { format!("{RED}●{RESET}") } else { format!("{DIM}·{RESET}") };
             let count = if moment.count > 1 { format!(" ×{}", moment.count) } else { String::new() };
-            let text = printable(&moment.text).replace('\t', " ");
+            let text = printable(without_transport(&moment.text)).replace('\t', " ");
             let room = self.width.saturating_sub(14 + count.len());
             let line = hard_wrapped(text.trim(), room, 1).into_iter().next().unwrap_or_default();
             self.out.push_str(&format!("  {DIM}{time}{RESET} {mark} {line}{DIM}{count}{RESET}\n"));

@@ -1,7 +1,43 @@
 //! Everything that is tested across crates.
 
+pub mod generator;
+
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod checks;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod github;
+#[cfg(test)]
+mod given;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod html;
+#[cfg(test)]
+mod huge;
+#[cfg(test)]
+mod matcher;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod slack;
+#[cfg(test)]
+mod text_stays_text;
+#[cfg(test)]
+mod world;
 
 #[cfg(test)]
 fn diagnose_folder(folder: &std::path::Path, patterns: &analyzer::pattern::Patterns) -> analyzer::Diagnosis {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::markers::{Marker, Markers, Scope};
 use super::telling::{self, TELLING_ENOUGH, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude};
-use crate::pattern::{Owner, Patterns, Role};
+use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Source};
 use crate::redact::{Redactions, redact};
 use crate::snapshot::Snapshot;
@@ -234,14 +234,17 @@ impl<'p> Study<'p> {
 
     fn hits(&self, record: &Record, lines: &[&str], expressions: &[(u32, u32)]) -> Vec<LineHit> {
         let mut hits: Vec<LineHit> = Vec::new();
-        let mut excluded: BTreeSet<usize> = BTreeSet::new();
         for &(_, expression) in expressions {
             let owner = self.patterns.owner(expression as usize);
             let condition = self.patterns.condition(owner);
             if !condition.admits(record) {
                 continue;
             }
-            let Some(compiled) = self.patterns.matcher().expression(expression as usize) else { continue };
+            let matcher = self.patterns.matcher();
+            if !lines.iter().any(|line| matcher.may_match(expression as usize, line.as_bytes())) {
+                continue;
+            }
+            let Some(compiled) = matcher.expression(expression as usize) else { continue };
             let found = lines.iter().enumerate().filter(|(_, line)| compiled.is_match(line.as_bytes()));
             // Of nested causes the innermost tells; elsewhere the first that is not the code which throws it.
             let nested = |line: &str| line.trim_start().starts_with("Caused by:");
@@ -255,10 +258,6 @@ impl<'p> Study<'p> {
                     },
                 );
             let Some((line, text)) = best else { continue };
-            if condition.role == Role::Excluding {
-                excluded.insert(owner.pattern);
-                continue;
-            }
             if hits.iter().any(|hit| hit.owner == owner) {
                 continue;
             }
@@ -269,7 +268,7 @@ impl<'p> Study<'p> {
             });
             hits.push(LineHit { owner, line, values: values.collect() });
         }
-        hits.retain(|hit| !excluded.contains(&hit.owner.pattern));
+        hits.retain(|hit| !self.patterns.excludes(hit.owner.pattern, record, lines));
         hits
     }
 

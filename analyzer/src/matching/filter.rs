@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use super::Literal;
 
-const BITMAP_BITS: u32 = 18;
-const BUCKET_BITS: u32 = 12;
+const BITMAP_BITS: u32 = 21;
+const BUCKET_BITS: u32 = 15;
 const FOLD: u32 = 0x2020_2020;
 const FOLD_WIDE: u64 = 0x2020_2020_2020_2020;
 

@@ -7,6 +7,8 @@ use super::SHORTEST_LITERAL;
 
 /// More alternatives than this make a poor filter.
 const MOST_ALTERNATIVES: usize = 48;
+/// More alternatives than this are not worth looking for on a line.
+const MOST_BESIDES: usize = 12;
 /// Longer literals filter no better.
 const LONGEST: usize = 48;
 
@@ -18,19 +20,32 @@ pub enum LiteralError {
     TooShort,
 }
 
-/// Returns case-folded literals of which any match contains at least one.
-pub fn required_literals(expression: &str) -> Result<Vec<Vec<u8>>, LiteralError> {
+/// Literals of which any match of an expression contains one of each set, case folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// What the filter looks for: long enough, and rare.
+    pub sought: Vec<Vec<u8>>,
+    /// What must stand on the same line besides; empty where nothing else is certain.
+    pub besides: Vec<Vec<u8>>,
+}
+
+/// Returns literals that any match contains; `commonness` says how often ordinary text has a literal.
+pub fn required_literals(expression: &str, commonness: impl Fn(&[u8]) -> usize) -> Result<Required, LiteralError> {
     let hir = ParserBuilder::new()
         .unicode(false)
         .utf8(false)
         .build()
         .parse(expression)
         .map_err(|error| LiteralError::Syntax(error.to_string()))?;
-    let best = study(&hir).best().ok_or(LiteralError::TooShort)?;
-    if shortest(&best) < SHORTEST_LITERAL {
-        return Err(LiteralError::TooShort);
-    }
-    Ok(best)
+    let mut sets = study(&hir).sets();
+    sets.retain(|set| shortest(set) >= 3);
+    let cost = |set: &[Vec<u8>]| -> usize { set.iter().map(|literal| commonness(literal)).sum() };
+    let order = |set: &Vec<Vec<u8>>| (cost(set), std::cmp::Reverse(worth(set)));
+    sets.sort_by_cached_key(|set| order(set));
+    let sought = sets.iter().position(|set| shortest(set) >= SHORTEST_LITERAL).ok_or(LiteralError::TooShort)?;
+    let sought = sets.remove(sought);
+    let besides = sets.into_iter().find(|set| set.len() <= MOST_BESIDES && *set != sought).unwrap_or_default();
+    Ok(Required { sought, besides })
 }
 
 /// What is known about the texts that a part of an expression matches.
@@ -50,8 +65,13 @@ impl Facts {
         Facts { exact: None, required: Vec::new() }
     }
 
+    /// Returns all sets of which any match contains a member.
+    fn sets(self) -> Vec<Vec<Vec<u8>>> {
+        self.required.into_iter().chain(self.exact).collect()
+    }
+
     fn best(self) -> Option<Vec<Vec<u8>>> {
-        self.required.into_iter().chain(self.exact).max_by_key(|set| worth(set))
+        self.sets().into_iter().max_by_key(|set| worth(set))
     }
 }
 
@@ -158,7 +178,7 @@ mod tests {
 
     #[track_caller]
     fn check(expression: &str, expected: &[&str]) {
-        let found = required_literals(expression).expect("has literals");
+        let found = required_literals(expression, |_| 0).expect("has literals").sought;
         let found: Vec<String> =
             found.into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
         assert_eq!(found, expected, "{expression}");
@@ -181,8 +201,15 @@ mod tests {
     }
 
     #[test]
+    fn takes_what_ordinary_text_does_not_have() {
+        let common = |literal: &[u8]| usize::from(literal == b"connection ");
+        let found = required_literals(r"connection \d+ exhausted", common).expect("has literals");
+        assert_eq!((found.sought, found.besides), (vec![b" exhausted".to_vec()], vec![b"connection ".to_vec()]));
+    }
+
+    #[test]
     fn short_literals_are_refused() {
-        assert_eq!(required_literals(r"\bport\b \d+"), Err(LiteralError::TooShort));
-        assert_eq!(required_literals(r"connection refused|\d+"), Err(LiteralError::TooShort));
+        assert_eq!(required_literals(r"\bport\b \d+", |_| 0), Err(LiteralError::TooShort));
+        assert_eq!(required_literals(r"connection refused|\d+", |_| 0), Err(LiteralError::TooShort));
     }
 }

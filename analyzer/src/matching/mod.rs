@@ -7,7 +7,7 @@ mod filter;
 mod literals;
 
 pub use filter::{Filter, Gram, choose_grams};
-pub use literals::{LiteralError, required_literals};
+pub use literals::{LiteralError, Required, required_literals};
 
 use memchr::{memchr, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
@@ -25,6 +25,7 @@ const EXPRESSION_SIZE_LIMIT: usize = 1 << 20;
 pub struct Matcher {
     filter: Filter<STRIDE>,
     expressions: Vec<Expression>,
+    besides: Vec<Vec<Vec<u8>>>,
 }
 
 struct Expression {
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub expressions: Vec<String>,
     pub grams: Vec<Gram>,
     pub literals: Vec<Literal>,
+    /// What must stand on the line besides, for each expression; empty where nothing is known.
+    pub besides: Vec<Vec<Vec<u8>>>,
 }
 
 /// A case-folded literal and the expressions that need it.
@@ -65,11 +68,15 @@ pub struct ExpressionError {
 impl Prepared {
     /// Works out the literals of each expression; `typical` is text whose grams are common and make poor filters.
     pub fn new(expressions: Vec<String>, typical: &[u8]) -> Result<Prepared, ExpressionError> {
+        let ordinary = typical.to_ascii_lowercase();
+        let commonness = |literal: &[u8]| memchr::memmem::find_iter(&ordinary, literal).count();
+        let mut besides = Vec::with_capacity(expressions.len());
         let mut by_bytes = std::collections::BTreeMap::<Vec<u8>, Vec<u32>>::new();
         for (index, expression) in expressions.iter().enumerate() {
-            let literals = required_literals(expression)
+            let required = required_literals(expression, commonness)
                 .map_err(|error| ExpressionError { index, message: error.to_string() })?;
-            for literal in literals {
+            besides.push(required.besides);
+            for literal in required.sought {
                 let users = by_bytes.entry(literal).or_default();
                 if users.last() != Some(&(index as u32)) {
                     users.push(index as u32);
@@ -79,16 +86,16 @@ impl Prepared {
         let literals: Vec<Literal> =
             by_bytes.into_iter().map(|(bytes, expressions)| Literal { bytes, expressions }).collect();
         let grams = choose_grams::<STRIDE>(literals.iter().map(|literal| &literal.bytes[..]), typical);
-        Ok(Prepared { expressions, grams, literals })
+        Ok(Prepared { expressions, grams, literals, besides })
     }
 }
 
 impl Matcher {
     pub fn new(prepared: Prepared) -> Matcher {
-        let Prepared { expressions, grams, literals } = prepared;
+        let Prepared { expressions, grams, literals, besides } = prepared;
         let expressions =
             expressions.into_iter().map(|source| Expression { source, compiled: OnceLock::new() });
-        Matcher { filter: Filter::new(grams, literals), expressions: expressions.collect() }
+        Matcher { filter: Filter::new(grams, literals), expressions: expressions.collect(), besides }
     }
 
     /// Calls `found` for each line and expression that match, each pair once, in the order of lines.
@@ -123,6 +130,12 @@ impl Matcher {
         self.filter.scan(text, |place, literal| found(place.start, &literal.expressions));
     }
 
+    /// Whether a line has what any match of the expression has besides the literal that was sought.
+    pub fn may_match(&self, index: usize, line: &[u8]) -> bool {
+        let besides = &self.besides[index];
+        besides.is_empty() || besides.iter().any(|literal| contains_folded(line, literal))
+    }
+
     /// Returns the compiled expression.
     pub fn expression(&self, index: usize) -> Option<&Regex> {
         let expression = &self.expressions[index];
@@ -142,7 +155,7 @@ impl Matcher {
     }
 
     fn is_match(&self, index: usize, line: &[u8]) -> bool {
-        self.expression(index).is_some_and(|expression| expression.is_match(line))
+        self.may_match(index, line) && self.expression(index).is_some_and(|expression| expression.is_match(line))
     }
 }
 
@@ -160,6 +173,17 @@ fn flush(line: &Range<usize>, hits: &mut Vec<u32>, found: &mut impl FnMut(Hit)) 
     for expression in hits.drain(..) {
         found(Hit { line: line.clone(), expression: expression as usize });
     }
+}
+
+/// Whether a line contains a lower-case literal, case aside.
+fn contains_folded(line: &[u8], literal: &[u8]) -> bool {
+    let first = literal[0];
+    let last_start = match line.len().checked_sub(literal.len()) {
+        Some(last_start) => last_start,
+        None => return false,
+    };
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), &line[..=last_start])
+        .any(|at| line[at..at + literal.len()].eq_ignore_ascii_case(literal))
 }
 
 fn line_around(text: &[u8], place: usize) -> Range<usize> {
