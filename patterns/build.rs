@@ -47,7 +47,11 @@ fn main() {
         }
         return;
     }
-    let typical = fs::read(root.join("typical.log")).unwrap_or_default();
+    // What ordinary text looks like, and what the text of failures has in common: neither makes a good filter.
+    let mut typical = fs::read(root.join("typical.log")).unwrap_or_default().repeat(20);
+    for sample in pages.iter().flat_map(|page| &page.samples) {
+        typical.extend_from_slice(sample.text.as_bytes());
+    }
     let prepared = match Prepared::new(expressions(&patterns), &typical) {
         Ok(prepared) => prepared,
         Err(error) => {

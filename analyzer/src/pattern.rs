@@ -176,14 +176,17 @@ impl Patterns {
 
 /// Returns the expressions that the one pass looks for, in the order of their owners.
 pub fn expressions(patterns: &[Pattern]) -> Vec<String> {
-    let conditions = patterns.iter().flat_map(|pattern| &pattern.conditions).filter(|condition| condition.is_sought());
+    let conditions =
+        patterns.iter().flat_map(|pattern| &pattern.conditions).filter(|condition| condition.is_sought());
     conditions.flat_map(|condition| condition.expressions()).cloned().collect()
 }
 
 fn owners(patterns: &[Pattern]) -> Vec<Owner> {
     let mut owners = Vec::new();
     for (pattern, page) in patterns.iter().enumerate() {
-        for (condition, test) in page.conditions.iter().enumerate().filter(|(_, condition)| condition.is_sought()) {
+        for (condition, test) in
+            page.conditions.iter().enumerate().filter(|(_, condition)| condition.is_sought())
+        {
             owners.extend(test.expressions().iter().map(|_| Owner { pattern, condition }));
         }
     }
@@ -191,7 +194,8 @@ fn owners(patterns: &[Pattern]) -> Vec<Owner> {
 }
 
 fn compiled_exclusions(page: &Pattern) -> Vec<Exclusion> {
-    let excluding = page.conditions.iter().enumerate().filter(|(_, condition)| condition.role == Role::Excluding);
+    let excluding =
+        page.conditions.iter().enumerate().filter(|(_, condition)| condition.role == Role::Excluding);
     excluding
         .map(|(condition, test)| Exclusion {
             condition,

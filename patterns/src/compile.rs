@@ -23,7 +23,8 @@ pub fn compile(page: &Page) -> Result<Pattern, PageError> {
         for expression in condition.expressions() {
             let compiled = matching::compile(expression).map_err(|message| error(expression, message))?;
             if condition.is_sought() {
-                required_literals(expression, |_| 0).map_err(|problem| error(expression, problem.to_string()))?;
+                required_literals(expression, |_| 0)
+                    .map_err(|problem| error(expression, problem.to_string()))?;
             }
             variables.extend(compiled.capture_names().flatten().map(str::to_owned));
         }

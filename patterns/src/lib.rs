@@ -50,7 +50,12 @@ pub fn extend(book: Book, pages: &[Page]) -> Result<Book, PageError> {
 pub fn book(pages: &[Page]) -> Result<Book, PageError> {
     let empty = Book {
         patterns: Vec::new(),
-        prepared: Prepared { expressions: Vec::new(), grams: Vec::new(), literals: Vec::new(), besides: Vec::new() },
+        prepared: Prepared {
+            expressions: Vec::new(),
+            grams: Vec::new(),
+            literals: Vec::new(),
+            besides: Vec::new(),
+        },
         model: train::train(pages.iter()),
     };
     extend(empty, pages)

@@ -17,7 +17,11 @@ fn matcher(criterion: &mut Criterion) {
     println!("{} MB, {} lines, {} expressions", log.len() >> 20, lines(&log).count(), all.len());
 
     let mut group = criterion.benchmark_group("matcher");
-    group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(10)).warm_up_time(Duration::from_secs(1));
+    group
+        .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
+        .measurement_time(Duration::from_secs(10))
+        .warm_up_time(Duration::from_secs(1));
     group.throughput(Throughput::Bytes(log.len() as u64));
     let own = Matcher::new(book.prepared.clone());
     report("medic, all expressions", &hits(&own, &log), &log);
@@ -211,7 +215,13 @@ mod hyperscan {
         memchr::memchr_iter(b'\n', log)
     }
 
-    extern "C" fn on_match(id: c_uint, _: c_ulonglong, _: c_ulonglong, _: c_uint, context: *mut c_void) -> c_int {
+    extern "C" fn on_match(
+        id: c_uint,
+        _: c_ulonglong,
+        _: c_ulonglong,
+        _: c_uint,
+        context: *mut c_void,
+    ) -> c_int {
         // SAFETY: the context is the pair that `scan` passes, which lives until the scan of the line returns.
         let context = unsafe { &mut *context.cast::<(usize, &mut dyn FnMut(usize, usize))>() };
         (context.1)(context.0, id as usize);
@@ -219,7 +229,8 @@ mod hyperscan {
     }
 
     fn compile(list: &[String]) -> Result<*mut c_void, usize> {
-        let texts: Vec<CString> = list.iter().map(|text| CString::new(text.as_str()).unwrap_or_default()).collect();
+        let texts: Vec<CString> =
+            list.iter().map(|text| CString::new(text.as_str()).unwrap_or_default()).collect();
         let pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr()).collect();
         let flags = vec![CASE_AND_ONCE; list.len()];
         let ids: Vec<c_uint> = (0..list.len() as c_uint).collect();

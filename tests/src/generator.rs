@@ -52,36 +52,147 @@ fn time(random: &mut Random) -> String {
 
 fn ordinary(random: &mut Random, log: &mut String) {
     const WORDS: [&str; 24] = [
-        "order", "payment", "customer", "basket", "invoice", "session", "shipment", "catalog", "search", "profile", "report",
-        "export", "import", "schedule", "message", "template", "upload", "download", "cache", "index", "batch", "stream",
-        "account", "ledger",
+        "order", "payment", "customer", "basket", "invoice", "session", "shipment", "catalog", "search",
+        "profile", "report", "export", "import", "schedule", "message", "template", "upload", "download",
+        "cache", "index", "batch", "stream", "account", "ledger",
     ];
-    const PATHS: [&str; 8] =
-        ["/api/v1/orders", "/healthz", "/login", "/static/app.js", "/api/v2/items", "/metrics", "/graphql", "/assets/logo.svg"];
+    const PATHS: [&str; 8] = [
+        "/api/v1/orders",
+        "/healthz",
+        "/login",
+        "/static/app.js",
+        "/api/v2/items",
+        "/metrics",
+        "/graphql",
+        "/assets/logo.svg",
+    ];
     let t = time(random);
     let (a, b) = (random.pick(&WORDS), random.pick(&WORDS));
     let (n, id) = (random.below(100_000), random.next());
     let path = random.pick(&PATHS);
     let _ = match random.below(20) {
-        0 => writeln!(log, "{t} INFO 1 --- [nio-8080-exec-{}] c.example.{a}.{b}.Controller : handled {a} {id:016x} in {} ms", n % 10, n % 900),
-        1 => writeln!(log, "{t} DEBUG 1 --- [   scheduling-1] o.s.jdbc.core.JdbcTemplate : Executing prepared SQL statement [select * from {a}_{b} where id = ?]"),
-        2 => writeln!(log, "10.0.{}.{} - - [{t}] \"GET {path}?q={a} HTTP/1.1\" 200 {n} \"-\" \"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)\"", n % 250, id % 250),
-        3 => writeln!(log, "{{\"level\":30,\"time\":17812{n:05}000,\"pid\":1,\"hostname\":\"ip-10-0-{}-9\",\"reqId\":\"req-{id:x}\",\"msg\":\"{a} {b} served\"}}", n % 250),
-        4 => writeln!(log, "time=\"{t}\" level=info msg=\"{a} reconciled\" controller={b} worker={} duration={}ms", n % 8, n % 700),
-        5 => writeln!(log, "{t} (service {a}-{b}) registered 1 targets in (target-group arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/{a}/{id:016x})"),
+        0 => writeln!(
+            log,
+            "{t} INFO 1 --- [nio-8080-exec-{}] c.example.{a}.{b}.Controller : handled {a} {id:016x} in {} ms",
+            n % 10,
+            n % 900
+        ),
+        1 => writeln!(
+            log,
+            "{t} DEBUG 1 --- [   scheduling-1] o.s.jdbc.core.JdbcTemplate : Executing prepared SQL statement [select * from {a}_{b} where id = ?]"
+        ),
+        2 => writeln!(
+            log,
+            "10.0.{}.{} - - [{t}] \"GET {path}?q={a} HTTP/1.1\" 200 {n} \"-\" \"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)\"",
+            n % 250,
+            id % 250
+        ),
+        3 => writeln!(
+            log,
+            "{{\"level\":30,\"time\":17812{n:05}000,\"pid\":1,\"hostname\":\"ip-10-0-{}-9\",\"reqId\":\"req-{id:x}\",\"msg\":\"{a} {b} served\"}}",
+            n % 250
+        ),
+        4 => writeln!(
+            log,
+            "time=\"{t}\" level=info msg=\"{a} reconciled\" controller={b} worker={} duration={}ms",
+            n % 8,
+            n % 700
+        ),
+        5 => writeln!(
+            log,
+            "{t} (service {a}-{b}) registered 1 targets in (target-group arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/{a}/{id:016x})"
+        ),
         6 => writeln!(log, "{t} (service {a}-{b}) has started 1 tasks: (task {id:016x}{id:016x})."),
-        7 => writeln!(log, "{t} UPDATE_IN_PROGRESS AWS::{}::{} {a}{b}{n} Resource creation Initiated", random.pick(&["ECS", "EC2", "IAM", "Lambda"]), random.pick(&["Service", "Role", "Function", "Subnet"])),
-        8 => writeln!(log, "level=info time={t} msg=\"Task state change\" task=\"{id:016x}\" family=\"{a}\" desiredStatus=\"RUNNING\" knownStatus=\"PENDING\""),
-        9 => writeln!(log, "#{} {}.{:03} added {} packages, and audited {} packages in {}s", n % 40, n % 90, id % 1000, n % 900, n % 1500, n % 60),
-        10 => writeln!(log, "{t} Receiving objects: {:3}% ({}/{n}), {}.{} MiB | {} MiB/s", n % 100, n / 2, n % 90, id % 99, n % 40),
-        11 => writeln!(log, "Jun {:2} {:02}:{:02}:{:02} ip-10-0-1-{} systemd[1]: Started Session {n} of user ec2-user.", 1 + n % 28, n % 24, n % 60, id % 60, n % 250),
-        12 => writeln!(log, "Jun {:2} {:02}:{:02}:{:02} combo sshd(pam_unix)[{n}]: session opened for user {a} by (uid=0)", 1 + n % 28, n % 24, n % 60, id % 60),
-        13 => writeln!(log, "{t} INFO dfs.DataNode$PacketResponder: PacketResponder {} for block blk_{id} terminating", n % 3),
-        14 => writeln!(log, "[{t}] [{}] [INFO] {a} worker {} processed {b} batch {id:x}, {} rows left", n % 64, n % 8, n % 5000),
-        15 => writeln!(log, "{t} [{a}] \u{2714} {b} {n} synced to s3://bucket-{a}/{b}/{id:x}.parquet ({} bytes)", n * 17),
-        16 => writeln!(log, "[INFO] Downloading from central: https://repo.maven.apache.org/maven2/org/{a}/{b}/{}.{}/{b}-{}.{}.jar", n % 9, n % 30, n % 9, n % 30),
-        17 => writeln!(log, "{t} WARN {a}.{b}: slow call, {} ms for {path} (budget 200 ms), request {id:016x}", 200 + n % 900),
-        18 => writeln!(log, "I, [{t} #{}]  INFO -- : [{id:x}] Completed 200 OK in {}ms (Views: {}ms | ActiveRecord: {}ms)", n % 99, n % 400, n % 90, n % 60),
-        _ => writeln!(log, "{t} LOG:  duration: {}.{:03} ms  statement: SELECT {a}_id, {b}_name FROM {a} WHERE updated_at > $1 LIMIT {}", n % 40, id % 1000, n % 500),
+        7 => writeln!(
+            log,
+            "{t} UPDATE_IN_PROGRESS AWS::{}::{} {a}{b}{n} Resource creation Initiated",
+            random.pick(&["ECS", "EC2", "IAM", "Lambda"]),
+            random.pick(&["Service", "Role", "Function", "Subnet"])
+        ),
+        8 => writeln!(
+            log,
+            "level=info time={t} msg=\"Task state change\" task=\"{id:016x}\" family=\"{a}\" desiredStatus=\"RUNNING\" knownStatus=\"PENDING\""
+        ),
+        9 => writeln!(
+            log,
+            "#{} {}.{:03} added {} packages, and audited {} packages in {}s",
+            n % 40,
+            n % 90,
+            id % 1000,
+            n % 900,
+            n % 1500,
+            n % 60
+        ),
+        10 => writeln!(
+            log,
+            "{t} Receiving objects: {:3}% ({}/{n}), {}.{} MiB | {} MiB/s",
+            n % 100,
+            n / 2,
+            n % 90,
+            id % 99,
+            n % 40
+        ),
+        11 => writeln!(
+            log,
+            "Jun {:2} {:02}:{:02}:{:02} ip-10-0-1-{} systemd[1]: Started Session {n} of user ec2-user.",
+            1 + n % 28,
+            n % 24,
+            n % 60,
+            id % 60,
+            n % 250
+        ),
+        12 => writeln!(
+            log,
+            "Jun {:2} {:02}:{:02}:{:02} combo sshd(pam_unix)[{n}]: session opened for user {a} by (uid=0)",
+            1 + n % 28,
+            n % 24,
+            n % 60,
+            id % 60
+        ),
+        13 => writeln!(
+            log,
+            "{t} INFO dfs.DataNode$PacketResponder: PacketResponder {} for block blk_{id} terminating",
+            n % 3
+        ),
+        14 => writeln!(
+            log,
+            "[{t}] [{}] [INFO] {a} worker {} processed {b} batch {id:x}, {} rows left",
+            n % 64,
+            n % 8,
+            n % 5000
+        ),
+        15 => writeln!(
+            log,
+            "{t} [{a}] \u{2714} {b} {n} synced to s3://bucket-{a}/{b}/{id:x}.parquet ({} bytes)",
+            n * 17
+        ),
+        16 => writeln!(
+            log,
+            "[INFO] Downloading from central: https://repo.maven.apache.org/maven2/org/{a}/{b}/{}.{}/{b}-{}.{}.jar",
+            n % 9,
+            n % 30,
+            n % 9,
+            n % 30
+        ),
+        17 => writeln!(
+            log,
+            "{t} WARN {a}.{b}: slow call, {} ms for {path} (budget 200 ms), request {id:016x}",
+            200 + n % 900
+        ),
+        18 => writeln!(
+            log,
+            "I, [{t} #{}]  INFO -- : [{id:x}] Completed 200 OK in {}ms (Views: {}ms | ActiveRecord: {}ms)",
+            n % 99,
+            n % 400,
+            n % 90,
+            n % 60
+        ),
+        _ => writeln!(
+            log,
+            "{t} LOG:  duration: {}.{:03} ms  statement: SELECT {a}_id, {b}_name FROM {a} WHERE updated_at > $1 LIMIT {}",
+            n % 40,
+            id % 1000,
+            n % 500
+        ),
     };
 }

@@ -81,6 +81,8 @@ pub fn fill(diagnosis: &mut Diagnosis, texts: &[String]) {
     diagnosis.gaps.push(Gap { what: next(), because: next(), remedy: Some(next()) });
     diagnosis.blockers.push(Blocker { class, cause: None, title: next(), because: next() });
     diagnosis.ruled_out.push(RuledOut { cause, because: next() });
+    // A record that was healed is named by its line.
+    diagnosis.ruled_out.push(RuledOut { cause: format!("`{}`", next()), because: next() });
 }
 
 fn fill_evidence(evidence: &mut Evidence, next: &mut impl FnMut() -> String) {

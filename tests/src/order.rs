@@ -1,7 +1,7 @@
 //! The diagnosis is a function of the set of records.
 
 use analyzer::diagnosis::Study;
-use analyzer::record::{Record, Source};
+use analyzer::record::Record;
 use analyzer::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -27,23 +27,6 @@ proptest! {
         prop_assert_eq!(&json(&world, world.records.chunks(batch)), &straight, "in batches of {}", batch);
         prop_assert_eq!(&json(&world, shuffled.chunks(batch)), &straight, "shuffled, in batches of {}", batch);
     }
-}
-
-/// Feature: deployment-infrastructure-reliability, Property 12: the diagnosis depends on the set of records,
-/// not on their order or on how they are cut into batches
-#[test]
-fn records_of_a_container_and_of_a_pipeline_have_one_order() {
-    let log = |second: usize| -> String {
-        let line = |round: usize| {
-            format!("2026-05-01T10:{round:02}:{second:02}Z FATAL widget {} is lost\n", words(round))
-        };
-        (0..40).map(line).collect()
-    };
-    let mut records = stream("web", Source::ContainerLog, &log(0)).records;
-    records.extend(stream("job", Source::GithubActions, &log(30)).records);
-    let world = World { records, snapshot: Snapshot::default() };
-    let straight = json(&world, [&world.records[..]].into_iter());
-    assert_eq!(json(&world, world.records.rchunks(7)), straight);
 }
 
 #[derive(Clone, Debug)]

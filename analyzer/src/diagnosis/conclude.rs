@@ -292,6 +292,8 @@ fn telling_groups<'s>(
 fn by_place(a: &Group, b: &Group) -> std::cmp::Ordering {
     match (a.first.source, b.first.source) {
         (Source::ContainerLog, Source::ContainerLog) => b.last.cmp(&a.last),
+        (Source::ContainerLog, _) => std::cmp::Ordering::Less,
+        (_, Source::ContainerLog) => std::cmp::Ordering::Greater,
         _ => a.first.place.cmp(&b.first.place),
     }
 }

@@ -30,7 +30,10 @@ pub struct Required {
 }
 
 /// Returns literals that any match contains; `commonness` says how often ordinary text has a literal.
-pub fn required_literals(expression: &str, commonness: impl Fn(&[u8]) -> usize) -> Result<Required, LiteralError> {
+pub fn required_literals(
+    expression: &str,
+    commonness: impl Fn(&[u8]) -> usize,
+) -> Result<Required, LiteralError> {
     let hir = ParserBuilder::new()
         .unicode(false)
         .utf8(false)
@@ -42,9 +45,11 @@ pub fn required_literals(expression: &str, commonness: impl Fn(&[u8]) -> usize) 
     let cost = |set: &[Vec<u8>]| -> usize { set.iter().map(|literal| commonness(literal)).sum() };
     let order = |set: &Vec<Vec<u8>>| (cost(set), std::cmp::Reverse(worth(set)));
     sets.sort_by_cached_key(|set| order(set));
-    let sought = sets.iter().position(|set| shortest(set) >= SHORTEST_LITERAL).ok_or(LiteralError::TooShort)?;
+    let sought =
+        sets.iter().position(|set| shortest(set) >= SHORTEST_LITERAL).ok_or(LiteralError::TooShort)?;
     let sought = sets.remove(sought);
-    let besides = sets.into_iter().find(|set| set.len() <= MOST_BESIDES && *set != sought).unwrap_or_default();
+    let besides =
+        sets.into_iter().find(|set| set.len() <= MOST_BESIDES && *set != sought).unwrap_or_default();
     Ok(Required { sought, besides })
 }
 
@@ -204,7 +209,10 @@ mod tests {
     fn takes_what_ordinary_text_does_not_have() {
         let common = |literal: &[u8]| usize::from(literal == b"connection ");
         let found = required_literals(r"connection \d+ exhausted", common).expect("has literals");
-        assert_eq!((found.sought, found.besides), (vec![b" exhausted".to_vec()], vec![b"connection ".to_vec()]));
+        assert_eq!(
+            (found.sought, found.besides),
+            (vec![b" exhausted".to_vec()], vec![b"connection ".to_vec()])
+        );
     }
 
     #[test]

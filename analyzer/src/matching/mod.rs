@@ -155,7 +155,8 @@ impl Matcher {
     }
 
     fn is_match(&self, index: usize, line: &[u8]) -> bool {
-        self.may_match(index, line) && self.expression(index).is_some_and(|expression| expression.is_match(line))
+        self.may_match(index, line)
+            && self.expression(index).is_some_and(|expression| expression.is_match(line))
     }
 }
 
