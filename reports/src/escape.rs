@@ -11,7 +11,7 @@ pub fn markdown(text: &str) -> String {
     while let Some(c) = characters.next() {
         match c {
             '\n' | '\r' | '\t' => safe.push(' '),
-            c if c.is_control() => {}
+            c if is_invisible(c) => {}
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
@@ -61,9 +61,17 @@ pub fn fenced(text: &str) -> String {
 
 /// Removes control characters that could steer a terminal; line ends and tabs stay.
 pub fn printable(text: &str) -> String {
-    let invisible =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|&c| matches!(c, '\n' | '\t') || !invisible(c)).collect()
+    text.chars().filter(|&c| matches!(c, '\n' | '\t') || !is_invisible(c)).collect()
+}
+
+/// Control characters, and marks that turn the direction of text.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Keeps the syntax of an address from being one.
+pub fn unlinked(text: &str) -> String {
+    text.replace("://", ":\u{2060}//").replace("www.", "www\u{2060}.")
 }
 
 /// Leaves out the time stamps and stream names that transports put in front of a line; both are shown beside it.

@@ -350,6 +350,7 @@ fn render(template: &str, finding: &Finding, variables: &[String]) -> String {
 
 /// Makes a captured value safe inside Markdown: it stays one line, and it opens or closes nothing.
 fn inline(value: &str) -> String {
+    let value = crate::escape::unlinked(&crate::escape::printable(value));
     let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     let mut safe = String::with_capacity(line.len());
     for c in line.trim().chars() {

@@ -216,7 +216,18 @@ pub struct ReportInput {
 
 /// Renders a guide as pretty JSON.
 pub fn render(guide: &Guide) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(&report(guide)).map(|json| json + "\n")
+    let json = serde_json::to_string_pretty(&report(guide))?;
+    let mut out = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        // What JSON allows as it is could still steer a terminal.
+        if c != '\n' && crate::escape::is_invisible(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    Ok(out)
 }
 
 /// Returns the schema of the report.

@@ -239,7 +239,13 @@ fn page(markdown: &str) -> String {
 pub(crate) fn prose(text: &str) -> String {
     let mut out = String::new();
     for (index, part) in text.split('`').enumerate() {
+        if index % 2 == 1 && part.trim().is_empty() {
+            continue;
+        }
         if index % 2 == 1 {
+            if out.ends_with('`') {
+                out.push(' ');
+            }
             out.push_str(&code(part));
         } else {
             out.push_str(&escape::markdown(part));

@@ -41,6 +41,8 @@ enum Trace {
     PythonDone,
     Go,
     Rust,
+    /// A private key, up to its last line.
+    Key,
     /// Node: the place, the code with a mark below it, a blank line, the error and its frames.
     Node,
 }
@@ -174,6 +176,7 @@ impl Open {
                     || trimmed.starts_with("note: run with")
                     || indented;
             }
+            Trace::Key => return !self.record.text.contains("-----END "),
             Trace::Node => {
                 return self.lines < MOST_NODE_LINES
                     && !states_level(line)
@@ -230,6 +233,9 @@ impl Open {
 }
 
 fn begins(said: &str) -> Trace {
+    if said.contains("PRIVATE KEY") && said.contains("-----BEGIN ") {
+        return Trace::Key;
+    }
     if said.contains("Traceback (most recent call last)") {
         return Trace::Python;
     }

@@ -372,7 +372,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(raw: &str, message: &str, level: Level) -> Line<'_> {
+    fn check<'t>(raw: &'t str, message: &str, level: Level) -> Line<'t> {
         let line = read(raw);
         assert_eq!((line.message(), line.level), (message, level), "{raw}");
         line

@@ -191,7 +191,7 @@ fn is_outer_view(study: &Study<'_>, outer: &Draft<'_>, inner: &Draft<'_>) -> boo
         && !inner.pattern.generic
         && !inner.pattern.symptom
         && lead.first.place == met.first.place
-        && !is_job(study, &lead.first)
+        && !findings::is_job(study, &lead.first)
 }
 
 fn is_deeper_in_the_same_trace(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
@@ -207,7 +207,7 @@ fn is_deeper_in_the_same_trace(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
 /// Of two pages that met one record of a job, the one that names its source knows better.
 fn is_written_for_the_source(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     let (Some(lead), Some(met)) = (cause.lead(), other.lead()) else { return false };
-    is_job(study, &met.first)
+    findings::is_job(study, &met.first)
         && lead.first.place == met.first.place
         && other.pattern.class != Class::Credentials
         && names_source(cause, met.first.source)
@@ -218,18 +218,9 @@ fn names_source(draft: &Draft<'_>, source: Source) -> bool {
     draft.pattern.conditions.iter().any(|condition| condition.sources.contains(&source))
 }
 
-/// Whether a record is the output of a job: a workflow, a build, a synthesis.
-fn is_job(study: &Study<'_>, kept: &Kept) -> bool {
-    match kept.source {
-        Source::GithubActions | Source::DockerBuild | Source::Cdk => true,
-        Source::Other => study.jobs.contains(&kept.place.stream),
-        _ => false,
-    }
-}
-
 /// A message about an application in the output of a job is likelier a test's than the deployment's.
 fn is_away(study: &Study<'_>, class: Class, kept: &Kept) -> bool {
-    class.as_str().starts_with("application/") && is_job(study, kept)
+    class.as_str().starts_with("application/") && findings::is_job(study, kept)
 }
 
 /// What happens in an inner layer causes what happens in an outer one.

@@ -189,6 +189,10 @@ pub(super) fn does_not_count(
     if group.first.source == Source::EcsStoppedTask && is_scale_in(&group.first.text) {
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
     }
+    let stream = &group.first.place.stream;
+    if is_job(study, &group.first) && study.ended.contains(stream) && !study.failed.contains(stream) {
+        return Some("the job ended without an error".to_owned());
+    }
     let healed = healed_by(study, &group.first.lane(), group, class)?;
     Some(format!("it succeeded later: {healed}"))
 }
@@ -208,6 +212,15 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
     let in_lane =
         study.successes.get(lane).into_iter().flatten().find(|(scope, success)| heals(scope, success));
     if let Some((_, success)) = in_lane {
+        return Some(success.line.clone());
+    }
+    // A build that ends with an image, and nowhere says that it failed, has overcome what its steps met before.
+    let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
+    let mut images = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Pipeline));
+    if source == Source::DockerBuild
+        && !study.failed.contains(&lane.0)
+        && let Some(success) = images.find(|success| success.seq > group.last.seq)
+    {
         return Some(success.line.clone());
     }
     // A stack that is complete has overcome what its resources met before.
@@ -281,6 +294,15 @@ fn proof(study: &Study<'_>, pattern: &Pattern, checks: &[CheckResult]) -> (Proof
         && refuters.count() > 0
         && about.iter().all(|result| result.outcome == Outcome::Holds);
     (if all_hold { Proof::Refuted } else { Proof::Unchecked }, about)
+}
+
+/// Whether a record is the output of a job: a workflow, a build, a synthesis.
+pub(super) fn is_job(study: &Study<'_>, kept: &Kept) -> bool {
+    match kept.source {
+        Source::GithubActions | Source::DockerBuild | Source::Cdk => true,
+        Source::Other => study.jobs.contains(&kept.place.stream),
+        _ => false,
+    }
 }
 
 /// Takes from generic pages the records that a page knows better.

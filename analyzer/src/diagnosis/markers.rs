@@ -21,6 +21,10 @@ pub enum Marker {
     StepBegins,
     /// A step of a job ended with an error.
     StepFailed,
+    /// A job ended: its log is whole.
+    JobEnded,
+    /// A job, or a build, says that it failed.
+    JobFailed,
     /// The stream is the output of a job of a pipeline, whoever runs it.
     Job,
     /// The record may tell about a failure.
@@ -148,6 +152,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("build successful", Scope::Pipeline),
     ("naming to ", Scope::Pipeline),
     ("successfully tagged", Scope::Pipeline),
+    (" digest: sha256:", Scope::Pipeline),
     ("job succeeded", Scope::Pipeline),
     ("deploy complete", Scope::Pipeline),
     ("successfully deployed", Scope::Pipeline),
@@ -164,6 +169,14 @@ const ROLLED_BACK: &[&str] = &[
 ];
 
 const JOBS: &[(&str, Marker)] = &[
+    ("cleaning up orphan processes", Marker::JobEnded),
+    ("##[error]", Marker::JobFailed),
+    ("failed to solve", Marker::JobFailed),
+    ("did not complete successfully", Marker::JobFailed),
+    ("returned a non-zero code", Marker::JobFailed),
+    ("failed to build", Marker::JobFailed),
+    ("failed to push", Marker::JobFailed),
+    ("error response from daemon", Marker::JobFailed),
     ("deployment completed", Marker::Completed),
     ("rolloutstate=completed", Marker::Completed),
     (" done ", Marker::StepDone),

@@ -35,6 +35,9 @@ pub struct Study<'p> {
     pub(super) completed: BTreeSet<Place>,
     /// Streams that are the output of a job.
     pub(super) jobs: BTreeSet<String>,
+    /// Jobs whose log is whole, and jobs and builds that say that they failed.
+    pub(super) ended: BTreeSet<String>,
+    pub(super) failed: BTreeSet<String>,
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
     /// Stack operations that began and did not end.
@@ -122,6 +125,8 @@ impl<'p> Study<'p> {
             undone: BTreeMap::new(),
             completed: BTreeSet::new(),
             jobs: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            failed: BTreeSet::new(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
             failed_level: false,
@@ -303,6 +308,12 @@ impl<'p> Study<'p> {
                 }
                 Marker::Job => {
                     self.jobs.insert(record.stream.name.clone());
+                }
+                Marker::JobEnded => {
+                    self.ended.insert(record.stream.name.clone());
+                }
+                Marker::JobFailed => {
+                    self.failed.insert(record.stream.name.clone());
                 }
                 Marker::StepBegins => {
                     let steps = self.steps.entry(record.stream.name.clone()).or_default();

@@ -39,7 +39,7 @@ pub fn key_line<'r>(
 
 /// Returns how much a line tells about a failure, from its words alone.
 pub fn telling_score(line: &str, source: Source) -> i32 {
-    let line = cut(line, 2000);
+    let line = without_transport(cut(line, 2000));
     let (mut form, mut words, mut against) = (0, 0, 0);
     for index in SHAPES.matches(line.as_bytes()).iter() {
         let (expression, worth) = SHAPE_LIST[index];
@@ -107,6 +107,15 @@ fn cut(line: &str, most: usize) -> &str {
 pub fn message_of(line: &str) -> &str {
     PREFIX.find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line).trim()
 }
+
+/// Returns the line without what transports put in front: a container, a build step, a time.
+fn without_transport(line: &str) -> &str {
+    TRANSPORT.find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line)
+}
+
+static TRANSPORT: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"^(?:[\w.-]{1,60}\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S{0,4}\d{4}-\d\d-\d\d[T ]\S+\s)?")
+});
 
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     regex(
