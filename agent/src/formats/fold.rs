@@ -178,9 +178,8 @@ impl Open {
             }
             Trace::Key => return !self.record.text.contains("-----END "),
             Trace::Node => {
-                return self.lines < MOST_NODE_LINES
-                    && !states_level(line)
-                    && !self.record.text.contains("\nNode.js v");
+                let of_error = !states_level(line) || trimmed.contains("Error");
+                return self.lines < MOST_NODE_LINES && of_error && !self.record.text.contains("\nNode.js v");
             }
             Trace::Frames if self.last_was_frame && matches!(trimmed, "}" | "]" | "})" | "],") => {
                 return true;
