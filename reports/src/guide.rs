@@ -342,7 +342,7 @@ fn proof_says(finding: &Finding) -> Vec<String> {
 fn render(template: &str, finding: &Finding, variables: &[String]) -> String {
     let mut handlebars = Handlebars::new();
     handlebars.set_strict_mode(true);
-    handlebars.register_escape_fn(|text| inline(text));
+    handlebars.register_escape_fn(inline);
     let mut values: BTreeMap<&str, &str> = variables.iter().map(|name| (name.as_str(), "")).collect();
     values.extend(finding.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     handlebars.render_template(template, &values).unwrap_or_else(|_| template.to_owned())
@@ -491,9 +491,9 @@ fn happened(diagnosis: &Diagnosis, root: Option<&Cause>) -> Vec<String> {
 
 pub fn span(seconds: i64) -> String {
     match seconds {
-        ..120 => format!("{seconds} s"),
-        ..7200 => format!("{} min", seconds / 60),
-        ..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        ..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} days", seconds / 86_400),
     }
 }

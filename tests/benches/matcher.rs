@@ -14,6 +14,11 @@ fn matcher(criterion: &mut Criterion) {
     let log = generator::log(7, megabytes << 20);
     let book = patterns::built_in().expect("the built-in patterns load");
     let all = book.prepared.expressions.clone();
+    if let Some(folder) = std::env::var_os("MEDIC_BENCH_OUT").map(std::path::PathBuf::from) {
+        std::fs::write(folder.join("bench.log"), &log).expect("the log can be written");
+        std::fs::write(folder.join("expressions.txt"), all.join("\n"))
+            .expect("the expressions can be written");
+    }
     println!("{} MB, {} lines, {} expressions", log.len() >> 20, lines(&log).count(), all.len());
 
     let mut group = criterion.benchmark_group("matcher");
@@ -49,7 +54,7 @@ fn matcher(criterion: &mut Criterion) {
     }
 
     // The regex crate's own set, with limits that keep its DFA in memory, on a part of the log.
-    let part = &log[..log.len().min(16 << 20)];
+    let part = &log[..log.len().min(4 << 20)];
     let part = &part[..part.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)];
     let set = regex::bytes::RegexSetBuilder::new(&all)
         .unicode(false)

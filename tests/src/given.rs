@@ -57,5 +57,10 @@ pub fn rendered(diagnosis: &Diagnosis, format: Format) -> String {
 
 /// The same cases in every run.
 pub fn cases(cases: u32) -> Config {
-    Config { cases, rng_seed: RngSeed::Fixed(0x6d65_6469_63), failure_persistence: None, ..Config::default() }
+    Config {
+        cases,
+        rng_seed: RngSeed::Fixed(0x006d_6564_6963),
+        failure_persistence: None,
+        ..Config::default()
+    }
 }

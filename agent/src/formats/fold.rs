@@ -118,7 +118,7 @@ fn unwrapped(mut record: Record) -> Record {
     let (Some(&widest), Some((_, full))) = (widths.iter().max(), widths.split_last()) else { return record };
     let goes_on = lines[1..].iter().all(|line| line.trim_start().starts_with(|c: char| c.is_alphanumeric()));
     let breaks_at_edge =
-        goes_on && widest >= 60 && widest <= 140 && full.iter().all(|width| widest - width <= 8);
+        goes_on && (60..=140).contains(&widest) && full.iter().all(|width| widest - width <= 8);
     if breaks_at_edge && lines.len() <= 40 {
         record.body = Some(lines.iter().map(|line| line.trim_start()).collect());
     }

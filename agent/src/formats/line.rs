@@ -54,10 +54,10 @@ pub fn read(raw: &str) -> Line<'_> {
     }
     line.message_at = at;
     let message = &line.text[at..];
-    if message.trim_start().starts_with('{') && message.trim_end().ends_with('}') && message.len() > 8 {
-        if let Ok(Value::Object(object)) = serde_json::from_str::<Value>(message) {
-            return of_json(line, &Value::Object(object));
-        }
+    let is_object =
+        message.trim_start().starts_with('{') && message.trim_end().ends_with('}') && message.len() > 8;
+    if is_object && let Ok(Value::Object(object)) = serde_json::from_str::<Value>(message) {
+        return of_json(line, &Value::Object(object));
     }
     line.level = level_of(message);
     if line.time.is_none() {
@@ -241,7 +241,7 @@ fn time_inside(message: &str) -> Option<Timestamp> {
     while !message.is_char_boundary(end) {
         end -= 1;
     }
-    let head = message[..end].as_bytes();
+    let head = &message.as_bytes()[..end];
     let at = (1..head.len()).find(|&at| {
         head[at].is_ascii_digit()
             && matches!(head[at - 1], b'[' | b'"' | b'=' | b' ' | b'(')

@@ -461,7 +461,7 @@ fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
     // What a calm record says is no failure, nor is a target that leaves while the service is steady.
     let fails = |draft: &&Draft<'_>| {
         draft.lead().is_none_or(|group| {
-            !findings::is_quiet(&group.first) && !(steady && group.first.source == Source::AlbTargetHealth)
+            !(findings::is_quiet(&group.first) || steady && group.first.source == Source::AlbTargetHealth)
         })
     };
     let mut symptoms: Vec<&Draft<'_>> =
@@ -569,7 +569,7 @@ fn name_explained(findings: &mut [Finding]) {
     let Some((root, others)) = findings.split_first_mut() else { return };
     let mut explained: BTreeSet<String> = root.explains.drain(..).collect();
     for other in others {
-        if other.symptom || other.explained_by.iter().any(|cause| *cause == root.cause) {
+        if other.symptom || other.explained_by.contains(&root.cause) {
             explained.insert(other.cause.clone());
             if !other.explained_by.contains(&root.cause) {
                 other.explained_by.insert(0, root.cause.clone());
