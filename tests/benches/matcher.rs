@@ -3,7 +3,7 @@
 //! `cargo bench -p tests --bench matcher` compares with `RegexSet`; with `--features hyperscan` (libhyperscan
 //! installed) also with Hyperscan, and checks that both find the same. `MEDIC_BENCH_MB` sets the size of the log.
 
-use analyzer::matching::{Matcher, Prepared};
+use analyzer::matching::Matcher;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;
@@ -40,7 +40,9 @@ fn matcher(criterion: &mut Criterion) {
         let list: Vec<String> = usable.iter().map(|&index| all[index].clone()).collect();
         println!("Hyperscan compiles {} of {} expressions", list.len(), all.len());
         let typical = include_bytes!("../../patterns/typical.log");
-        let same = Matcher::new(Prepared::new(list.clone(), typical).expect("the same expressions compile"));
+        let same = Matcher::new(
+            analyzer::matching::Prepared::new(list.clone(), typical).expect("the same expressions compile"),
+        );
         let (ours, theirs) = (hits(&same, &log), database.hits(&log));
         report("medic, the same expressions", &ours, &log);
         report("Hyperscan", &theirs, &log);
