@@ -8,7 +8,9 @@ use super::SHORTEST_LITERAL;
 /// More alternatives than this make a poor filter.
 const MOST_ALTERNATIVES: usize = 48;
 /// More alternatives than this are not worth looking for on a line.
-const MOST_BESIDES: usize = 12;
+const MOST_BESIDES: usize = 24;
+/// What must stand on a line besides may be short: it is looked for on few lines.
+const SHORTEST_BESIDES: usize = 2;
 /// Longer literals filter no better.
 const LONGEST: usize = 48;
 
@@ -41,7 +43,7 @@ pub fn required_literals(
         .parse(expression)
         .map_err(|error| LiteralError::Syntax(error.to_string()))?;
     let mut sets = study(&hir).sets();
-    sets.retain(|set| shortest(set) >= 3);
+    sets.retain(|set| shortest(set) >= SHORTEST_BESIDES);
     let cost = |set: &[Vec<u8>]| -> usize { set.iter().map(|literal| commonness(literal)).sum() };
     let order = |set: &Vec<Vec<u8>>| (cost(set), std::cmp::Reverse(worth(set)));
     sets.sort_by_cached_key(|set| order(set));
