@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::markers::{Marker, Markers, Scope};
-use super::telling::{self, TELLING_ENOUGH, WORTH_SHOWING};
+use super::telling::{self, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude};
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Source};
@@ -42,7 +42,6 @@ pub struct Study<'p> {
     pub(super) steps: BTreeMap<String, Steps>,
     /// Stack operations that began and did not end.
     pub(super) pending: BTreeMap<(String, String), Kept>,
-    pub(super) failed_level: bool,
     pub(super) events: BTreeMap<Place, Kept>,
     pub(super) redactions: Redactions,
     pub(super) streams: BTreeMap<String, Source>,
@@ -129,7 +128,6 @@ impl<'p> Study<'p> {
             failed: BTreeSet::new(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
-            failed_level: false,
             events: BTreeMap::new(),
             redactions: Redactions::new(),
             streams: BTreeMap::new(),
@@ -207,7 +205,6 @@ impl<'p> Study<'p> {
         if hits.is_empty() && told.is_none() && !is_event {
             return;
         }
-        self.failed_level |= told.is_some_and(|(_, _, score)| score >= TELLING_ENOUGH);
         let text = match &record.body {
             Some(_) => {
                 // The body says what the text says: a secret in both is one secret.
