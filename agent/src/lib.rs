@@ -1,6 +1,8 @@
 //! The agent: it alone knows files, the terminal and the clock, and decides nothing that the analyzer could decide.
 
 pub mod cli;
+pub mod config;
 pub mod formats;
 pub mod input;
 pub mod samples;
+pub mod sources;

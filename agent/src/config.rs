@@ -1,0 +1,329 @@
+//! The configuration: one TOML file, overridden by environment variables and flags.
+
+mod quantity;
+
+pub use quantity::{Size, Span};
+
+use anyhow::{Context, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that can be configured. With a cluster and a service, all else has a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where records are kept.
+    pub state: Option<PathBuf>,
+    pub cluster: Option<String>,
+    pub service: Option<String>,
+    /// The CloudFormation stack that deploys the service.
+    pub stack: Option<String>,
+    pub region: Option<String>,
+    /// A folder with pattern pages of your own.
+    pub patterns: Option<PathBuf>,
+    pub retention: Retention,
+    /// Where records come from. Without any: what the cluster, the service and the stack tell.
+    #[serde(rename = "source")]
+    pub sources: Vec<SourceConfig>,
+    pub telemetry: Telemetry,
+}
+
+/// What is kept. The oldest parts go first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// How long records are kept (`14d`).
+    pub age: Span,
+    /// How large all records may become (`2GB`).
+    pub size: Size,
+    /// How much of the disk stays free (`256MB`).
+    pub free: Size,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { age: Span(Duration::from_secs(14 * 86_400)), size: Size(2_000_000_000), free: Size(256_000_000) }
+    }
+}
+
+/// Medic's own metrics and traces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// The OTLP/HTTP endpoint that takes them (`http://127.0.0.1:4318`).
+    pub otlp: Option<String>,
+}
+
+/// One source of records. `name` is the key under which its cursor is kept; without it, the kind and its place in the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// Log files, with rotation; globs are allowed.
+    Files {
+        #[serde(default)]
+        name: Option<String>,
+        paths: Vec<String>,
+        /// What the files hold (`container-log`, `docker-build` …); without it their names and lines tell.
+        #[serde(default)]
+        holds: Option<String>,
+    },
+    /// Standard input.
+    Stdin {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default)]
+        holds: Option<String>,
+    },
+    /// The Fluent forward protocol, which FireLens, Fluent Bit and the `fluentd` log driver speak.
+    FluentForward {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default = "fluent_address")]
+        listen: String,
+    },
+    /// OpenTelemetry logs and metrics over gRPC and HTTP.
+    Otlp {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default = "otlp_grpc_address")]
+        grpc: Option<String>,
+        #[serde(default = "otlp_http_address")]
+        http: Option<String>,
+    },
+    /// The task metadata endpoint, where Medic is a sidecar.
+    TaskMetadata {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default = "ten_seconds")]
+        every: Span,
+    },
+    /// Service events, deployments and tasks.
+    Ecs {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default = "three_seconds")]
+        every: Span,
+    },
+    /// Log groups; without any, those of the task definitions.
+    CloudwatchLogs {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default)]
+        groups: Vec<String>,
+        #[serde(default = "two_seconds")]
+        every: Span,
+        /// How much is read again, because events arrive late.
+        #[serde(default = "five_minutes")]
+        overlap: Span,
+    },
+    /// Events of the stack, its nested stacks, hooks and change sets.
+    Cloudformation {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default)]
+        stack: Option<String>,
+        #[serde(default = "three_seconds")]
+        every: Span,
+    },
+    /// The health of the targets of the service's target groups, with reasons.
+    TargetHealth {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default = "three_seconds")]
+        every: Span,
+    },
+    /// CPU, memory, healthy hosts, 5xx, response time, and alarms.
+    CloudwatchMetrics {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default = "one_minute")]
+        every: Span,
+    },
+    /// Events of ECS that EventBridge sends to a queue.
+    EventbridgeSqs {
+        #[serde(default)]
+        name: Option<String>,
+        queue_url: String,
+    },
+    /// The log of a job of GitHub Actions.
+    GithubActions {
+        #[serde(default)]
+        name: Option<String>,
+        /// `owner/name`.
+        repository: String,
+        run: u64,
+        /// The environment variable that holds the token.
+        #[serde(default = "github_token")]
+        token_variable: String,
+    },
+}
+
+impl SourceConfig {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceConfig::Files { .. } => "files",
+            SourceConfig::Stdin { .. } => "stdin",
+            SourceConfig::FluentForward { .. } => "fluent-forward",
+            SourceConfig::Otlp { .. } => "otlp",
+            SourceConfig::TaskMetadata { .. } => "task-metadata",
+            SourceConfig::Ecs { .. } => "ecs",
+            SourceConfig::CloudwatchLogs { .. } => "cloudwatch-logs",
+            SourceConfig::Cloudformation { .. } => "cloudformation",
+            SourceConfig::TargetHealth { .. } => "target-health",
+            SourceConfig::CloudwatchMetrics { .. } => "cloudwatch-metrics",
+            SourceConfig::EventbridgeSqs { .. } => "eventbridge-sqs",
+            SourceConfig::GithubActions { .. } => "github-actions",
+        }
+    }
+
+    /// Returns the name of the source, where it was given one.
+    pub fn given_name(&self) -> Option<&str> {
+        match self {
+            SourceConfig::Files { name, .. }
+            | SourceConfig::Stdin { name, .. }
+            | SourceConfig::FluentForward { name, .. }
+            | SourceConfig::Otlp { name, .. }
+            | SourceConfig::TaskMetadata { name, .. }
+            | SourceConfig::Ecs { name, .. }
+            | SourceConfig::CloudwatchLogs { name, .. }
+            | SourceConfig::Cloudformation { name, .. }
+            | SourceConfig::TargetHealth { name, .. }
+            | SourceConfig::CloudwatchMetrics { name, .. }
+            | SourceConfig::EventbridgeSqs { name, .. }
+            | SourceConfig::GithubActions { name, .. } => name.as_deref(),
+        }
+    }
+}
+
+fn fluent_address() -> String {
+    "127.0.0.1:24224".to_owned()
+}
+
+fn otlp_grpc_address() -> Option<String> {
+    Some("127.0.0.1:4317".to_owned())
+}
+
+fn otlp_http_address() -> Option<String> {
+    Some("127.0.0.1:4318".to_owned())
+}
+
+fn github_token() -> String {
+    "GITHUB_TOKEN".to_owned()
+}
+
+fn two_seconds() -> Span {
+    Span(Duration::from_secs(2))
+}
+
+fn three_seconds() -> Span {
+    Span(Duration::from_secs(3))
+}
+
+fn ten_seconds() -> Span {
+    Span(Duration::from_secs(10))
+}
+
+fn one_minute() -> Span {
+    Span(Duration::from_secs(60))
+}
+
+fn five_minutes() -> Span {
+    Span(Duration::from_secs(300))
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn read(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Config::parse(&text).with_context(|| format!("{} is no configuration", path.display()))
+    }
+
+    pub fn parse(text: &str) -> anyhow::Result<Config> {
+        let config: Config =
+            toml::from_str(text).map_err(|error| anyhow!("{}", with_nearest(&error.to_string())))?;
+        let names = config.source_names();
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+            bail!("two sources are called `{twice}`: give each a `name` of its own");
+        }
+        Ok(config)
+    }
+
+    /// Returns the names of the sources, in their order.
+    pub fn source_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for source in &self.sources {
+            let of_kind = self.sources.iter().filter(|other| other.kind() == source.kind()).count();
+            let name = match source.given_name() {
+                Some(name) => name.to_owned(),
+                None if of_kind == 1 => source.kind().to_owned(),
+                None => format!("{}-{}", source.kind(), names.len() + 1),
+            };
+            names.push(name);
+        }
+        names
+    }
+}
+
+/// Adds the known name that is nearest to an unknown one.
+fn with_nearest(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let is_unknown = message.contains("unknown field `") || message.contains("unknown variant `");
+    // The snippet of the file stands before the message, and may hold such quotes too.
+    let known_from = message.find("unknown ").unwrap_or(0);
+    let mut names = message[known_from..].split('`').skip(1).step_by(2);
+    let Some(unknown) = names.next().or_else(|| quoted.next()) else { return message.to_owned() };
+    let nearest = names
+        .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
+        .filter(|(distance, name)| *distance <= name.len().max(unknown.len()) / 2)
+        .min();
+    match nearest {
+        Some((_, name)) if is_unknown => format!("{}; did you mean `{name}`?", message.trim_end()),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_and_a_service_are_enough() {
+        let config = Config::parse("cluster = \"shop\"\nservice = \"web\"\n").unwrap();
+        assert_eq!(config.cluster.as_deref(), Some("shop"));
+        assert_eq!(config.retention.age, Span(Duration::from_secs(14 * 86_400)));
+    }
+
+    #[test]
+    fn sources_are_named_after_their_kind() {
+        let config = Config::parse(
+            "[[source]]\nkind = \"files\"\npaths = [\"/a\"]\n[[source]]\nkind = \"files\"\npaths = [\"/b\"]\n[[source]]\nkind = \"otlp\"\n",
+        )
+        .unwrap();
+        assert_eq!(config.source_names(), ["files-1", "files-2", "otlp"]);
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, because: &str) {
+        let error = Config::parse(text).unwrap_err().to_string();
+        assert!(error.contains(because), "{error}");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_the_nearest_known_one() {
+        check_refused("clutser = \"shop\"\n", "did you mean `cluster`?");
+        check_refused("[[source]]\nkind = \"cloudwatch-logs\"\ngruops = []\n", "did you mean `groups`?");
+        check_refused("[[source]]\nkind = \"cloudwatch-log\"\n", "did you mean `cloudwatch-logs`?");
+        check_refused("[retention]\nage = \"two weeks\"\n", "two weeks");
+    }
+
+    #[test]
+    fn names_are_given_once() {
+        check_refused(
+            "[[source]]\nkind = \"otlp\"\nname = \"a\"\n[[source]]\nkind = \"stdin\"\nname = \"a\"\n",
+            "two sources are called `a`",
+        );
+    }
+}

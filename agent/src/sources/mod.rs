@@ -1,0 +1,102 @@
+//! Sources: where records come from, a source a file.
+//!
+//! A source runs until it is stopped or its input ends. It hands over deliveries: records, described state,
+//! and the cursor from which it goes on once these records are stored. It starts from the cursor that was stored last,
+//! so it may read again what was in flight when Medic stopped: the ids of records tell what is stored already.
+
+use analyzer::diagnosis::Gap;
+use analyzer::record::Record;
+use analyzer::snapshot::Snapshot;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What a source hands over at a time.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    pub records: Vec<Arrival>,
+    /// State that was described; it is merged with what is known.
+    pub snapshot: Snapshot,
+    /// What the source cannot see at present; replaces what it said before. `None`: as before.
+    pub gaps: Option<Vec<Gap>>,
+    /// Where the source goes on once these records are stored; it is stored in the same commit as they are.
+    pub cursor: Option<Value>,
+    /// Told once the records are stored.
+    pub stored: Option<oneshot::Sender<()>>,
+}
+
+/// A record with its identity: what was read twice has the same ids twice, and is stored once.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The identity of the record, or of its first line; see [`id`].
+    pub id: u64,
+    /// The identities of further lines or events that are folded into the record.
+    pub further: Vec<u64>,
+    pub record: Record,
+}
+
+/// Returns the identity of something that a source names by these parts. It is stored: it never changes.
+pub fn id(parts: &[&str]) -> u64 {
+    let mut hash = Xxh3::new();
+    for part in parts {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.digest()
+}
+
+/// Returns the identity of a record that has no id of its own: what it says, when, and about what.
+pub fn id_of(source: &str, record: &Record) -> u64 {
+    let time = record.time.map(|time| time.as_nanosecond().to_string()).unwrap_or_default();
+    let entity = record.entity.as_deref().unwrap_or_default();
+    let deployment = record.deployment.as_deref().unwrap_or_default();
+    id(&[source, &record.stream.name, record.source.as_str(), &time, entity, deployment, &record.text])
+}
+
+/// Where a source hands over what it has read. The queue is bounded: a source that is faster than the index waits.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    /// The name of the source; its cursor and its gaps are kept under it.
+    pub name: Arc<str>,
+    queue: mpsc::Sender<(Arc<str>, Delivery)>,
+    /// The state that all sources have described so far: a source of logs finds its log groups in it.
+    pub known: watch::Receiver<Arc<Snapshot>>,
+    /// Cancelled when Medic stops: hand over what was received, and return.
+    pub stop: CancellationToken,
+}
+
+/// The collector is gone; there is nobody to hand over to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the collector has stopped")]
+pub struct Closed;
+
+impl Outlet {
+    pub fn new(
+        name: &str,
+        queue: mpsc::Sender<(Arc<str>, Delivery)>,
+        known: watch::Receiver<Arc<Snapshot>>,
+        stop: CancellationToken,
+    ) -> Outlet {
+        Outlet { name: Arc::from(name), queue, known, stop }
+    }
+
+    /// Hands over; waits while the queue is full.
+    pub async fn deliver(&self, delivery: Delivery) -> Result<(), Closed> {
+        self.queue.send((self.name.clone(), delivery)).await.map_err(|_| Closed)
+    }
+
+    /// Hands over, and returns once the records are stored: only then may a sender be told that they arrived.
+    pub async fn store(&self, mut delivery: Delivery) -> Result<(), Closed> {
+        let (tell, told) = oneshot::channel();
+        delivery.stored = Some(tell);
+        self.deliver(delivery).await?;
+        told.await.map_err(|_| Closed)
+    }
+
+    /// Hands over what the source cannot see.
+    pub async fn say_gaps(&self, gaps: Vec<Gap>) -> Result<(), Closed> {
+        self.deliver(Delivery { gaps: Some(gaps), ..Delivery::default() }).await
+    }
+}
