@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::attribution::{self, Change};
 use crate::config::Config;
 use crate::index::{DeploymentEntry, Entry, Filter, Ledger, Question, Reader, Seen, Writer};
+use crate::input::Span;
 use crate::sources::{Arrival, Delivery};
 
 /// The deployment that records belong to while nothing names one.
@@ -363,9 +364,11 @@ pub fn of_deployment(id: &str) -> Question {
 }
 
 /// Diagnoses a deployment from what is stored of it.
-pub fn diagnose_stored(reader: &Reader, patterns: &Patterns, id: &str) -> Result<Diagnosis> {
+pub fn diagnose_stored(reader: &Reader, patterns: &Patterns, id: &str, span: Span) -> Result<Diagnosis> {
     let mut study = Study::new(patterns);
-    reader.each(&of_deployment(id), |records| study.observe(records))?;
+    let mut question = of_deployment(id);
+    (question.filter.since, question.filter.until) = (span.since, span.until);
+    reader.each(&question, |records| study.observe(records))?;
     let known = reader.state_of(id)?;
     let mut diagnosis = study.conclude(&known, reader.ledger().all_gaps());
     let redactions: &BTreeMap<String, Redactions> = &reader.ledger().redactions;
