@@ -285,7 +285,8 @@ impl Collector {
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<()> {
+    /// Stores what was taken in.
+    pub fn commit(&mut self) -> Result<()> {
         let ended = self
             .focus
             .as_deref()
