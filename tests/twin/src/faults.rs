@@ -46,16 +46,17 @@ pub fn meet(scenario: &Scenario, seed: u64, elapsed: Millis, service: &str, acti
     met
 }
 
-/// Returns how late log events are ingested because of faults.
-pub fn late_logs(scenario: &Scenario, event: u64) -> Millis {
-    let mut late = 0;
-    for fault in scenario.faults.iter().filter(|fault| fault.kind == FaultKind::LateLogs) {
-        if (event % 10_000) as f64 >= fault.share * 10_000.0 {
-            continue;
-        }
-        late += fault.by;
-    }
-    late
+/// Returns how late a log event is ingested because of faults; `drawn` is the event's own number.
+pub fn late_logs(scenario: &Scenario, drawn: u64) -> Millis {
+    let meets = |fault: &&Fault| ((drawn % 10_000) as f64) < fault.share * 10_000.0;
+    let late = scenario.faults.iter().filter(|fault| fault.kind == FaultKind::LateLogs);
+    late.filter(meets).map(|fault| fault.by).sum()
+}
+
+/// Returns how late a log event can be at most.
+pub fn latest_logs(scenario: &Scenario) -> Millis {
+    let late = scenario.faults.iter().filter(|fault| fault.kind == FaultKind::LateLogs);
+    late.map(|fault| fault.by).sum()
 }
 
 fn concerns(fault: &Fault, service: &str, action: &str) -> bool {

@@ -23,19 +23,19 @@ pub use scenario::Scenario;
 pub use world::World;
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 
 /// A running twin.
 #[derive(Debug)]
 pub struct Twin {
     shared: Arc<Shared>,
     address: SocketAddr,
-    server: JoinHandle<()>,
 }
 
 /// A call that the twin has seen.
@@ -57,7 +57,10 @@ pub(crate) struct Shared {
     pub seed: u64,
     pub world: Mutex<World>,
     pub calls: Mutex<Vec<Call>>,
+    /// How often each action was called.
+    pub counts: Mutex<BTreeMap<String, u32>>,
     stopped: AtomicBool,
+    stopping: Notify,
 }
 
 impl Twin {
@@ -72,14 +75,23 @@ impl Twin {
         let address = listener.local_addr()?;
         let seed = scenario.seed;
         let world = World::new(scenario, seed, clock.begin);
-        let (world, calls) = (Mutex::new(world), Mutex::new(Vec::new()));
-        let shared = Arc::new(Shared { clock, seed, world, calls, stopped: AtomicBool::new(false) });
-        let router = axum::Router::new().fallback(server::handle).with_state(Arc::clone(&shared));
-        let server = tokio::spawn(async move {
-            // Accepting goes on after errors; the task ends when the twin is stopped.
-            let _ = axum::serve(listener, router).await;
+        let shared = Arc::new(Shared {
+            clock,
+            seed,
+            world: Mutex::new(world),
+            calls: Mutex::default(),
+            counts: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            stopping: Notify::new(),
         });
-        Ok(Self { shared, address, server })
+        let router = axum::Router::new().fallback(server::handle).with_state(Arc::clone(&shared));
+        let stopping = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let until = async move { stopping.stopping.notified().await };
+            // Accepting goes on after errors; it ends, with all connections, when the twin is stopped.
+            let _ = axum::serve(listener, router).with_graceful_shutdown(until).await;
+        });
+        Ok(Self { shared, address })
     }
 
     /// Returns the endpoint for `AWS_ENDPOINT_URL`.
@@ -109,10 +121,10 @@ impl Twin {
         see(&world)
     }
 
-    /// Stops answering.
+    /// Stops answering and closes connections when they are idle.
     pub fn stop(&self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        self.server.abort();
+        self.shared.stopping.notify_one();
     }
 }
 

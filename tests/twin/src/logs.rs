@@ -36,6 +36,10 @@ struct Pattern {
     none: Vec<String>,
 }
 
+/// How long an event takes to be ingested, without faults.
+const FASTEST: Millis = 300;
+const SLOWEST: Millis = 1_500;
+
 /// Answers a call; `empty` and `repeat` are faults of paging.
 pub fn answer(world: &World, action: &str, params: &Value, empty: bool, repeat: bool) -> Answer {
     match action {
@@ -65,8 +69,7 @@ pub fn tail_selection(world: &World, params: &Value) -> Result<Selection, ApiErr
 /// Returns the events that were ingested after one time and until another.
 pub fn ingested(world: &World, selection: &Selection, after: Millis, until: Millis) -> Vec<LogEvent> {
     let mut selection = selection.clone();
-    // Looks back further than any fault makes events late.
-    selection.from = after - 24 * crate::world::HOUR;
+    selection.from = after - SLOWEST - faults::latest_logs(&world.scenario);
     selection.to = until + 1;
     let events = events(world, &selection).into_iter();
     events.filter(|event| event.ingested > after && event.ingested <= until).collect()
@@ -128,6 +131,8 @@ fn get(world: &World, params: &Value) -> Answer {
     }
     let mut selection = selection(world, params)?;
     selection.streams = vec![stream];
+    // Unlike FilterLogEvents, the end itself is left out.
+    selection.to = whole(params, "endTime").unwrap_or(Millis::MAX);
     let events = events(world, &selection);
     let limit = whole(params, "limit").map_or(10_000, |limit| limit.clamp(1, 10_000) as usize);
     let head = params["startFromHead"].as_bool() == Some(true);
@@ -185,18 +190,14 @@ fn describe_streams(world: &World, params: &Value) -> Answer {
         if prefix.is_some_and(|prefix| !stream.starts_with(prefix)) {
             continue;
         }
-        let all = Selection { from: Millis::MIN, to: Millis::MAX, ..Selection::default() };
-        let mut events = Vec::new();
-        events_of(world, task, &all, &mut events);
-        let (first, last) =
-            (events.iter().map(|event| event.at).min(), events.iter().map(|event| event.at).max());
+        let (first, last) = span(world, task);
         let arn = format!("{}:log-stream:{stream}", group_arn(world));
         let value = json!({
             "logStreamName": stream,
             "creationTime": task.started,
             "firstEventTimestamp": first,
             "lastEventTimestamp": last,
-            "lastIngestionTime": events.iter().map(|event| event.ingested).max(),
+            "lastIngestionTime": last.map(|last| last + SLOWEST),
             "arn": arn,
             "storedBytes": 0,
         });
@@ -258,6 +259,22 @@ fn streams(world: &World) -> impl Iterator<Item = &Task> {
     world.tasks.iter().filter(|task| task.started.is_some())
 }
 
+/// Returns the times of the first and the last event of a task.
+fn span(world: &World, task: &Task) -> (Option<Millis>, Option<Millis>) {
+    let Some(started) = task.started else { return (None, None) };
+    let end = task.execution_stopped.unwrap_or(world.now).min(world.now - SLOWEST);
+    let behaviour = world.behaviour(task.definition);
+    let mut times = Vec::new();
+    for line in &behaviour.log {
+        let first = started + line.at;
+        if first <= end {
+            times.push(first);
+            times.extend(line.every.map(|every| first + (end - first) / every * every));
+        }
+    }
+    (times.iter().min().copied(), times.iter().max().copied())
+}
+
 /// Returns what is selected and ingested by now, in order of time.
 fn events(world: &World, selection: &Selection) -> Vec<LogEvent> {
     let mut out = Vec::new();
@@ -301,9 +318,9 @@ fn events_of(world: &World, task: &Task, selection: &Selection, out: &mut Vec<Lo
 
 fn event(world: &World, task: &Task, line: u64, round: u64, at: Millis, text: &str) -> LogEvent {
     let key = world.draw("log", (task.number << 40) ^ (line << 32) ^ round);
-    let lag = 300 + (key % 1_200) as Millis + faults::late_logs(&world.scenario, key >> 8);
+    let lag =
+        FASTEST + (key % (SLOWEST - FASTEST) as u64) as Millis + faults::late_logs(&world.scenario, key >> 8);
     let text = if text.contains('{') { fill(world, task, text, at, round) } else { text.to_owned() };
-    // The driver of the container adds its own line numbers to nothing: one line, one event.
     LogEvent { at, ingested: at + lag, stream: task.stream(world), text, key }
 }
 

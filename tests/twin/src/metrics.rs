@@ -39,7 +39,7 @@ fn get_metric_data(world: &World, params: &Value) -> Answer {
     };
     if from >= to {
         return Err(ApiError::new(
-            "InvalidParameterValue",
+            "ValidationError",
             "The parameter StartTime must be less than the parameter EndTime.",
         ));
     }

@@ -102,12 +102,14 @@ fn read(path: &str, headers: &HeaderMap, body: &Bytes) -> Option<Asked> {
 fn note(shared: &Shared, asked: &Asked) -> (u64, Met) {
     let at = shared.clock.now();
     let mut calls = held(&shared.calls);
-    let nth =
-        calls.iter().filter(|call| call.service == asked.service && call.action == asked.action).count();
+    let mut counts = held(&shared.counts);
+    let count = counts.entry(format!("{}:{}", asked.service, asked.action)).or_insert(0);
+    let nth = *count;
+    *count += 1;
     let number = calls.len() as u64;
     let world = held(&shared.world);
     let elapsed = at - world.begin;
-    let met = faults::meet(&world.scenario, world.seed, elapsed, asked.service, &asked.action, nth as u32);
+    let met = faults::meet(&world.scenario, world.seed, elapsed, asked.service, &asked.action, nth);
     calls.push(Call {
         service: asked.service.to_owned(),
         action: asked.action.clone(),

@@ -12,6 +12,7 @@ use crate::clock::Millis;
 use crate::scenario::{Scenario, Version};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use service::{Deployment, Revision, Rollout, RolloutState, Service, ServiceEvent};
@@ -42,8 +43,8 @@ pub struct Definition {
     pub family: String,
     pub revision: u32,
     pub image: String,
-    /// The index of the version it behaves as; without one the image does not exist.
-    pub version: Option<usize>,
+    /// How its tasks behave; an image that the scenario does not know cannot be pulled.
+    pub behaviour: Arc<Version>,
     pub registered: Millis,
     /// The parameters of the call that registered it.
     pub given: Option<Value>,
@@ -163,8 +164,12 @@ impl World {
             .to_owned();
         let earlier = self.definitions.iter().filter(|known| known.family == family).count();
         let tag = image.rsplit_once(':').map_or("latest", |(_, tag)| tag);
+        let behaviour = match self.scenario.version_of(tag) {
+            Some(version) => self.scenario.versions[version].clone(),
+            None => unknown(&image),
+        };
         self.definitions.push(Definition {
-            version: self.scenario.version_of(tag),
+            behaviour: Arc::new(behaviour),
             family,
             revision: earlier as u32 + 1,
             image,
@@ -175,20 +180,8 @@ impl World {
     }
 
     /// Returns how a revision behaves.
-    pub fn behaviour(&self, definition: usize) -> Version {
-        let definition = &self.definitions[definition];
-        match definition.version {
-            Some(version) => self.scenario.versions[version].clone(),
-            None => Version {
-                pull_error: Some(format!(
-                    "CannotPullContainerError: pull image manifest has been retried 1 time(s): \
-                     failed to resolve ref {0}: {0}: not found",
-                    definition.image
-                )),
-                in_registry: false,
-                ..Version::default()
-            },
-        }
+    pub fn behaviour(&self, definition: usize) -> Arc<Version> {
+        Arc::clone(&self.definitions[definition].behaviour)
     }
 
     /// Draws a number: the same seed and name give the same number.
@@ -250,6 +243,14 @@ impl World {
             service::create(self, version, None);
         }
     }
+}
+
+fn unknown(image: &str) -> Version {
+    let error = format!(
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): \
+         failed to resolve ref {image}: {image}: not found"
+    );
+    Version { pull_error: Some(error), in_registry: false, ..Version::default() }
 }
 
 pub const SECOND: Millis = 1_000;

@@ -35,7 +35,9 @@ fn read(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--speed" => speed = value.parse().map_err(|error| format!("--speed {value}: {error}"))?,
             "--seed" => seed = Some(value.parse().map_err(|error| format!("--seed {value}: {error}"))?),
             _ => {
-                return Err(format!("unknown option {flag}; known are --scenario, --listen, --speed, --seed"));
+                return Err(format!(
+                    "unknown option {flag}; known are --scenario, --listen, --speed, --seed"
+                ));
             }
         }
     }

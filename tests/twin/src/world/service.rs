@@ -430,7 +430,7 @@ fn start_tasks(world: &mut World) {
 /// Says whether tasks can be placed; tells when they cannot, at most once in six hours.
 fn placeable(world: &mut World, definition: usize) -> bool {
     let behaviour = world.behaviour(definition);
-    let Some(error) = behaviour.placement_error else { return true };
+    let Some(error) = &behaviour.placement_error else { return true };
     let (now, begin) = (world.now, world.begin);
     if behaviour.placeable_from.is_some_and(|from| now >= begin + from) {
         return true;

@@ -198,7 +198,7 @@ fn live(world: &mut World, index: usize, turn: Turn) {
             let delay = world.between("init", number, 1_000, 3_000);
             world.plan_in(delay, Step::Task(index, next));
         }
-        Turn::InitFails => fail_to_start(world, index, behaviour.init_error),
+        Turn::InitFails => fail_to_start(world, index, behaviour.init_error.clone()),
         Turn::Pull => {
             world.tasks[index].pull_started = Some(now);
             let next = if behaviour.pull_error.is_some() { Turn::PullFails } else { Turn::Pulled };
@@ -207,7 +207,7 @@ fn live(world: &mut World, index: usize, turn: Turn) {
         }
         Turn::PullFails => {
             world.tasks[index].pull_stopped = Some(now);
-            fail_to_start(world, index, behaviour.pull_error);
+            fail_to_start(world, index, behaviour.pull_error.clone());
         }
         Turn::Pulled => {
             world.tasks[index].pull_stopped = Some(now);
@@ -228,7 +228,7 @@ fn live(world: &mut World, index: usize, turn: Turn) {
             fail(world, index, "Task failed container health checks".to_owned());
         }
         Turn::Exit => {
-            let Some(exit) = behaviour.exit else { return };
+            let Some(exit) = &behaviour.exit else { return };
             let task = &mut world.tasks[index];
             task.wanted = false;
             task.failing = true;
@@ -237,7 +237,7 @@ fn live(world: &mut World, index: usize, turn: Turn) {
             task.stop_code = Some("EssentialContainerExited");
             task.stopped_reason = Some("Essential container in task exited".to_owned());
             task.exit_code = Some(exit.code);
-            task.container_reason = exit.reason;
+            task.container_reason = exit.reason.clone();
             target::deregister(world, index);
             change(world, index, TaskStatus::Deprovisioning);
             let delay = world.between("deprovision", number, 3_000, 8_000);
