@@ -15,14 +15,25 @@ import urllib.request
 import xml.etree.ElementTree as ET
 
 import boto3
+import botocore.model
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 # Where the wire is known to differ from the model, with the reason.
+# AWS shows these states of a stack as the status of the stack's own event; the model lists them for stacks only.
+CLEAN_UP = ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 ALLOWED = {
-    # The model calls EventBridge's own members; nothing of AWS is allowed here so far.
+    f"{path}.ResourceStatus is no known value: '{state}'"
+    for path in ("DescribeStackEvents.StackEvents[]", "DescribeEvents.OperationEvents[]")
+    for state in CLEAN_UP
 }
+# EC2 writes the state of an endpoint in small letters where the model has a capital one.
+ALLOWED.add("DescribeVpcEndpoints.vpcEndpointSet[].state is no known value: 'available'")
+
+# botocore prefers JSON for CloudWatch, the SDK for Rust speaks CBOR: the check speaks both.
+JSON_FIRST = botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS
+CBOR_FIRST = ("smithy-rpc-v2-cbor",) + tuple(JSON_FIRST)
 
 findings = []
 seen = {}
@@ -30,6 +41,7 @@ errors_seen = {}
 
 
 def main(binary):
+    check_the_check()
     for name, minutes in [
         ("healthy", 6),
         ("database-refused", 10),
@@ -74,10 +86,11 @@ class Twin:
         with urllib.request.urlopen(f"{self.url}/_twin/advance?seconds={seconds}") as answer:
             self.now = json.load(answer)["now"] / 1000
 
-    def client(self, service, **options):
-        key = service + str(options)
+    def client(self, service, cbor=False):
+        key = (service, cbor)
         if key not in self.clients:
-            config = Config(retries={"max_attempts": 0}, inject_host_prefix=False, read_timeout=10, **options)
+            botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS = CBOR_FIRST if cbor else JSON_FIRST
+            config = Config(retries={"max_attempts": 0}, inject_host_prefix=False, read_timeout=10)
             client = boto3.client(
                 service,
                 endpoint_url=self.url,
@@ -88,6 +101,9 @@ class Twin:
             )
             client.meta.events.register("before-parse", self.check_answer)
             client.meta.events.register("provide-client-params", self.check_request)
+            # The protocol is found out once, when it is first asked for.
+            assert ("cbor" in client.meta.service_model.resolved_protocol) == cbor
+            botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS = JSON_FIRST
             self.clients[key] = client
         return self.clients[key]
 
@@ -107,7 +123,7 @@ class Twin:
         body = response_dict["body"]
         if status >= 300:
             check_error(model, protocol, body)
-        elif protocol == "query":
+        elif protocol in ("query", "ec2"):
             root = ET.fromstring(body)
             wrapper = (model.output_shape.serialization if model.output_shape else {}).get("resultWrapper")
             if model.output_shape is not None:
@@ -130,7 +146,9 @@ def finding(model, kind, text):
 
 
 def check_error(model, protocol, body):
-    if protocol == "query":
+    if protocol == "ec2":
+        code = child(child(child(ET.fromstring(body), "Errors"), "Error"), "Code").text
+    elif protocol == "query":
         root = ET.fromstring(body)
         code = child(child(root, "Error"), "Code").text
     elif protocol == "smithy-rpc-v2-cbor":
@@ -144,6 +162,8 @@ def check_error(model, protocol, body):
     common = {
         "ThrottlingException", "Throttling", "InternalFailure", "ServiceUnavailable", "AccessDeniedException",
         "AccessDenied", "ExpiredTokenException", "ExpiredToken", "ValidationError", "UnknownOperationException",
+        # EC2 models no errors at all.
+        "RequestLimitExceeded", "UnauthorizedOperation", "RequestExpired", "InvalidGroup.NotFound",
     }
     if code not in known | common:
         finding(model, "error", f"{code} is no error of this call: {sorted(known)}")
@@ -316,6 +336,29 @@ class Cbor:
         return Tagged(self.read())
 
 
+def check_the_check():
+    """Shows the check doctored answers; one that finds nothing in them would prove nothing."""
+    session = boto3.session.Session(region_name="eu-central-1")
+    ecs = session.client("ecs").meta.service_model.operation_model("DescribeServices")
+    stacks = session.client("cloudformation").meta.service_model.operation_model("DescribeStacks")
+    service = {"servceName": "web", "launchType": "MOON", "createdAt": "today", "desiredCount": "2"}
+    walk(ecs, ecs.output_shape, {"services": [service]}, "X", cbor=False)
+    breaker = {"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True}}}
+    walk(ecs, ecs.output_shape, {"services": [breaker]}, "X", cbor=False)
+    stack = "<R><Stacks><item><StackName>a</StackName><StackStatus>NEW</StackStatus><Extra/></item></Stacks></R>"
+    walk_xml(stacks, stacks.output_shape, ET.fromstring(stack), "X")
+    texts = "\n".join(text for *_, text in findings)
+    expected = [
+        "servceName is unknown", "launchType is no known value", "createdAt is no timestamp",
+        "desiredCount is no whole number", "rollback is missing", "holds item, not member",
+        "StackStatus is no known value", "CreationTime is missing", "Extra is unknown",
+    ]
+    missed = [text for text in expected if text not in texts]
+    findings.clear()
+    if missed or texts.count("\n") + 1 != len(expected):
+        sys.exit(f"the check itself is wrong: missed {missed} in\n{texts}")
+
+
 def read_all(twin):
     """Makes each reading call once, the way Medic does."""
     ecs, logs = twin.client("ecs"), twin.client("logs")
@@ -358,6 +401,7 @@ def read_all(twin):
     for balancer in balancers.describe_load_balancers()["LoadBalancers"]:
         balancers.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])
     read_metrics(twin.client("cloudwatch"), twin)
+    read_metrics(twin.client("cloudwatch", cbor=True), twin)
     queue = twin.client("sqs")
     url = "https://sqs.eu-central-1.amazonaws.com/111122223333/medic-events"
     queue.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
@@ -370,6 +414,17 @@ def read_all(twin):
         queue.delete_message_batch(QueueUrl=url, Entries=handles)
     twin.client("ecr").describe_images(repositoryName="shop/web", imageIds=[{"imageTag": "1.41.0"}])
     twin.client("sts").get_caller_identity()
+    read_network(twin.client("ec2"))
+
+
+def read_network(ec2):
+    subnets = ec2.describe_subnets()["Subnets"]
+    ec2.describe_subnets(SubnetIds=[subnets[0]["SubnetId"]])
+    ec2.describe_security_groups()
+    routes = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnets[1]["SubnetId"]]}])
+    ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [subnets[0]["VpcId"]]}])
+    if len(routes["RouteTables"]) != 1:
+        findings.append(("ec2", "DescribeRouteTables", "answer", "the filter by subnet finds nothing"))
 
 
 def read_metrics(cloudwatch, twin):
@@ -464,12 +519,14 @@ def refuse_everything(twin):
         lambda: twin.client("elbv2").describe_target_health(TargetGroupArn=group),
         lambda: twin.client("elbv2").describe_load_balancers(Names=["none"]),
         lambda: twin.client("sqs").receive_message(QueueUrl=url),
+        lambda: twin.client("ec2").describe_security_groups(GroupIds=["sg-0"]),
         lambda: twin.client("ecr").describe_images(repositoryName="none"),
         lambda: twin.client("ecr").describe_images(repositoryName="shop/web", imageIds=[{"imageTag": "none"}]),
-        lambda: twin.client("cloudwatch").get_metric_data(
-            MetricDataQueries=[], StartTime=datetime.datetime(2026, 1, 2), EndTime=datetime.datetime(2026, 1, 1)
-        ),
     ]
+    for cbor in (False, True):
+        times = {"StartTime": datetime.datetime(2026, 1, 2), "EndTime": datetime.datetime(2026, 1, 1)}
+        client = twin.client("cloudwatch", cbor)
+        refused.append(lambda client=client, times=times: client.get_metric_data(MetricDataQueries=[], **times))
     for call in refused:
         try:
             call()
@@ -481,9 +538,9 @@ def refuse_everything(twin):
 def meet_faults(binary):
     """Every service must be throttled, denied and broken in a way that boto3 understands."""
     kinds = {
-        "throttle": ("ThrottlingException", "Throttling"),
-        "deny": ("AccessDeniedException", "AccessDenied"),
-        "expire": ("ExpiredTokenException", "ExpiredToken"),
+        "throttle": ("ThrottlingException", "Throttling", "RequestLimitExceeded"),
+        "deny": ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation"),
+        "expire": ("ExpiredTokenException", "ExpiredToken", "RequestExpired"),
         "server-error": ("InternalFailure",),
     }
     for kind, codes in kinds.items():
@@ -499,9 +556,12 @@ def meet_faults(binary):
                     lambda: twin.client("cloudformation").describe_stacks(),
                     lambda: twin.client("elbv2").describe_target_groups(),
                     lambda: twin.client("cloudwatch").list_metrics(),
+                    lambda: twin.client("cloudwatch", cbor=True).list_metrics(),
                     lambda: twin.client("sqs").receive_message(QueueUrl=url),
+        lambda: twin.client("ec2").describe_security_groups(GroupIds=["sg-0"]),
                     lambda: twin.client("ecr").describe_images(repositoryName="shop/web"),
                     lambda: twin.client("sts").get_caller_identity(),
+                    lambda: twin.client("ec2").describe_subnets(),
                 ):
                     try:
                         call()

@@ -69,7 +69,8 @@ fn concerns(fault: &Fault, service: &str, action: &str) -> bool {
 
 fn throttled(service: &str) -> ApiError {
     let code = match service {
-        "cloudformation" | "elasticloadbalancing" | "sts" | "ec2" => "Throttling",
+        "ec2" => "RequestLimitExceeded",
+        "cloudformation" | "elasticloadbalancing" | "sts" => "Throttling",
         _ => "ThrottlingException",
     };
     ApiError::new(code, "Rate exceeded")
@@ -86,7 +87,8 @@ fn broken(status: u16) -> ApiError {
 
 fn expired(service: &str) -> ApiError {
     match service {
-        "cloudformation" | "elasticloadbalancing" | "sts" | "ec2" => ApiError {
+        "ec2" => ApiError::new("RequestExpired", "Request has expired."),
+        "cloudformation" | "elasticloadbalancing" | "sts" => ApiError {
             status: 403,
             code: "ExpiredToken",
             message: "The security token included in the request is expired".to_owned(),
@@ -103,7 +105,8 @@ fn denied(scenario: &Scenario, service: &str, action: &str) -> ApiError {
         account.id
     );
     match service {
-        "cloudformation" | "elasticloadbalancing" | "sts" | "ec2" => {
+        "ec2" => ApiError { status: 403, code: "UnauthorizedOperation", message },
+        "cloudformation" | "elasticloadbalancing" | "sts" => {
             ApiError { status: 403, code: "AccessDenied", message }
         }
         _ => ApiError::new("AccessDeniedException", message),

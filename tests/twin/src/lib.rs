@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod cloudformation;
+pub mod ec2;
 pub mod ecs;
 pub mod elb;
 mod faults;

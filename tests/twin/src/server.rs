@@ -3,7 +3,7 @@
 use crate::clock::Millis;
 use crate::faults::{self, Met};
 use crate::wire::{self, ApiError, Protocol};
-use crate::{Call, Shared, cloudformation, ecs, elb, held, logs, metrics, registry, sqs};
+use crate::{Call, Shared, cloudformation, ec2, ecs, elb, held, logs, metrics, registry, sqs};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -31,10 +31,11 @@ const TARGETS: [(&str, &str, &str); 5] = [
 ];
 
 /// The services with the query protocol: their API version, name in policies and namespace.
-const VERSIONS: [(&str, &str, &str); 3] = [
+const VERSIONS: [(&str, &str, &str); 4] = [
     ("2010-05-15", "cloudformation", cloudformation::NAMESPACE),
     ("2015-12-01", "elasticloadbalancing", elb::NAMESPACE),
     ("2011-06-15", "sts", registry::STS_NAMESPACE),
+    ("2016-11-15", "ec2", ec2::NAMESPACE),
 ];
 
 const LARGEST_BODY: usize = 8 << 20;
@@ -95,7 +96,8 @@ fn read(path: &str, headers: &HeaderMap, body: &Bytes) -> Option<Asked> {
     let version = params["Version"].as_str()?;
     let (_, service, _) = *VERSIONS.iter().find(|(known, ..)| *known == version)?;
     let action = params["Action"].as_str()?.to_owned();
-    Some(Asked { service, action, params, protocol: Protocol::Query })
+    let protocol = if service == "ec2" { Protocol::Ec2 } else { Protocol::Query };
+    Some(Asked { service, action, params, protocol })
 }
 
 /// Writes the call down and returns its number and what meets it.
@@ -131,6 +133,7 @@ fn ask(shared: &Shared, asked: &Asked, met: &Met) -> wire::Answer {
         "elasticloadbalancing" => elb::answer(&world, action, params),
         "cloudwatch" => metrics::answer(&world, action, params),
         "sqs" => sqs::answer(&mut world, action, params),
+        "ec2" => ec2::answer(&world, action, params),
         "ecr" => registry::answer(&world, action, params),
         _ => registry::identity(&world, action),
     }
@@ -141,6 +144,7 @@ fn accept(shared: &Shared, asked: &Asked, number: u64, value: &Value, truncate: 
     let body = match asked.protocol {
         Protocol::Json { .. } => wire::json_body(value),
         Protocol::Query => wire::query_body(namespace(asked.service), &asked.action, value, &request),
+        Protocol::Ec2 => wire::ec2_body(namespace(asked.service), &asked.action, value, &request),
         Protocol::Cbor => wire::cbor_body(value),
     };
     let mut response = response(StatusCode::OK, content_type(asked.protocol), body.clone());
@@ -198,7 +202,7 @@ fn content_type(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Json { version: "1.0" } => "application/x-amz-json-1.0",
         Protocol::Json { .. } => "application/x-amz-json-1.1",
-        Protocol::Query => "text/xml",
+        Protocol::Query | Protocol::Ec2 => "text/xml",
         Protocol::Cbor => "application/cbor",
     }
 }

@@ -13,6 +13,7 @@ use std::fmt::Write;
 pub enum Protocol {
     Json { version: &'static str },
     Query,
+    Ec2,
     Cbor,
 }
 
@@ -98,11 +99,19 @@ pub fn textual(value: &Value) -> Value {
 /// Writes an answer as XML of the query protocol.
 pub fn query_body(namespace: &str, action: &str, value: &Value, request: &str) -> Vec<u8> {
     let mut out = format!("<{action}Response xmlns=\"{namespace}\"><{action}Result>");
-    xml(value, &mut out);
+    xml(value, "member", &mut out);
     let _ = write!(
         out,
         "</{action}Result><ResponseMetadata><RequestId>{request}</RequestId></ResponseMetadata></{action}Response>"
     );
+    out.into_bytes()
+}
+
+/// Writes an answer as XML of EC2's query protocol.
+pub fn ec2_body(namespace: &str, action: &str, value: &Value, request: &str) -> Vec<u8> {
+    let mut out = format!("<{action}Response xmlns=\"{namespace}\"><requestId>{request}</requestId>");
+    xml(value, "item", &mut out);
+    let _ = write!(out, "</{action}Response>");
     out.into_bytes()
 }
 
@@ -120,6 +129,12 @@ pub fn error_body(
         }
         Protocol::Cbor => {
             cbor_body(&json!({ "__type": format!("{shape_prefix}{}", error.code), "message": error.message }))
+        }
+        Protocol::Ec2 => {
+            let mut out = format!("<Response><Errors><Error><Code>{}</Code><Message>", error.code);
+            escape(&error.message, &mut out);
+            let _ = write!(out, "</Message></Error></Errors><RequestID>{request}</RequestID></Response>");
+            out.into_bytes()
         }
         Protocol::Query => {
             let kind = if error.status < 500 { "Sender" } else { "Receiver" };
@@ -189,23 +204,23 @@ pub fn frame(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     out
 }
 
-fn xml(value: &Value, out: &mut String) {
+fn xml(value: &Value, item: &str, out: &mut String) {
     match value {
         Value::Object(members) => match members.get(TIME).and_then(Value::as_i64) {
             Some(at) => out.push_str(&iso(at)),
             None => {
                 for (name, value) in members {
                     let _ = write!(out, "<{name}>");
-                    xml(value, out);
+                    xml(value, item, out);
                     let _ = write!(out, "</{name}>");
                 }
             }
         },
         Value::Array(items) => {
-            for item in items {
-                out.push_str("<member>");
-                xml(item, out);
-                out.push_str("</member>");
+            for value in items {
+                let _ = write!(out, "<{item}>");
+                xml(value, item, out);
+                let _ = write!(out, "</{item}>");
             }
         }
         Value::String(text) => escape(text, out),
@@ -267,20 +282,21 @@ fn cbor_value(value: Cbor) -> Option<Value> {
     })
 }
 
-/// Turns `{"member": {"1": …, "2": …}}` into a list.
+/// Turns `{"member": {"1": …}}`, and EC2's `{"1": …}`, into a list.
 fn listed(value: Value) -> Value {
-    let Value::Object(mut members) = value else { return value };
+    let Value::Object(members) = value else { return value };
     if members.len() == 1
-        && let Some(Value::Object(numbered)) = members.get_mut("member")
+        && let Some(numbered @ Value::Object(_)) = members.get("member")
     {
-        let mut items: Vec<(u32, Value)> = std::mem::take(numbered)
-            .into_iter()
-            .filter_map(|(number, value)| Some((number.parse().ok()?, listed(value))))
-            .collect();
-        items.sort_by_key(|(number, _)| *number);
-        return items.into_iter().map(|(_, value)| value).collect();
+        return listed(numbered.clone());
     }
-    members.into_iter().map(|(name, value)| (name, listed(value))).collect::<Map<_, _>>().into()
+    if members.is_empty() || members.keys().any(|key| key.parse::<u32>().is_err()) {
+        return members.into_iter().map(|(name, value)| (name, listed(value))).collect::<Map<_, _>>().into();
+    }
+    let numbered = members.into_iter().filter_map(|(key, value)| Some((key.parse::<u32>().ok()?, value)));
+    let mut items: Vec<(u32, Value)> = numbered.map(|(number, value)| (number, listed(value))).collect();
+    items.sort_by_key(|(number, _)| *number);
+    items.into_iter().map(|(_, value)| value).collect()
 }
 
 #[cfg(test)]
@@ -291,6 +307,13 @@ mod tests {
     fn a_form_becomes_nested_lists() {
         let form = b"Action=X&Names.member.2=b&Names.member.1=a&P.member.1.Key=k&P.member.1.Value=1%202";
         let expected = json!({ "Action": "X", "Names": ["a", "b"], "P": [{ "Key": "k", "Value": "1 2" }] });
+        assert_eq!(from_form(form), expected);
+    }
+
+    #[test]
+    fn a_form_of_ec2_numbers_its_lists_at_once() {
+        let form = b"SubnetId.1=a&Filter.1.Name=vpc-id&Filter.1.Value.1=v";
+        let expected = json!({ "SubnetId": ["a"], "Filter": [{ "Name": "vpc-id", "Value": ["v"] }] });
         assert_eq!(from_form(form), expected);
     }
 

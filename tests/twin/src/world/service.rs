@@ -98,8 +98,10 @@ impl World {
         let number = self.service.as_ref().map_or(0, |service| service.events.len()) as u64;
         let id = self.uuid("service-event", number);
         let text = format!("(service {}) {text}", self.scenario.service.name);
-        let at = self.now;
+        let now = self.now;
         if let Some(service) = &mut self.service {
+            // Two events have two times, so that sorting by time keeps their order.
+            let at = service.events.last().map_or(now, |last| now.max(last.at + 1));
             service.events.push(ServiceEvent { id, at, text });
         }
     }
@@ -489,8 +491,9 @@ fn drain_old_tasks(world: &mut World) {
         return;
     }
     let mut text = format!("has stopped {} running tasks:", stopping.len());
-    if world.scenario.load_balancer.enabled {
-        world.say(&format!("has begun draining connections on {} tasks.", stopping.len()));
+    let registered = stopping.iter().filter(|&&index| world.tasks[index].target.is_some()).count();
+    if registered > 0 {
+        world.say(&format!("has begun draining connections on {registered} tasks."));
     }
     for index in stopping {
         let deployment = world.tasks[index].deployment;

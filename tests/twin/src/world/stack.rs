@@ -484,8 +484,10 @@ fn push(
 ) {
     let number = world.stack.as_ref().map_or(0, |stack| stack.events.len()) as u64;
     let drawn = world.uuid("stack-event", number);
-    let at = world.now;
+    let now = world.now;
     let Some(stack) = &mut world.stack else { return };
+    // Two events have two times, so that sorting by time keeps their order.
+    let at = stack.events.last().map_or(now, |last| now.max(last.at + 1));
     let id = if kind.ends_with("::Stack") { drawn } else { format!("{logical}-{status}-{drawn}") };
     let (operation, token) = (stack.operations.len().saturating_sub(1), stack.token.clone());
     let reason = reason.map(str::to_owned);
