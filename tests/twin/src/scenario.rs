@@ -132,8 +132,10 @@ pub struct Version {
     pub exit: Option<Exit>,
     pub answers: Answer,
     pub health_check: Option<HealthCheck>,
-    /// The exit code after SIGTERM; without one the container is killed after 30 s.
-    pub sigterm_exit: Option<i32>,
+    /// The exit code after SIGTERM.
+    pub sigterm_exit: i32,
+    /// True when SIGTERM does nothing, so that the container is killed after 30 s.
+    pub ignores_sigterm: bool,
     pub log: Vec<LogLine>,
     pub environment: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, String>,
@@ -414,7 +416,8 @@ impl Default for Version {
             exit: None,
             answers: Answer::Code(200),
             health_check: None,
-            sigterm_exit: Some(0),
+            sigterm_exit: 0,
+            ignores_sigterm: false,
             log: Vec::new(),
             environment: BTreeMap::new(),
             secrets: BTreeMap::new(),

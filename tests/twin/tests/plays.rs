@@ -98,6 +98,16 @@ fn an_out_of_memory_kill_says_so_at_the_container() {
 }
 
 #[test]
+fn a_container_that_ignores_sigterm_is_killed_after_thirty_seconds() {
+    let mut scenario = Scenario::built_in("healthy").unwrap();
+    scenario.versions[0].ignores_sigterm = true;
+    let mut world = World::new(scenario, 1, BEGIN);
+    world.run(BEGIN + 5 * MINUTE);
+    let old = stopped(&world);
+    assert!(!old.is_empty() && old.iter().all(|task| task["containers"][0]["exitCode"] == 137), "{old:#?}");
+}
+
+#[test]
 fn draining_hides_why_a_target_is_unhealthy() {
     let mut world = at("health-check-404", 0);
     let mut seen = Vec::new();

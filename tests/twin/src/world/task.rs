@@ -294,12 +294,13 @@ fn die(world: &mut World, index: usize, turn: Turn) {
         Turn::Terminate => {
             change(world, index, TaskStatus::Stopping);
             let behaviour = world.behaviour(world.tasks[index].definition);
-            let takes = if behaviour.sigterm_exit.is_some() { SECOND } else { 30 * SECOND };
+            let takes = if behaviour.ignores_sigterm { 30 * SECOND } else { SECOND };
             world.plan_in(takes, Step::Task(index, Turn::Exited));
         }
         Turn::Exited => {
             let behaviour = world.behaviour(world.tasks[index].definition);
-            world.tasks[index].exit_code = Some(behaviour.sigterm_exit.unwrap_or(137));
+            let code = if behaviour.ignores_sigterm { 137 } else { behaviour.sigterm_exit };
+            world.tasks[index].exit_code = Some(code);
             world.tasks[index].execution_stopped = Some(now);
             change(world, index, TaskStatus::Deprovisioning);
             let delay = world.between("deprovision", index as u64, 3_000, 8_000);
