@@ -327,7 +327,8 @@ impl Collector {
     /// Writes the verdict on the deployment under way into the ledger, for it has ended or Medic ends.
     fn conclude(&mut self) {
         let current = self.focus.clone().unwrap_or_else(|| UNNAMED.to_owned());
-        if self.records > 0 || self.ledger.deployment(&current).is_some() {
+        let has_something = self.records > 0 || *self.known != Snapshot::default();
+        if has_something || self.ledger.deployment(&current).is_some() {
             self.conclude_as(&current);
         }
     }
