@@ -3,6 +3,7 @@
 //! Records and a snapshot go in, a [`diagnosis::Diagnosis`] comes out.
 
 pub mod checks;
+pub mod deployment;
 pub mod diagnosis;
 pub mod matching;
 pub mod pattern;

@@ -61,26 +61,37 @@ impl Snapshot {
     /// Adds what another snapshot knows. Snapshots can be merged in any order with the same result:
     /// of two descriptions of one thing the later one stays, and the larger one where neither is later.
     pub fn merge(&mut self, other: Snapshot) {
-        merge_part(&mut self.services, other.services, Service::key, Service::changed_at);
-        merge_part(&mut self.task_definitions, other.task_definitions, TaskDefinition::key, |definition| {
+        self.join(other, Tie::Largest);
+    }
+
+    /// Adds what was described after all that is known: what has no time of its own, or the same, is replaced.
+    pub fn update(&mut self, newer: Snapshot) {
+        self.join(newer, Tie::Newcomer);
+    }
+
+    fn join(&mut self, other: Snapshot, tie: Tie) {
+        join(&mut self.services, other.services, tie, Service::key, Service::changed_at);
+        join(&mut self.task_definitions, other.task_definitions, tie, TaskDefinition::key, |definition| {
             definition.deregistered_at.max(definition.registered_at)
         });
-        merge_part(&mut self.tasks, other.tasks, |task| task.task_arn.clone(), Task::age);
-        merge_part(
+        join(&mut self.tasks, other.tasks, tie, |task| task.task_arn.clone(), Task::age);
+        join(
             &mut self.service_deployments,
             other.service_deployments,
+            tie,
             |deployment| deployment.service_deployment_arn.clone(),
             ServiceDeployment::changed_at,
         );
-        merge_part(
+        join(
             &mut self.target_groups,
             other.target_groups,
+            tie,
             |group| group.target_group_arn.clone(),
             |_| (),
         );
-        merge_part(&mut self.target_health, other.target_health, TargetHealth::key, |_| ());
-        merge_part(&mut self.images, other.images, Image::key, |_| ());
-        merge_part(&mut self.stacks, other.stacks, Stack::key, Stack::changed_at);
+        join(&mut self.target_health, other.target_health, tie, TargetHealth::key, |_| ());
+        join(&mut self.images, other.images, tie, Image::key, |_| ());
+        join(&mut self.stacks, other.stacks, tie, Stack::key, Stack::changed_at);
     }
 
     /// Returns the ids (`ecs-svc/123`) of the deployments that services want to reach, sorted.
@@ -104,10 +115,18 @@ impl Snapshot {
     }
 }
 
-/// Joins two parts: of the items with one key the latest stays, and the largest of the latest.
-fn merge_part<T: Ord, K: Ord, A: Ord>(
+/// Which of two descriptions stays where neither is later by its own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tie {
+    Largest,
+    Newcomer,
+}
+
+/// Joins two parts: of the items with one key the latest stays; where none is later, the tie decides.
+fn join<T: Ord, K: Ord, A: Ord>(
     mine: &mut Part<Vec<T>>,
     other: Part<Vec<T>>,
+    tie: Tie,
     key: impl Fn(&T) -> K,
     age: impl Fn(&T) -> A,
 ) {
@@ -122,7 +141,10 @@ fn merge_part<T: Ord, K: Ord, A: Ord>(
     let mut kept: BTreeMap<K, T> = BTreeMap::new();
     for item in both {
         let name = key(&item);
-        let stays = kept.get(&name).is_some_and(|old| (age(old), old) >= (age(&item), &item));
+        let stays = kept.get(&name).is_some_and(|old| match tie {
+            Tie::Largest => (age(old), old) >= (age(&item), &item),
+            Tie::Newcomer => age(old) > age(&item),
+        });
         if !stays {
             kept.insert(name, item);
         }
@@ -212,6 +234,25 @@ mod tests {
         let stopped = read(r#"{"tasks": {"known": [{"taskArn": "t/1", "version": 3, "lastStatus": "A"}]}}"#);
         let running = read(r#"{"tasks": {"known": [{"taskArn": "t/1", "version": 2, "lastStatus": "Z"}]}}"#);
         assert_eq!(merged(&running, &stopped), stopped);
+    }
+
+    #[test]
+    fn an_update_replaces_what_has_no_time() {
+        let read = |text: &str| serde_json::from_str::<Snapshot>(text).unwrap();
+        let health = |state: &str| {
+            read(&format!(
+                r#"{{"targetHealth": {{"known": [{{"Target": {{"Id": "10.0.0.5"}}, "TargetHealth": {{"State": "{state}"}}}}]}}}}"#
+            ))
+        };
+        let mut known = health("unhealthy");
+        known.update(health("healthy"));
+        assert_eq!(known, health("healthy"));
+        let task = |version: i64| {
+            read(&format!(r#"{{"tasks": {{"known": [{{"taskArn": "t/1", "version": {version}}}]}}}}"#))
+        };
+        let mut known = task(3);
+        known.update(task(2));
+        assert_eq!(known, task(3), "what arrives late is not newer");
     }
 
     #[test]

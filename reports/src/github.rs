@@ -8,21 +8,27 @@ use crate::{RenderError, markdown};
 
 /// GitHub shows a summary of up to 1 MiB a step; the worst comes first, so what is cut is the end.
 pub const LARGEST_SUMMARY: usize = 900 << 10;
+/// A block of code may have been open where the summary was cut.
+const NOTE: &str = "\n```````\n\nThe summary was cut here; the full report is in the job's artifacts.\n";
 /// GitHub keeps ten errors and ten warnings of a step.
 const MOST_WARNINGS: usize = 9;
 
 /// Returns the job summary as Markdown.
 pub fn summary(guide: &Guide) -> Result<String, RenderError> {
+    summary_within(guide, LARGEST_SUMMARY)
+}
+
+/// Returns the job summary, cut to what else fits into it.
+pub fn summary_within(guide: &Guide, room: usize) -> Result<String, RenderError> {
     let mut text = markdown::render(guide)?;
-    if text.len() > LARGEST_SUMMARY {
-        let mut end = LARGEST_SUMMARY;
+    if text.len() > room {
+        let mut end = room.saturating_sub(NOTE.len());
         while !text.is_char_boundary(end) {
             end -= 1;
         }
         let end = text[..end].rfind('\n').unwrap_or(end);
         text.truncate(end);
-        // A block of code may have been open.
-        text.push_str("\n```````\n\nThe summary was cut here; the full report is in the job's artifacts.\n");
+        text.push_str(NOTE);
     }
     Ok(text)
 }

@@ -405,7 +405,8 @@ fn headline(diagnosis: &Diagnosis) -> String {
             format!("{subject} failed: {}", sentence(&root.title))
         }
         (Verdict::Healthy, None) => format!("{subject} is healthy: nothing in the records failed for good."),
-        (_, None) => format!(
+        (Verdict::Failed, None) => format!("{subject} failed, and the records do not tell why."),
+        (Verdict::CannotTell, None) => format!(
             "Medic cannot tell what happened to {}: the records show neither a failure nor a success.",
             lower_first(&subject)
         ),

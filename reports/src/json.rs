@@ -216,18 +216,20 @@ pub struct ReportInput {
 
 /// Renders a guide as pretty JSON.
 pub fn render(guide: &Guide) -> Result<String, serde_json::Error> {
-    let json = serde_json::to_string_pretty(&report(guide))?;
+    Ok(visible(&serde_json::to_string_pretty(&report(guide))?) + "\n")
+}
+
+/// Writes as an escape what JSON allows as it is and could still steer a terminal.
+pub(crate) fn visible(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 1);
     for c in json.chars() {
-        // What JSON allows as it is could still steer a terminal.
         if c != '\n' && crate::escape::is_invisible(c) {
             out.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             out.push(c);
         }
     }
-    out.push('\n');
-    Ok(out)
+    out
 }
 
 /// Returns the schema of the report.
@@ -427,7 +429,7 @@ fn time(time: Option<Timestamp>) -> Option<String> {
 }
 
 /// Returns the name that serde gives to a plain variant.
-fn word(value: &impl Serialize) -> String {
+pub(crate) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

@@ -9,6 +9,7 @@ mod markdown;
 mod picture;
 mod prose;
 pub mod slack;
+pub mod status;
 mod text;
 
 pub use guide::Guide;

@@ -261,7 +261,7 @@ impl Collector {
     /// Takes in described state: it may say that another deployment began.
     fn learn(&mut self, described: Snapshot, now: Timestamp) -> Result<()> {
         let mut known = (*self.known).clone();
-        known.merge(described.clone());
+        known.update(described.clone());
         if known == *self.known {
             return Ok(());
         }

@@ -290,7 +290,7 @@ impl Reader {
         states.sort();
         let mut whole = Snapshot::default();
         for (_, state) in states {
-            whole.merge(serde_json::from_str(&state).context("a described state cannot be read back")?);
+            whole.update(serde_json::from_str(&state).context("a described state cannot be read back")?);
         }
         Ok(whole)
     }
