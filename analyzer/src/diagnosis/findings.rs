@@ -139,9 +139,12 @@ fn met<'s>(
             met.push(group);
         }
     }
-    // A record that says that it failed leads, and of causes of causes the innermost.
+    // A record that says that it failed leads, of causes of causes the innermost, and before a warning an error.
     met.sort_by(|a, b| {
-        let rank = |group: &Group| (is_quiet(&group.first), !is_nested(&group.first));
+        let rank = |group: &Group| {
+            let kept = &group.first;
+            (is_quiet(kept), !is_nested(kept), kept.level == Level::Warn)
+        };
         rank(a).cmp(&rank(b)).then_with(|| a.first.place.cmp(&b.first.place))
     });
     met

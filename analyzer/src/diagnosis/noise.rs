@@ -44,7 +44,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
     (
         Of::Application,
-        r"(?i)Invalid character found in (?:method name|the request target|the HTTP protocol)|Error parsing HTTP request header|HttpParser\S* (?:bad|illegal)|Invalid method in request \\x16|client sent (?:an invalid|plain HTTP) |http: superfluous response\.WriteHeader|http: proxy error: context canceled",
+        r"(?i)Invalid character found in (?:method name|the request target|the HTTP protocol)|Error parsing HTTP request header|HttpParser\S* (?:bad|illegal)|Invalid method in request \\x16|client sent an invalid |http: superfluous response\.WriteHeader|http: proxy error: context canceled",
     ),
     (
         Of::Application,
@@ -97,7 +97,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
     (
         Of::Pipeline,
-        r"(?i)registry cache importer|There was an error running the uploader|Failed to (?:save|restore): |Unable to reserve cache|Cache service responded|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
+        r"(?i)registry cache importer: .{0,200}: not found|There was an error running the uploader|##\[warning\](?:Failed to (?:save|restore): |Cache service responded)|Unable to reserve cache|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
     ),
 ];
 
