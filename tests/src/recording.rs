@@ -1,19 +1,23 @@
 //! What is collected is stored exactly once, whatever happens meanwhile.
 
+use analyzer::diagnosis::Diagnosis;
 use analyzer::record::{Level, Record, Source, Stream};
 use jiff::Timestamp;
-use medic::collect::{Collector, Live};
-use medic::config::{Config, Retention};
+use medic::collect::{Collector, Live, Recording, diagnose_stored};
+use medic::config::{Config, Retention, SourceConfig};
 use medic::index::{Filter, Question, Reader, Writer};
+use medic::input::Span;
 use medic::sources::{Arrival, Delivery, id};
 use proptest::prelude::*;
+use reports::{Format, Guide};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::given::{book, cases};
+use crate::given::{SCREEN, book, cases};
 
 /// What befalls a recording.
 #[derive(Clone, Debug)]
@@ -160,6 +164,52 @@ fn question(words: &str) -> Question {
     Question { words: words.to_owned(), filter: Filter::default() }
 }
 
+/// Records a folder as `medic collect --once` does.
+fn record_folder(folder: &Path, state: &Path) {
+    let files = SourceConfig::Files { name: None, paths: vec![folder.display().to_string()], holds: None };
+    let (live, _) = watch::channel(Arc::new(Live::default()));
+    let recording = Recording {
+        config: Config { sources: vec![files], ..Config::default() },
+        patterns: book(),
+        once: true,
+        deployment: Some("recorded".to_owned()),
+        stop: CancellationToken::new(),
+        live,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("a runtime").block_on(recording.run(state)).expect("recorded");
+}
+
+fn report(diagnosis: &Diagnosis) -> serde_json::Value {
+    let text = reports::render(&Guide::new(diagnosis, book()), Format::Json, SCREEN).expect("a report");
+    let mut report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    // From files, what was removed is counted where it is shown; the index counts all that it removed.
+    report["redactions"] = serde_json::Value::Null;
+    report
+}
+
+/// Feature: deployment-infrastructure-reliability, Property 20: what was recorded gives the report that its files give
+#[test]
+fn the_index_gives_the_report_of_the_files() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(scenarios).expect("scenarios") {
+        let input = entry.expect("a scenario").path().join("input");
+        let state = tempfile::tempdir().expect("a folder");
+        record_folder(&input, state.path());
+        let reader = Reader::open(state.path()).expect("readable");
+        let stored = diagnose_stored(&reader, book(), "recorded", Span::default()).expect("diagnosed");
+        let expected = crate::diagnose_folder(&input, book());
+        assert_eq!(report(&stored), report(&expected), "{}", input.display());
+        let mut bundle = Vec::new();
+        medic::bundle::export(&reader, "recorded", &mut bundle).expect("exported");
+        let (_, replayed) = medic::bundle::open(&bundle[..], book()).expect("opened");
+        assert_eq!(report(&replayed), report(&expected), "the bundle of {}", input.display());
+        compared += 1;
+    }
+    assert!(compared >= 30, "{compared} scenarios");
+}
+
 #[test]
 fn one_directory_has_one_writer() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -216,7 +266,7 @@ fn the_oldest_parts_go_first_when_there_is_too_much() {
             (0..12).map(|word| format!("{:016x} ", id(&[&number.to_string(), &word.to_string()]))).collect();
         let record = record(1_790_000_000 + number as i64, &format!("number{number} {noise}"));
         let entry =
-            medic::index::Entry { id: number, further: &[], record: &record, arrived: now, deployment: None };
+            medic::index::Entry { id: number, further: &[], record: &record, arrived: now, deployment: "x" };
         writer.add(&entry).expect("added");
         if number % 5000 == 4999 {
             writer.commit(now, |_| {}).expect("committed");

@@ -151,6 +151,8 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("now listening on", Scope::Application),
     ("started successfully", Scope::Application),
     ("ready in ", Scope::Application),
+    ("running on http", Scope::Application),
+    ("ready for connections", Scope::Application),
     ("listening at: http", Scope::Application),
     ("listening on: http", Scope::Application),
     ("started serverconnector", Scope::Application),

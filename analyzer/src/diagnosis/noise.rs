@@ -65,16 +65,30 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
     (
         Of::Application,
-        r"(?i)failed to export (?:spans|traces|metrics|batch|logs)|OTLPExporterError|DSN (?:is )?(?:not set|missing|empty)|exception during geoip",
+        r"(?i)failed to export (?:spans|traces|metrics|batch|logs)|OTLPExporterError|\b(?:SENTRY_)?DSN (?:is )?(?:not set|missing|empty)|exception during geoip",
     ),
     (
         Of::Application,
         r"(?i)\b(?:relation|table|constraint|index|column|database|type|schema|extension|sequence|view|trigger|function|policy|role)\b.{1,120}\b(?:already exists|does not exist),? skipping",
     ),
+    // PowerShell calls every line on standard error an error; frameworks describe themselves when they start.
+    (
+        Of::Anything,
+        r"FullyQualifiedE|NativeCommandError|^\s*\+ CategoryInfo|^,? ?RemoteException$|^At line:\d+ char:\d+|\|-INFO in ch\.qos\.logback",
+    ),
+    (
+        Of::Application,
+        r"HHH10001005: Database info|\[undefined/unknown\]|Using generated security password|generated password is for development use only",
+    ),
+    // A database server writes down that a tool looked for its table of migrations before it made one.
+    (
+        Of::Application,
+        r#"(?i)relation "?(?:\w+\.)?(?:flyway_schema_history|alembic_version|django_migrations|_prisma_migrations|schema_migrations|databasechangelog(?:lock)?|__EFMigrationsHistory)"? does not exist at character"#,
+    ),
     // The agent of ECS loses its connections by plan, and statistics are not tasks.
     (
         Of::Agent,
-        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|telemetry|Redundant container state change",
+        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|telemetry|fetch user data|spot instance-action|Redundant container state change",
     ),
     // Tests that passed, and tools whose answer is advice.
     (
@@ -131,6 +145,12 @@ mod tests {
         check("  ✓ fails when the database is unreachable (12 ms)", Source::GithubActions, true);
         check("test tests::panics_on_missing_file - should panic ... ok", Source::GithubActions, true);
         check("ok 3 connection refused", Source::ContainerLog, false);
+    }
+
+    #[test]
+    fn descriptions_of_oneself_are_noise() {
+        check("    + FullyQualifiedErrorId : NativeCommandError", Source::Cdk, true);
+        check("\tIsolation level: [undefined/unknown]", Source::ContainerLog, true);
     }
 
     #[test]

@@ -492,18 +492,22 @@ fn has_doubt(said: &str) -> bool {
 
 /// Whether a summary counts failures: `2 failed`, `Failures: 1`.
 fn counts_failures(said: &str) -> bool {
-    const WORDS: [&str; 5] = ["failed", "failing", "failures", "errors", "error"];
+    const WORDS: [&str; 4] = ["failed", "failing", "failures", "errors"];
     let lower = said.to_ascii_lowercase();
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let counts = |word: &str| word.parse::<u64>().is_ok_and(|count| count > 0);
-    words.iter().enumerate().any(|(index, word)| {
-        let before = index.checked_sub(1).and_then(|at| words.get(at));
-        WORDS.contains(word)
-            && (before.is_some_and(|word| counts(word))
-                || before.is_none_or(|word| word.parse::<u64>().is_err())
-                    && words.get(index + 1).is_some_and(|word| counts(word)))
-    })
+    let count = |word: &str, at: usize| -> Option<u64> {
+        let after = lower[at + word.len()..].trim_start();
+        let digits: String = match after.strip_prefix([':', '=']) {
+            Some(rest) => rest.trim_start().chars().take_while(char::is_ascii_digit).collect(),
+            None => {
+                let before = lower[..at].trim_end();
+                before[before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].to_owned()
+            }
+        };
+        digits.parse().ok()
+    };
+    WORDS
+        .iter()
+        .any(|word| lower.match_indices(word).any(|(at, _)| count(word, at).is_some_and(|count| count > 0)))
 }
 
 fn add(
@@ -621,4 +625,30 @@ fn take<'s, T>(items: &mut &'s [T], index: usize, of: impl Fn(&T) -> u32) -> &'s
     let (taken, rest) = items.split_at(end);
     *items = rest;
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(scope: Scope, said: &str, success: bool) {
+        assert_eq!(succeeds(scope, said), success, "{said}");
+    }
+
+    #[test]
+    fn a_summary_with_failures_is_no_success() {
+        check(Scope::Part, "Tests run: 14, Failures: 0, Errors: 0, Skipped: 1", true);
+        check(Scope::Part, "Tests run: 14, Failures: 1, Errors: 0, Skipped: 1", false);
+        check(Scope::Part, "===== 22 passed, 3 warnings in 4.11s =====", true);
+        check(Scope::Part, "===== 1 failed, 21 passed in 4.11s =====", false);
+        check(Scope::Part, "Test Suites: 1 failed, 2 passed, 3 total", false);
+    }
+
+    #[test]
+    fn a_connection_that_is_not_made_is_no_success() {
+        check(Scope::Connection, "Connected to redis://cache:6379/0", true);
+        check(Scope::Connection, "MongoDB disconnected", false);
+        check(Scope::Connection, "Connection to node -1 could not be established", false);
+    }
 }
