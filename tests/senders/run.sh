@@ -67,7 +67,13 @@ kill -TERM "$collector"
 wait "$collector"
 collector=
 
-# The metric names the word too.
 expect falcon "$count"
-expect heron "$((count + 1))"
-expect kestrel "$((count + 1))"
+expect heron "$count"
+expect kestrel "$count"
+# Each sender exports its counter when it is flushed, and again when it ends.
+found=$("$medic" search --state "$work/state" --count orders)
+if ((found < 2)); then
+    echo "\`orders\`: $found data points are stored, at least 2 were sent" >&2
+    exit 1
+fi
+echo "\`orders\`: $found"

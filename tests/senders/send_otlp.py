@@ -46,7 +46,7 @@ def main() -> None:
         raise SystemExit("the logs were not taken")
 
     meters = MeterProvider(resource=resource, metric_readers=[PeriodicExportingMetricReader(metric_exporter)])
-    meters.get_meter("app").create_counter("orders", unit="{order}").add(3, {"shop": word})
+    meters.get_meter("app").create_counter("orders", unit="{order}").add(3, {"shop": "north"})
     if not meters.force_flush():
         raise SystemExit("the metrics were not taken")
     meters.shutdown()

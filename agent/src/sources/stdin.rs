@@ -178,7 +178,7 @@ mod tests {
         let fake = Fake::default();
         let (outlet, _stop) = fake.collect();
         read(input.as_bytes(), None, outlet).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        fake.ended().await;
         fake
     }
 

@@ -63,6 +63,14 @@ impl Fake {
         (Outlet::new("test", queue, known, stop.clone()), stop)
     }
 
+    /// Waits until everything is stored that was handed over; the outlet is gone by then.
+    pub async fn ended(&self) {
+        let collecting = self.collecting.lock().unwrap().take();
+        if let Some(collecting) = collecting {
+            collecting.await.unwrap();
+        }
+    }
+
     /// Ends collecting at once: what is in the queue is lost.
     pub async fn kill(&self) {
         let collecting = self.collecting.lock().unwrap().take();

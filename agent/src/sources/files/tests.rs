@@ -10,8 +10,7 @@ async fn read_once(folder: &Path, fake: &Fake) {
     let (outlet, _stop) = fake.collect();
     let paths = vec![folder.to_string_lossy().into_owned()];
     run(paths, None, fake.cursor(), true, outlet).await.unwrap();
-    // What was handed over is stored by a task of its own.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    fake.ended().await;
 }
 
 /// What is written in steps, each followed by a run of Medic, gives these records, none twice.
@@ -165,7 +164,7 @@ fn what_cannot_be_found_is_a_gap() {
     runtime.block_on(async {
         let (outlet, _stop) = fake.collect();
         run(vec!["/nowhere/*.log".to_owned()], None, None, true, outlet).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        fake.ended().await;
     });
     let store = fake.store.lock().unwrap();
     assert_eq!(store.gaps.len(), 1);
@@ -219,7 +218,7 @@ async fn killed_at_any_point_nothing_is_lost_and_nothing_is_twice() {
     // Files that were rotated away while Medic was dead are found by their inodes.
     let (outlet, _stop) = fake.collect();
     run(vec![path], None, fake.cursor(), true, outlet).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    fake.ended().await;
     let found: Vec<String> = fake.texts();
     let numbers: Vec<usize> = found
         .iter()

@@ -54,7 +54,7 @@ async fn send(messages: &[Vec<u8>], answers: usize) -> (Vec<u8>, Fake) {
     }
     stop.cancel();
     serving.await.unwrap().unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    fake.ended().await;
     (answered, fake)
 }
 
