@@ -46,7 +46,7 @@ pub fn train<'p>(pages: impl Iterator<Item = &'p Page>) -> Model {
         let weights = weights[number];
         weights.iter().any(|weight| weight.abs() >= LIGHTEST).then_some((word, weights))
     });
-    Model { words: heavy.collect(), bias, floor: FLOOR }
+    Model::new(&heavy.collect(), bias, FLOOR)
 }
 
 /// Returns the texts of a page that are worth learning from, with how much each is worth.

@@ -114,11 +114,11 @@ impl Reader {
             return Ok(());
         }
         let Some(lines) = &mut self.lines else { return Ok(()) };
-        let length = if all { self.begun.len() } else { formats::end_of_lines(&self.begun) };
+        let length = if all { self.begun.len() } else { formats::end_of_lines(&self.begun, 0) };
         let taken = &self.begun[..length];
         for line in formats::split(taken) {
-            let at = line.as_ptr().addr() - taken.as_ptr().addr();
-            lines.push(&String::from_utf8_lossy(line), self.offset + at as u64, &mut self.done);
+            let at = self.offset + line.start as u64;
+            lines.push(&String::from_utf8_lossy(&taken[line]), at, &mut self.done);
         }
         self.offset += length as u64;
         self.begun.drain(..length);

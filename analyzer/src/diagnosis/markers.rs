@@ -1,6 +1,8 @@
 //! Words that show success, failure, or noise, found in one pass.
 
-use crate::matching::{Filter, Literal};
+use std::sync::LazyLock;
+
+use crate::matching::Filter;
 use crate::record::Source;
 use crate::taxonomy::Class;
 
@@ -94,12 +96,18 @@ impl Scope {
 }
 
 pub struct Markers {
-    filter: Filter<STRIDE>,
+    filter: Filter<STRIDE, false>,
     kinds: Vec<Marker>,
 }
 
 impl Markers {
-    pub fn new() -> Markers {
+    /// Returns all words, ready to be looked for.
+    pub fn all() -> &'static Markers {
+        static ALL: LazyLock<Markers> = LazyLock::new(Markers::new);
+        &ALL
+    }
+
+    fn new() -> Markers {
         let list = SUCCESSES
             .iter()
             .map(|(word, scope)| (*word, Marker::Success(*scope)))
@@ -109,23 +117,12 @@ impl Markers {
             .chain(SERVED.iter().map(|word| (*word, Marker::Served)))
             .chain(TELLING.iter().map(|word| (*word, Marker::Telling)));
         let (words, kinds): (Vec<&str>, Vec<Marker>) = list.unzip();
-        let literals: Vec<Literal> = words
-            .iter()
-            .enumerate()
-            .map(|(index, word)| Literal { bytes: word.as_bytes().to_vec(), expressions: vec![index as u32] })
-            .collect();
-        let bytes = literals.iter().map(|literal| &literal.bytes[..]);
-        let grams = crate::matching::choose_grams::<STRIDE>(bytes, b"");
-        Markers { filter: Filter::new(grams, literals), kinds }
+        Markers { filter: Filter::of_words(words.into_iter()), kinds }
     }
 
     /// Calls `found` with the position of each marker.
     pub fn scan(&self, text: &[u8], mut found: impl FnMut(usize, Marker)) {
-        self.filter.scan(text, |place, literal| {
-            for &index in &literal.expressions {
-                found(place.start, self.kinds[index as usize]);
-            }
-        });
+        self.filter.scan(text, |place, word| found(place.start, self.kinds[word]));
     }
 }
 
@@ -415,7 +412,7 @@ mod tests {
     #[test]
     fn words_are_found_whatever_their_case() {
         let mut found = Vec::new();
-        Markers::new().scan(b"x BUILD SUCCESS\nxx Error", |_, marker| found.push(marker));
+        Markers::all().scan(b"x BUILD SUCCESS\nxx Error", |_, marker| found.push(marker));
         assert_eq!(found, [Marker::Success(Scope::Pipeline), Marker::Telling]);
     }
 }

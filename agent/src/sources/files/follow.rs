@@ -92,7 +92,7 @@ impl Follow {
             return Ok(Step::Idle);
         }
         self.begun.extend_from_slice(&chunk[..got]);
-        self.take(formats::end_of_lines(&self.begun), done);
+        self.take(formats::end_of_lines(&self.begun, 0), done);
         Ok(if got == chunk.len() { Step::Full } else { Step::Read })
     }
 
@@ -128,8 +128,8 @@ impl Follow {
     fn take(&mut self, length: usize, done: &mut Vec<Placed>) {
         let taken = &self.begun[..length];
         for line in formats::split(taken) {
-            let at = line.as_ptr().addr() - taken.as_ptr().addr();
-            self.lines.push(&String::from_utf8_lossy(line), self.offset + at as u64, done);
+            let at = self.offset + line.start as u64;
+            self.lines.push(&String::from_utf8_lossy(&taken[line]), at, done);
         }
         keep_last(&mut self.recent, taken);
         self.offset += length as u64;
@@ -161,10 +161,10 @@ impl Follow {
             let got = file.read_at(&mut chunk[..wanted], from)?;
             buffer.extend_from_slice(&chunk[..got]);
             let is_end = got == 0 || from + got as u64 == mark.offset;
-            let whole = if is_end { buffer.len() } else { formats::end_of_lines(&buffer) };
+            let whole = if is_end { buffer.len() } else { formats::end_of_lines(&buffer, 0) };
             for line in formats::split(&buffer[..whole]) {
-                let start = line.as_ptr().addr() - buffer.as_ptr().addr();
-                self.lines.push_again(&String::from_utf8_lossy(line), at + start as u64, &mark.open, done);
+                let start = at + line.start as u64;
+                self.lines.push_again(&String::from_utf8_lossy(&buffer[line]), start, &mark.open, done);
             }
             at += whole as u64;
             buffer.drain(..whole);
