@@ -99,7 +99,7 @@ pub(crate) struct Whole {
 /// Reads a text that is a record by itself.
 pub(crate) fn read_record(raw: &str) -> Whole {
     let line = line::read(raw);
-    Whole { level: line.level, body: line.body.clone(), text: line.text.into_owned() }
+    Whole { level: line.level, body: line.body, text: line.text.into_owned() }
 }
 
 /// Returns what a stream is called after, where that tells what it holds.

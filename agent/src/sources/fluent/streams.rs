@@ -119,7 +119,7 @@ impl Fold {
         for (nth, line) in formats::split(said_text.as_bytes()).enumerate() {
             let id = id(&["fluent", &identity[0], &identity[1], &identity[2], &nth.to_string()]);
             self.said.insert(id, said);
-            self.lines.push(&String::from_utf8_lossy(line), id, &mut done);
+            self.lines.push(said_text.get(line).unwrap_or_default(), id, &mut done);
             self.give_out(&mut done, arrivals);
             if !self.lines.open.iter().any(|open| open.offset == id) {
                 // The line belongs to a record that began before, or says nothing.
