@@ -9,7 +9,7 @@ mod time;
 
 pub use fold::Folder;
 
-use analyzer::record::{Record, Source, Stream};
+use analyzer::record::{Level, Record, Source, Stream};
 use analyzer::snapshot::Snapshot;
 use serde_json::Value;
 use std::io::{self, Read};
@@ -85,6 +85,21 @@ pub fn restored(mut record: Record) -> Record {
         record.body = again.body.take();
     }
     record
+}
+
+/// A record that came whole.
+pub(crate) struct Whole {
+    /// Without colour codes.
+    pub text: String,
+    pub level: Level,
+    /// What it says once it is decoded, where that differs.
+    pub body: Option<String>,
+}
+
+/// Reads a text that is a record by itself.
+pub(crate) fn read_record(raw: &str) -> Whole {
+    let line = line::read(raw);
+    Whole { level: line.level, body: line.body, text: line.text.into_owned() }
 }
 
 /// Returns what a stream is called after, where that tells what it holds.

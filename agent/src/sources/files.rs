@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use self::tail::{Batch, Key, Saved, Tail};
+use self::tail::{Batch, Copied, Key, Saved, Tail};
 use super::hand::{self, Hand};
 use super::{Closed, Delivery, Outlet};
 use crate::formats;
@@ -34,6 +34,8 @@ const CHUNK: usize = 256 << 10;
 const TURN: usize = 32;
 /// So many files that are gone are remembered, should they come back.
 const REMEMBERED: usize = 256;
+/// So many files that were cut are remembered until a copy of them is found.
+const MOST_CUT: usize = 16;
 
 /// Follows the files until Medic stops; with `once`, reads them to their ends and returns.
 pub async fn run(
@@ -51,6 +53,9 @@ pub async fn run(
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Cursor {
     files: Vec<Saved>,
+    /// What was read of files that were cut since, until a copy of it is found.
+    #[serde(default)]
+    cut: Vec<Saved>,
 }
 
 struct Reader {
@@ -60,6 +65,7 @@ struct Reader {
     tails: Vec<Tail>,
     /// Files that are not open: they were read before, and may be found again.
     saved: BTreeMap<Key, Saved>,
+    cut: Vec<Saved>,
     batch: Batch,
     chunk: Vec<u8>,
     gaps: BTreeMap<String, Gap>,
@@ -74,6 +80,7 @@ impl Reader {
             hand,
             tails: Vec::new(),
             saved: cursor.files.into_iter().map(|saved| (saved.key, saved)).collect(),
+            cut: cursor.cut,
             batch: Batch::default(),
             chunk: vec![0; CHUNK],
             gaps: BTreeMap::new(),
@@ -84,7 +91,7 @@ impl Reader {
     fn run(mut self, once: bool) -> Result<(), Closed> {
         self.find_renamed();
         loop {
-            self.discover();
+            self.discover(once || self.hand.outlet.stop.is_cancelled());
             let discovered = Instant::now();
             while discovered.elapsed() < DISCOVER {
                 let at_end = once || self.hand.outlet.stop.is_cancelled();
@@ -128,7 +135,9 @@ impl Reader {
         let names: Vec<String> = self.gaps.keys().cloned().collect();
         let says_gaps =
             self.said_gaps.as_ref() != Some(&names) && !(self.said_gaps.is_none() && names.is_empty());
-        let Batch { arrivals, snapshot, .. } = std::mem::take(&mut self.batch);
+        let Batch { arrivals, snapshot, cut, .. } = std::mem::take(&mut self.batch);
+        self.cut.extend(cut);
+        self.cut.drain(..self.cut.len().saturating_sub(MOST_CUT));
         if arrivals.is_empty() && snapshot == Default::default() && !says_gaps {
             return Ok(());
         }
@@ -137,7 +146,7 @@ impl Reader {
             records: arrivals,
             snapshot,
             gaps: says_gaps.then(|| self.gaps.values().cloned().collect()),
-            cursor: serde_json::to_value(Cursor { files }).ok(),
+            cursor: serde_json::to_value(Cursor { files, cut: self.cut.clone() }).ok(),
             stored: None,
         })?;
         self.said_gaps = Some(names);
@@ -145,15 +154,19 @@ impl Reader {
     }
 
     /// Opens files that were not seen before, and notes which still have their names.
-    fn discover(&mut self) {
+    fn discover(&mut self, hurry: bool) {
         self.tails.iter_mut().for_each(|tail| tail.present = false);
         for path in self.matching() {
-            let outcome = self.meet(&path);
+            let outcome = match self.meet(&path, hurry) {
+                // It went between two looks.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                outcome => outcome,
+            };
             note(&mut self.gaps, path.to_string_lossy().into_owned(), outcome);
         }
     }
 
-    fn meet(&mut self, path: &Path) -> io::Result<()> {
+    fn meet(&mut self, path: &Path, hurry: bool) -> io::Result<()> {
         let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             return Ok(());
@@ -166,14 +179,41 @@ impl Reader {
         }
         let tail = match self.saved.get(&key) {
             Some(saved) => Tail::reopen(path, saved, &mut self.batch)?,
-            None => Tail::open(path, self.base_of(path))?,
+            None => match self.open_new(path, hurry || tail::age(&metadata) >= tail::QUIET)? {
+                Some(tail) => tail,
+                None => return Ok(()),
+            },
         };
+        self.cut.append(&mut self.batch.cut);
         // Between two looks another file may have taken the name; it is found the next time.
         if tail.key == key {
             self.saved.remove(&key);
             self.tails.push(tail);
         }
         Ok(())
+    }
+
+    /// Opens a file that was not seen before. Where it is a copy of one that was read, as tools make it that cut
+    /// the file then or compress it, only what was not read yet is read. A copy that is being written has to wait.
+    fn open_new(&mut self, path: &Path, is_written: bool) -> io::Result<Option<Tail>> {
+        let known = self.tails.iter().map(Tail::save).chain(self.saved.values().cloned());
+        let origins = self.cut.iter().cloned().chain(known).filter(|saved| saved.may_be_copied_to(path));
+        for origin in origins.collect::<Vec<Saved>>() {
+            if !is_written {
+                return Ok(None);
+            }
+            let copied = origin.is_copied_to(path)?;
+            if copied == Copied::No {
+                continue;
+            }
+            self.cut.retain(|cut| *cut != origin);
+            match Tail::is_compressed(path)? {
+                false => return Tail::reopen(path, &origin, &mut self.batch).map(Some),
+                true if copied == Copied::Whole => return Tail::open_read(path, origin.base).map(Some),
+                true => break,
+            }
+        }
+        Tail::open(path, self.base_of(path)).map(Some)
     }
 
     /// Returns the number from which a new file counts its records: behind all that had its name before.
@@ -198,6 +238,10 @@ impl Reader {
         for entry in folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
             let Ok(metadata) = entry.metadata() else { continue };
             let Some(saved) = missing.iter().find(|saved| saved.key == Key::of(&metadata)) else { continue };
+            // An inode is used again for other files: only what was read tells that it is still the same.
+            if saved.is_copied_to(&entry.path()).unwrap_or(Copied::No) == Copied::No {
+                continue;
+            }
             if let Ok(mut tail) = Tail::reopen(&entry.path(), saved, &mut self.batch) {
                 tail.present = false;
                 self.saved.remove(&tail.key);

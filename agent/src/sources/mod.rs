@@ -5,8 +5,10 @@
 //! so it may read again what was in flight when Medic stopped: the ids of records tell what is stored already.
 
 pub mod files;
+pub mod fluent;
 mod hand;
 mod lines;
+pub mod otlp;
 pub mod stdin;
 #[cfg(test)]
 mod testing;
@@ -149,6 +151,10 @@ pub fn spawn(
             SourceConfig::Stdin { holds, .. } => {
                 stdin::run(holds.and_then(|name| name.parse().ok()), outlet).await
             }
+            SourceConfig::FluentForward { listen, .. } => fluent::run(listen, outlet).await,
+            SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
+            SourceConfig::FluentForward { listen, .. } => fluent::run(listen, outlet).await,
+            SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
             source => {
                 let because = format!("this build of Medic has no source `{}`", source.kind());
                 let remedy = Some("install a build with that feature".to_owned());

@@ -168,3 +168,32 @@ impl Reader {
 fn gap(error: &io::Error) -> Gap {
     Gap { what: "standard input".to_owned(), because: format!("cannot read it: {error}"), remedy: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::testing::Fake;
+
+    async fn collected(input: &'static str) -> Fake {
+        let fake = Fake::default();
+        let (outlet, _stop) = fake.collect();
+        read(input.as_bytes(), None, outlet).await.unwrap();
+        fake.ended().await;
+        fake
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn lines_are_folded_to_the_end() {
+        let fake = collected("ERROR x\n\tat a.B.c(B.java:1)\r\nnext\n{\"msg\":\"last\"}").await;
+        assert_eq!(fake.texts(), ["ERROR x\n\tat a.B.c(B.java:1)", "next", "{\"msg\":\"last\"}"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_answer_of_the_cli_is_described() {
+        let fake = collected("{\"services\": [\n{\"serviceName\": \"web\", \"desiredCount\": 2}]}").await;
+        let store = fake.store.lock().unwrap();
+        assert!(
+            matches!(&store.snapshot.services, analyzer::snapshot::Part::Known(services) if services.len() == 1)
+        );
+    }
+}

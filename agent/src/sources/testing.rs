@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Arrival, Outlet};
@@ -25,6 +26,7 @@ pub struct Store {
 #[derive(Clone, Default)]
 pub struct Fake {
     pub store: Arc<Mutex<Store>>,
+    collecting: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Fake {
@@ -34,7 +36,7 @@ impl Fake {
         let (_, known) = watch::channel(Arc::new(Snapshot::default()));
         let stop = CancellationToken::new();
         let store = self.store.clone();
-        tokio::spawn(async move {
+        let collecting = tokio::spawn(async move {
             while let Some((_, delivery)) = deliveries.recv().await {
                 let delivery: super::Delivery = delivery;
                 let mut store = store.lock().unwrap();
@@ -57,7 +59,25 @@ impl Fake {
                 }
             }
         });
+        *self.collecting.lock().unwrap() = Some(collecting);
         (Outlet::new("test", queue, known, stop.clone()), stop)
+    }
+
+    /// Waits until everything is stored that was handed over; the outlet is gone by then.
+    pub async fn ended(&self) {
+        let collecting = self.collecting.lock().unwrap().take();
+        if let Some(collecting) = collecting {
+            collecting.await.unwrap();
+        }
+    }
+
+    /// Ends collecting at once: what is in the queue is lost.
+    pub async fn kill(&self) {
+        let collecting = self.collecting.lock().unwrap().take();
+        if let Some(collecting) = collecting {
+            collecting.abort();
+            let _ = collecting.await;
+        }
     }
 
     pub fn cursor(&self) -> Option<Value> {
@@ -82,12 +102,17 @@ impl Fake {
 
     /// Waits until so many records are stored.
     pub async fn wait_for(&self, records: usize) {
-        for _ in 0..1000 {
+        let fake = self.clone();
+        tokio::task::spawn_blocking(move || fake.wait_for_blocking(records)).await.unwrap();
+    }
+
+    pub fn wait_for_blocking(&self, records: usize) {
+        for _ in 0..3000 {
             if self.store.lock().unwrap().arrivals.len() >= records {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("{records} records did not come: {:?}", self.store.lock().unwrap().arrivals.len());
+        panic!("{records} records did not come, {} did", self.store.lock().unwrap().arrivals.len());
     }
 }

@@ -33,6 +33,12 @@ pub struct Before {
     pub hash: u64,
 }
 
+impl Before {
+    pub fn are(self, bytes: &[u8]) -> bool {
+        hash(bytes) == self
+    }
+}
+
 /// What one look at a file gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -63,11 +69,7 @@ impl Follow {
 
     /// Goes on where a file was left; `None` where it is not the same any more.
     pub fn resume(mark: &Mark, file: &File, done: &mut Vec<Placed>) -> io::Result<Option<Follow>> {
-        let mut recent = vec![0; (mark.before.length as usize).min(TOLD_BY)];
-        let from = mark.offset.saturating_sub(recent.len() as u64);
-        if !read_all_at(file, &mut recent, from)? || hash(&recent) != mark.before {
-            return Ok(None);
-        }
+        let Some(recent) = bytes_before(mark, file)? else { return Ok(None) };
         let stream = Arc::new(Stream { name: mark.stream.clone(), source: mark.source });
         let mut follow = Follow { recent, offset: mark.offset, ..Follow::new(stream) };
         follow.read_again(mark, file, done)?;
@@ -172,6 +174,18 @@ impl Follow {
         }
         Ok(())
     }
+}
+
+/// Whether the bytes that were read last still stand where they stood.
+pub fn stands_in(mark: &Mark, file: &File) -> io::Result<bool> {
+    bytes_before(mark, file).map(|found| found.is_some())
+}
+
+fn bytes_before(mark: &Mark, file: &File) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; (mark.before.length as usize).min(TOLD_BY)];
+    let from = mark.offset.saturating_sub(bytes.len() as u64);
+    let are_there = read_all_at(file, &mut bytes, from)? && mark.before.are(&bytes);
+    Ok(are_there.then_some(bytes))
 }
 
 fn hash(bytes: &[u8]) -> Before {

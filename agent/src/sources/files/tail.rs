@@ -11,13 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::follow::{Follow, Mark, Step};
+use super::follow::{self, Follow, Mark, Step};
 use crate::formats::{self, Collected};
 use crate::sources::lines::Placed;
 use crate::sources::{Arrival, answered, id};
 
 /// A file that nobody writes to for so long has said all that it had to say.
-const QUIET: Duration = Duration::from_secs(2);
+pub const QUIET: Duration = Duration::from_secs(2);
+/// Two files that share fewer bytes may do so by chance.
+const TELLING: u64 = 32;
 /// Larger files are no answer of the AWS CLI.
 const LARGEST_DOCUMENT: u64 = 64 << 20;
 /// Room between the numbers of records of two files that had the same name, one after the other.
@@ -40,8 +42,9 @@ impl Key {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     pub path: PathBuf,
-    #[serde(flatten)]
     pub key: Key,
+    /// The file that was read: another one, where this is a copy of it.
+    pub origin: Key,
     /// Its content's beginning and its birth, hashed: an inode is used again for other files.
     pub fingerprint: u64,
     /// How often the file was cut and begun anew.
@@ -75,6 +78,7 @@ pub struct Tail {
     pub present: bool,
     /// When it was last written to, as far as was seen.
     pub changed: Instant,
+    origin: Key,
     file: File,
     fingerprint: u64,
     generation: u32,
@@ -94,6 +98,8 @@ pub struct Batch {
     pub arrivals: Vec<Arrival>,
     pub snapshot: Snapshot,
     placed: Vec<Placed>,
+    /// What was read of files that were cut then: a copy may hold it, and more.
+    pub cut: Vec<Saved>,
 }
 
 impl Tail {
@@ -104,6 +110,7 @@ impl Tail {
         Ok(Tail {
             path: path.to_owned(),
             key,
+            origin: key,
             present: true,
             changed: Instant::now(),
             file,
@@ -114,12 +121,10 @@ impl Tail {
         })
     }
 
-    /// Opens a file that was read before.
+    /// Opens a file that was read before, or a copy of it.
     pub fn reopen(path: &Path, saved: &Saved, batch: &mut Batch) -> io::Result<Tail> {
         let mut tail = Tail::open(path, saved.base)?;
-        if tail.key != saved.key {
-            return Ok(tail);
-        }
+        tail.origin = saved.origin;
         tail.fingerprint = saved.fingerprint;
         tail.generation = saved.generation;
         match &saved.held {
@@ -132,11 +137,28 @@ impl Tail {
                 tail.hand_over(batch);
                 match follow {
                     Some(follow) => tail.state = State::Lines(Box::new(follow)),
-                    None => tail.begin_anew(mark.count.records),
+                    None => {
+                        batch.cut.push(saved.clone());
+                        tail.begin_anew(mark.count.records);
+                    }
                 }
             }
         }
         Ok(tail)
+    }
+
+    /// Opens a compressed copy of a file of which all was read: there is nothing to read in it.
+    pub fn open_read(path: &Path, base: u64) -> io::Result<Tail> {
+        let mut tail = Tail::open(path, base)?;
+        let metadata = tail.file.metadata()?;
+        tail.state = State::Whole(Whole { size: metadata.len(), modified: modified(&metadata), records: 0 });
+        Ok(tail)
+    }
+
+    pub fn is_compressed(path: &Path) -> io::Result<bool> {
+        let mut head = Vec::new();
+        File::open(path)?.take(4).read_to_end(&mut head)?;
+        Ok(is_compressed(&head))
     }
 
     /// Reads the next part; false where there is nothing to read now. `hurry`: do not wait for more to be written.
@@ -172,6 +194,7 @@ impl Tail {
                         follow.settle(&mut batch.placed);
                         let records = follow.records();
                         self.hand_over(batch);
+                        batch.cut.push(self.save());
                         self.begin_anew(records);
                         return Ok(true);
                     }
@@ -202,6 +225,7 @@ impl Tail {
         Saved {
             path: self.path.clone(),
             key: self.key,
+            origin: self.origin,
             fingerprint: self.fingerprint,
             generation: self.generation,
             base: self.base,
@@ -227,14 +251,16 @@ impl Tail {
             return Ok(false);
         }
         let metadata = self.file.metadata()?;
-        if self.fingerprint == 0 {
-            self.fingerprint = fingerprint(head, &metadata);
+        let fingerprint = fingerprint(head, &metadata);
+        if self.fingerprint != 0 && self.fingerprint != fingerprint {
+            // Another file has the inode now.
+            self.generation += 1;
         }
+        self.fingerprint = fingerprint;
         let name = self.path.to_string_lossy().into_owned();
         let whole = Whole { size: metadata.len(), modified: modified(&metadata), records: 0 };
         let is_written = !hurry && age(&metadata) < QUIET;
-        let compressed = head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-        if compressed {
+        if is_compressed(head) {
             if !is_written {
                 let records = self.read_compressed(&name, holds, batch)?;
                 self.state = State::Whole(Whole { records, ..whole });
@@ -282,6 +308,7 @@ impl Tail {
         self.base += records + BETWEEN;
         self.generation += 1;
         self.fingerprint = 0;
+        self.origin = self.key;
         self.state = State::New;
     }
 
@@ -296,7 +323,7 @@ impl Tail {
     }
 
     fn identity(&self) -> String {
-        format!("{}:{}:{:x}:{}", self.key.device, self.key.inode, self.fingerprint, self.generation)
+        format!("{}:{}:{:x}:{}", self.origin.device, self.origin.inode, self.fingerprint, self.generation)
     }
 }
 
@@ -308,6 +335,52 @@ impl Saved {
             Held::Nothing | Held::Whole(_) => &self.path,
         }
     }
+
+    /// Whether a file with this name may hold what this one held: `app.log.1`, `app.log-20261128.gz`.
+    pub fn may_be_copied_to(&self, path: &Path) -> bool {
+        let Held::Lines(mark) = &self.held else { return false };
+        let longer = path.to_string_lossy();
+        let follows =
+            |name: &str| longer.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '-', '_']));
+        mark.before.length >= TELLING && (follows(&mark.stream) || follows(&self.path.to_string_lossy()))
+    }
+
+    /// Whether a file holds all that was read of this one.
+    pub fn is_copied_to(&self, path: &Path) -> io::Result<Copied> {
+        let Held::Lines(mark) = &self.held else { return Ok(Copied::No) };
+        if mark.before.length == 0 {
+            return Ok(Copied::No);
+        }
+        let file = File::open(path)?;
+        if !Tail::is_compressed(path)? {
+            return Ok(match follow::stands_in(mark, &file)? {
+                false => Copied::No,
+                true if file.metadata()?.len() > mark.offset => Copied::WithMore,
+                true => Copied::Whole,
+            });
+        }
+        let mut input = crate::input::decompressed(file)?;
+        let before = mark.offset - mark.before.length;
+        if io::copy(&mut input.by_ref().take(before), &mut io::sink())? < before {
+            return Ok(Copied::No);
+        }
+        let mut last = Vec::new();
+        input.by_ref().take(mark.before.length).read_to_end(&mut last)?;
+        if !mark.before.are(&last) {
+            return Ok(Copied::No);
+        }
+        let has_more = io::copy(&mut input.take(1), &mut io::sink())? > 0;
+        Ok(if has_more { Copied::WithMore } else { Copied::Whole })
+    }
+}
+
+/// How much of what was read another file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    No,
+    /// All of it, and nothing else.
+    Whole,
+    WithMore,
 }
 
 /// Returns the number from which a successor of this file counts its records.
@@ -318,6 +391,10 @@ pub fn after(saved: &Saved) -> u64 {
         Held::Whole(whole) => whole.records,
     };
     saved.base + records + BETWEEN
+}
+
+fn is_compressed(head: &[u8]) -> bool {
+    head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
 }
 
 /// Whether a text is JSON that is still being written.
@@ -342,7 +419,8 @@ fn nanoseconds(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }
 
-fn age(metadata: &Metadata) -> Duration {
+/// Returns how long ago a file was written to.
+pub fn age(metadata: &Metadata) -> Duration {
     metadata.modified().ok().and_then(|time| time.elapsed().ok()).unwrap_or_default()
 }
 

@@ -10,8 +10,7 @@ async fn read_once(folder: &Path, fake: &Fake) {
     let (outlet, _stop) = fake.collect();
     let paths = vec![folder.to_string_lossy().into_owned()];
     run(paths, None, fake.cursor(), true, outlet).await.unwrap();
-    // What was handed over is stored by a task of its own.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    fake.ended().await;
 }
 
 /// What is written in steps, each followed by a run of Medic, gives these records, none twice.
@@ -73,6 +72,30 @@ fn a_file_that_was_cut_is_read_from_its_new_beginning() {
             File::create(f.join("a.log")).unwrap().write_all(b"two, longer than what was cut\n").unwrap();
         }],
         &["one", "two, longer than what was cut"],
+    );
+}
+
+#[test]
+fn of_a_copy_only_what_was_not_read_is_read() {
+    let line = "a line that is long enough to tell one file from another\n";
+    check(
+        &[
+            &|f| append(f, "a.log", line),
+            &|f| {
+                append(f, "a.log", "written before the copy\n");
+                fs::copy(f.join("a.log"), f.join("a.log.1")).unwrap();
+                File::create(f.join("a.log")).unwrap().write_all(b"after\n").unwrap();
+            },
+            &|f| {
+                let text = fs::read(f.join("a.log.1")).unwrap();
+                let file = File::create(f.join("a.log.2.gz")).unwrap();
+                let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+                encoder.write_all(&text).unwrap();
+                encoder.finish().unwrap();
+                fs::remove_file(f.join("a.log.1")).unwrap();
+            },
+        ],
+        &[line.trim_end(), "written before the copy", "after"],
     );
 }
 
@@ -141,7 +164,7 @@ fn what_cannot_be_found_is_a_gap() {
     runtime.block_on(async {
         let (outlet, _stop) = fake.collect();
         run(vec!["/nowhere/*.log".to_owned()], None, None, true, outlet).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        fake.ended().await;
     });
     let store = fake.store.lock().unwrap();
     assert_eq!(store.gaps.len(), 1);
@@ -173,9 +196,9 @@ async fn killed_at_any_point_nothing_is_lost_and_nothing_is_twice() {
     let fake = Fake::default();
     let done = Arc::new(AtomicBool::new(false));
     let writer = std::thread::spawn({
-        let (folder, done) = (folder.path().to_owned(), done.clone());
+        let (folder, done, fake) = (folder.path().to_owned(), done.clone(), fake.clone());
         move || {
-            write_and_rotate(&folder, LINES);
+            write_and_rotate(&folder, LINES, &fake);
             done.store(true, Ordering::SeqCst);
         }
     });
@@ -185,16 +208,17 @@ async fn killed_at_any_point_nothing_is_lost_and_nothing_is_twice() {
         let (outlet, _stop) = fake.collect();
         let running = tokio::spawn(run(vec![path.clone()], None, fake.cursor(), false, outlet));
         // Points in time that are spread by a sequence without a pattern of its own.
-        tokio::time::sleep(Duration::from_millis((kills * 7919 + 13) % 331)).await;
+        tokio::time::sleep(Duration::from_millis((kills * 7919 + 13) % 500)).await;
         running.abort();
         let _ = running.await;
+        fake.kill().await;
         kills += 1;
     }
     writer.join().unwrap();
     // Files that were rotated away while Medic was dead are found by their inodes.
     let (outlet, _stop) = fake.collect();
     run(vec![path], None, fake.cursor(), true, outlet).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    fake.ended().await;
     let found: Vec<String> = fake.texts();
     let numbers: Vec<usize> = found
         .iter()
@@ -204,10 +228,12 @@ async fn killed_at_any_point_nothing_is_lost_and_nothing_is_twice() {
     assert_eq!(numbers, (0..LINES).collect::<Vec<usize>>(), "after {kills} kills");
     assert!(found.iter().all(|text| text.lines().count() == 3), "every record keeps its trace");
     assert!(kills > 5, "{kills}");
+    assert_eq!(fake.store.lock().unwrap().repeated, 0, "the cursor is that of the records");
 }
 
-/// Writes records of three lines; the file is renamed now and then, while the last record is half written.
-fn write_and_rotate(folder: &Path, lines: usize) {
+/// Writes records of three lines, with pauses in the middle of a line. The file is renamed now and then,
+/// once some of it is stored: a file that comes and goes between two looks is never seen.
+fn write_and_rotate(folder: &Path, lines: usize, fake: &Fake) {
     let open = || OpenOptions::new().create(true).append(true).open(folder.join("a.log")).unwrap();
     let mut file = open();
     for number in 0..lines {
@@ -217,6 +243,7 @@ fn write_and_rotate(folder: &Path, lines: usize) {
         }
         write!(file, "led\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:{number})\n").unwrap();
         if number % 1000 == 999 {
+            fake.wait_for_blocking(number / 1000 * 1000 + 1);
             fs::rename(folder.join("a.log"), folder.join(format!("a.log.{}", number / 1000))).unwrap();
             file = open();
         }

@@ -1,0 +1,173 @@
+//! Folds what senders send, a stream for each tag, container and task, over whichever connection it comes.
+
+use analyzer::record::{Level, Source, Stream};
+use jiff::Timestamp;
+use rmpv::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::wire::{self, Entry, Message, member, text};
+use crate::formats;
+use crate::sources::lines::{Lines, Placed};
+use crate::sources::{Arrival, id};
+
+/// A stream that is quiet for so long has said all that it had to say.
+const QUIET: Duration = Duration::from_secs(2);
+/// A stream that is quiet for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+/// With more streams than this, all are taken as complete.
+const MOST_STREAMS: usize = 4096;
+
+/// All streams of a receiver.
+pub struct Streams {
+    /// Tells what this run of Medic received from what others did.
+    run: String,
+    folds: Mutex<BTreeMap<Key, Fold>>,
+}
+
+/// What tells one stream from another.
+type Key = (String, Option<Arc<str>>);
+
+/// A stream that is being folded.
+struct Fold {
+    entity: Option<Arc<str>>,
+    lines: Lines,
+    /// What the sender says of the lines with which unfinished records began.
+    said: BTreeMap<u64, Said>,
+    /// Numbers the records of this run behind those of earlier ones.
+    base: u64,
+    changed: Instant,
+}
+
+#[derive(Clone, Copy)]
+struct Said {
+    time: Option<Timestamp>,
+    level: Level,
+}
+
+impl Streams {
+    pub fn new() -> Streams {
+        let run = format!("{}:{}", Timestamp::now().as_nanosecond(), std::process::id());
+        Streams { run, folds: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Takes a message; returns the records that are complete. A message with a chunk is complete in itself.
+    pub fn take(&self, message: &Message, connection: u64, position: u64) -> Vec<Arrival> {
+        let mut folds = self.folds();
+        let mut arrivals = Vec::new();
+        if folds.len() > MOST_STREAMS {
+            folds.values_mut().for_each(|fold| fold.settle(&mut arrivals));
+            folds.clear();
+        }
+        let mut touched = Vec::new();
+        for (index, entry) in message.entries.iter().enumerate() {
+            let identity = match &message.chunk {
+                Some(chunk) => [chunk.clone(), message.tag.clone(), index.to_string()],
+                None => [self.run.clone(), connection.to_string(), (position + index as u64).to_string()],
+            };
+            let key = key(&message.tag, &entry.record);
+            let fold = folds.entry(key.clone()).or_insert_with(|| Fold::new(&key, &message.tag));
+            fold.take(entry, &identity, &mut arrivals);
+            if message.chunk.is_some() && !touched.contains(&key) {
+                touched.push(key);
+            }
+        }
+        for key in touched {
+            if let Some(fold) = folds.get_mut(&key) {
+                fold.settle(&mut arrivals);
+            }
+        }
+        arrivals
+    }
+
+    /// Takes streams that are quiet as complete.
+    pub fn settle_quiet(&self) -> Vec<Arrival> {
+        let mut arrivals = Vec::new();
+        let mut folds = self.folds();
+        for fold in folds.values_mut().filter(|fold| fold.changed.elapsed() >= QUIET) {
+            fold.settle(&mut arrivals);
+        }
+        folds.retain(|_, fold| fold.changed.elapsed() < FORGOTTEN);
+        arrivals
+    }
+
+    pub fn settle_all(&self) -> Vec<Arrival> {
+        let mut arrivals = Vec::new();
+        self.folds().values_mut().for_each(|fold| fold.settle(&mut arrivals));
+        arrivals
+    }
+
+    fn folds(&self) -> MutexGuard<'_, BTreeMap<Key, Fold>> {
+        self.folds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fold {
+    fn new(key: &Key, tag: &str) -> Fold {
+        let source = formats::named_source(tag).unwrap_or(Source::ContainerLog);
+        let lines = Lines::keeping_further(Arc::new(Stream { name: key.0.clone(), source }));
+        let base = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
+        Fold { entity: key.1.clone(), lines, said: BTreeMap::new(), base, changed: Instant::now() }
+    }
+
+    fn take(&mut self, entry: &Entry, identity: &[String; 3], arrivals: &mut Vec<Arrival>) {
+        self.changed = Instant::now();
+        let said = Said { time: entry.time, level: level(&entry.record) };
+        let said_text = said_text(&entry.record);
+        let mut done = Vec::new();
+        for (nth, line) in formats::split(said_text.as_bytes()).enumerate() {
+            let id = id(&["fluent", &identity[0], &identity[1], &identity[2], &nth.to_string()]);
+            self.said.insert(id, said);
+            self.lines.push(said_text.get(line).unwrap_or_default(), id, &mut done);
+            self.give_out(&mut done, arrivals);
+            if !self.lines.open.iter().any(|open| open.offset == id) {
+                // The line belongs to a record that began before, or says nothing.
+                self.said.remove(&id);
+            }
+        }
+    }
+
+    fn settle(&mut self, arrivals: &mut Vec<Arrival>) {
+        let mut done = Vec::new();
+        self.lines.finish(&mut done);
+        self.give_out(&mut done, arrivals);
+        self.said.clear();
+    }
+
+    fn give_out(&mut self, done: &mut Vec<Placed>, arrivals: &mut Vec<Arrival>) {
+        for placed in done.drain(..) {
+            let mut record = placed.record;
+            record.seq += self.base;
+            if let Some(said) = self.said.remove(&placed.offset) {
+                record.time = said.time.or(record.time);
+                if record.level == Level::Unknown {
+                    record.level = said.level;
+                }
+            }
+            record.entity = self.entity.clone().or(record.entity);
+            arrivals.push(Arrival { id: placed.offset, further: placed.further, record });
+        }
+    }
+}
+
+fn key(tag: &str, record: &Value) -> Key {
+    let said = |name: &str| member(record, name).and_then(text).filter(|said| !said.is_empty());
+    let name = match said("container_name") {
+        Some(container) => format!("fluent:{tag}/{}", container.trim_start_matches('/')),
+        None => format!("fluent:{tag}"),
+    };
+    let task = said("ecs_task_arn").and_then(|arn| arn.rsplit('/').next().map(str::to_owned));
+    (name, task.or_else(|| said("container_id")).map(Arc::from))
+}
+
+/// Returns the line that a container printed, or the whole record where it is something else.
+fn said_text(record: &Value) -> String {
+    let said = ["log", "message"].iter().find_map(|name| member(record, name)).and_then(text);
+    said.unwrap_or_else(|| wire::json(record).to_string())
+}
+
+fn level(record: &Value) -> Level {
+    let named = ["level", "severity"].iter().find_map(|name| member(record, name)).and_then(text);
+    named.and_then(|name| Level::named(&name)).unwrap_or_default()
+}

@@ -1,0 +1,94 @@
+//! Log records of OpenTelemetry become records.
+
+use analyzer::record::{Level, Record, Source, Stream};
+use jiff::Timestamp;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use std::sync::Arc;
+
+use super::Taken;
+use super::values::{self, Identities, Sender};
+use crate::formats;
+use crate::sources::Arrival;
+
+/// Reads a request; records are numbered later.
+pub fn read(request: ExportLogsServiceRequest) -> Taken {
+    let mut taken = Taken::default();
+    let mut identities = Identities::default();
+    for part in request.resource_logs {
+        let sender = Sender::of(part.resource.as_ref());
+        let stream = Arc::new(Stream { name: sender.stream.clone(), source: Source::ContainerLog });
+        for scope in part.scope_logs {
+            let part = sender.part(scope.scope.as_ref());
+            for log in scope.log_records {
+                let id = identities.of(part, "log", &log);
+                match record(&log, &stream, &sender) {
+                    Some(record) => taken.arrivals.push(Arrival { id, further: Vec::new(), record }),
+                    None => taken.refused += 1,
+                }
+            }
+        }
+    }
+    taken
+}
+
+fn record(log: &LogRecord, stream: &Arc<Stream>, sender: &Sender) -> Option<Record> {
+    let body = log.body.as_ref().and_then(values::said).filter(|said| !said.trim().is_empty());
+    let exception = ["exception.type", "exception.message", "exception.stacktrace"]
+        .map(|key| values::text(&log.attributes, key).filter(|said| !said.is_empty()));
+    let mut text = match body {
+        Some(body) => body,
+        None if !log.event_name.is_empty() => log.event_name.clone(),
+        None if log.attributes.is_empty() => return None,
+        None => values::json(&log.attributes).to_string(),
+    };
+    append_exception(&mut text, exception);
+    let read = formats::read_record(&text);
+    let stated = level(log.severity_number).or_else(|| Level::named(&log.severity_text));
+    Some(Record {
+        stream: stream.clone(),
+        seq: 0,
+        time: time(log.time_unix_nano).or_else(|| time(log.observed_time_unix_nano)),
+        source: Source::ContainerLog,
+        level: stated.unwrap_or(read.level),
+        text: read.text,
+        body: read.body,
+        line: 1,
+        entity: sender.entity.clone(),
+        deployment: None,
+    })
+}
+
+/// Adds what is not said already: loggers often write the stack trace into the message too.
+fn append_exception(text: &mut String, [kind, message, stack]: [Option<String>; 3]) {
+    let head = match (kind, message) {
+        (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
+        (kind, message) => kind.or(message),
+    };
+    // A stack trace mostly begins with the type and the message.
+    let head = head.filter(|head| !stack.as_ref().is_some_and(|stack| stack.contains(head.as_str())));
+    for part in [head, stack].into_iter().flatten() {
+        if !text.contains(part.trim_end()) {
+            text.push('\n');
+            text.push_str(part.trim_end());
+        }
+    }
+}
+
+/// Reads a severity; each level has four numbers.
+fn level(number: i32) -> Option<Level> {
+    match number {
+        1..=4 => Some(Level::Trace),
+        5..=8 => Some(Level::Debug),
+        9..=12 => Some(Level::Info),
+        13..=16 => Some(Level::Warn),
+        17..=20 => Some(Level::Error),
+        21..=24 => Some(Level::Fatal),
+        _ => None,
+    }
+}
+
+/// Reads a time; zero is none.
+pub fn time(nanoseconds: u64) -> Option<Timestamp> {
+    if nanoseconds == 0 { None } else { Timestamp::from_nanosecond(nanoseconds.into()).ok() }
+}
