@@ -44,7 +44,11 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { age: Span(Duration::from_secs(14 * 86_400)), size: Size(2_000_000_000), free: Size(256_000_000) }
+        Retention {
+            age: Span(Duration::from_secs(14 * 86_400)),
+            size: Size(2_000_000_000),
+            free: Size(256_000_000),
+        }
     }
 }
 
@@ -236,7 +240,8 @@ fn five_minutes() -> Span {
 impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> anyhow::Result<Config> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         Config::parse(&text).with_context(|| format!("{} is no configuration", path.display()))
     }
 

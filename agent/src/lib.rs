@@ -1,8 +1,11 @@
 //! The agent: it alone knows files, the terminal and the clock, and decides nothing that the analyzer could decide.
 
+pub mod bundle;
 pub mod cli;
+pub mod collect;
 pub mod config;
 pub mod formats;
+pub mod index;
 pub mod input;
 pub mod samples;
 pub mod sources;

@@ -158,6 +158,9 @@ pub enum Level {
 }
 
 impl Level {
+    pub const ALL: [Level; 7] =
+        [Level::Unknown, Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Unknown => "unknown",

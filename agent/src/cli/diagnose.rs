@@ -10,16 +10,25 @@ use reports::{Format, Guide, Screen};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use super::{CANNOT_TELL, FAILURE, HEALTHY, knowledge};
+use super::{CANNOT_TELL, FAILURE, HEALTHY, knowledge, state, time};
+use crate::collect::diagnose_stored;
 use crate::formats;
+use crate::index::Reader;
 use crate::input::{Feed, Span, read_all};
 
 /// Names the root cause of a failed deployment from logs, events and API answers.
 #[derive(Debug, Args)]
 pub struct Diagnose {
     /// Files and folders (also .gz and .zst); `-` reads standard input
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+
+    /// A deployment that was recorded, instead of files (`medic deployments` lists them; `latest` is the newest)
+    #[arg(long, value_name = "ID", conflicts_with = "paths")]
+    deployment: Option<String>,
+
+    #[command(flatten)]
+    state: state::StateArgument,
 
     /// How the guide is written
     #[arg(long, value_enum, default_value_t = FormatArgument::Text)]
@@ -30,11 +39,11 @@ pub struct Diagnose {
     patterns: Option<PathBuf>,
 
     /// Leave out records before this time (`2026-05-01T10:00:00Z`, or `90m` before now)
-    #[arg(long, value_name = "T", value_parser = time)]
+    #[arg(long, value_name = "T", value_parser = time::parse)]
     since: Option<Timestamp>,
 
     /// Leave out records after this time
-    #[arg(long, value_name = "T", value_parser = time)]
+    #[arg(long, value_name = "T", value_parser = time::parse)]
     until: Option<Timestamp>,
 }
 
@@ -64,6 +73,12 @@ impl FormatArgument {
 impl Diagnose {
     pub fn run(self) -> anyhow::Result<u8> {
         let patterns = knowledge::load(self.patterns.as_deref())?;
+        if self.deployment.is_some() || self.paths.is_empty() && self.state.is_given() {
+            return self.run_recorded(&patterns);
+        }
+        if self.paths.is_empty() {
+            bail!("there is nothing to diagnose: name files, folders or `-`, or a recorded --deployment");
+        }
         let mut study = Study::new(&patterns);
         let mut gaps = Vec::new();
         let span = Span { since: self.since, until: self.until };
@@ -80,6 +95,35 @@ impl Diagnose {
         let diagnosis = study.conclude(&snapshot, gaps);
         show(&diagnosis, &patterns, self.format.format())?;
         Ok(code(diagnosis.verdict))
+    }
+
+    fn run_recorded(&self, patterns: &Patterns) -> anyhow::Result<u8> {
+        let reader = Reader::open(&self.state.existing()?)?;
+        let id = recorded(&reader, self.deployment.clone())?;
+        let span = Span { since: self.since, until: self.until };
+        let diagnosis = diagnose_stored(&reader, patterns, &id, span)?;
+        show(&diagnosis, patterns, self.format.format())?;
+        Ok(code(diagnosis.verdict))
+    }
+}
+
+/// Returns the id of a recorded deployment; without one, and as `latest`, the newest that undoes no other.
+pub fn recorded(reader: &Reader, id: Option<String>) -> anyhow::Result<String> {
+    let entries = &reader.ledger().deployments;
+    let newest = entries.iter().rfind(|entry| entry.rolls_back.is_none());
+    let Some(id) = id.filter(|id| id != "latest") else {
+        return match newest {
+            Some(newest) => Ok(newest.id.clone()),
+            None => bail!("no deployment was recorded yet: record with `medic collect` or `medic watch`"),
+        };
+    };
+    let found = entries.iter().find(|entry| entry.id == id || entry.id == format!("ecs-svc/{id}"));
+    match found {
+        Some(entry) => Ok(entry.rolls_back.clone().unwrap_or_else(|| entry.id.clone())),
+        None => {
+            let known: Vec<&str> = entries.iter().rev().take(10).map(|entry| entry.id.as_str()).collect();
+            bail!("no deployment `{id}` was recorded; recorded are: {}", known.join(", "))
+        }
     }
 }
 
@@ -118,27 +162,4 @@ fn screen() -> Screen {
     let is_terminal = stdout.is_terminal();
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).filter(|_| is_terminal);
     Screen { width: width.unwrap_or(100), hyperlinks: is_terminal }
-}
-
-/// Reads a time, or a span before now.
-fn time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let wrong = || {
-        format!(
-            "`{text}` is neither a time (`2026-05-01T10:00:00Z`) nor a span before now (`90m`, `2h`, `1d`)"
-        )
-    };
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        's' => number,
-        'm' => number.saturating_mul(60),
-        'h' => number.saturating_mul(3600),
-        'd' => number.saturating_mul(86_400),
-        _ => return Err(wrong()),
-    };
-    let now = Timestamp::now().as_second();
-    Timestamp::from_second(now.saturating_sub(seconds)).map_err(|_| wrong())
 }

@@ -1,10 +1,16 @@
 //! The command line, a command a file.
 
+mod bundle;
+mod collect;
 mod demo;
+mod deployments;
 mod diagnose;
 mod explain;
 mod knowledge;
 mod patterns;
+mod search;
+mod state;
+mod time;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -30,6 +36,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Diagnose(diagnose::Diagnose),
+    Collect(collect::Collect),
+    Search(search::Search),
+    Deployments(deployments::Deployments),
+    Bundle(bundle::BundleCommand),
     Explain(explain::Explain),
     Patterns(patterns::PatternsCommand),
     Demo(demo::Demo),
@@ -46,8 +56,13 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    log_to_stderr();
     let outcome = match arguments.command {
         Command::Diagnose(command) => command.run(),
+        Command::Collect(command) => command.run(),
+        Command::Search(command) => command.run(),
+        Command::Deployments(command) => command.run(),
+        Command::Bundle(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Patterns(command) => command.run(),
         Command::Demo(command) => command.run(),
@@ -60,6 +75,17 @@ pub fn run() -> ExitCode {
             ExitCode::from(MEDIC_FAILED)
         }
     }
+}
+
+/// Medic's own messages go to standard error: as text for people, as JSON lines where `MEDIC_LOG_FORMAT=json` asks for it.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG");
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("medic=info,warn"));
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let is_json = std::env::var("MEDIC_LOG_FORMAT").is_ok_and(|format| format == "json");
+    // Another subscriber is there only in tests.
+    let _ = if is_json { subscriber.json().try_init() } else { subscriber.with_ansi(false).try_init() };
 }
 
 /// A reader such as `head` that has seen enough is no failure.

@@ -70,6 +70,20 @@ pub fn read_text(name: &str, hint: Option<Source>, text: &str) -> Collected {
     collected
 }
 
+/// Completes a record that was stored: works out again what its text says once it is decoded.
+pub fn restored(mut record: Record) -> Record {
+    let mut folder = Folder::new(record.stream.clone());
+    let mut done = Vec::new();
+    for line in record.text.lines() {
+        folder.push(line, record.line, &mut done);
+    }
+    folder.finish(&mut done);
+    if let [again] = &mut done[..] {
+        record.body = again.body.take();
+    }
+    record
+}
+
 fn fill(input: &mut impl Read, buffer: &mut Vec<u8>, up_to: usize) -> io::Result<()> {
     let wanted = up_to.saturating_sub(buffer.len()) as u64;
     input.take(wanted).read_to_end(buffer).map(|_| ())

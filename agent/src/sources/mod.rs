@@ -10,8 +10,11 @@ use analyzer::snapshot::Snapshot;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
+
+use crate::config::{Config, SourceConfig};
 
 /// What a source hands over at a time.
 #[derive(Debug, Default)]
@@ -99,4 +102,26 @@ impl Outlet {
     pub async fn say_gaps(&self, gaps: Vec<Gap>) -> Result<(), Closed> {
         self.deliver(Delivery { gaps: Some(gaps), ..Delivery::default() }).await
     }
+}
+
+/// Returns the sources that a cluster, a service and a stack ask for.
+pub fn usual(config: &Config) -> Vec<SourceConfig> {
+    let _ = config;
+    Vec::new()
+}
+
+/// Starts a source.
+pub fn spawn(
+    source: SourceConfig,
+    config: &Config,
+    cursor: Option<Value>,
+    once: bool,
+    outlet: Outlet,
+) -> JoinHandle<Result<(), Closed>> {
+    let _ = (config, cursor, once, &source);
+    tokio::spawn(async move {
+        let because = format!("this build of Medic has no source `{}`", source.kind());
+        let remedy = Some("install a build with that feature".to_owned());
+        outlet.say_gaps(vec![Gap { what: outlet.name.to_string(), because, remedy }]).await
+    })
 }

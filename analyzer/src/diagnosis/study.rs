@@ -23,10 +23,11 @@ const MOST_PENDING: usize = 500;
 const MOST_LINES: usize = 60;
 const LONGEST_LINE: usize = 4000;
 
-/// A diagnosis in the making.
+/// A diagnosis in the making. A clone of it can be concluded while it goes on.
+#[derive(Clone)]
 pub struct Study<'p> {
     pub(super) patterns: &'p Patterns,
-    markers: Markers,
+    markers: Arc<Markers>,
     pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
     pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
@@ -117,7 +118,7 @@ impl<'p> Study<'p> {
     pub fn new(patterns: &'p Patterns) -> Study<'p> {
         Study {
             patterns,
-            markers: Markers::new(),
+            markers: Arc::new(Markers::new()),
             met: BTreeMap::new(),
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),

@@ -1,0 +1,174 @@
+//! Tells which deployment is under way, and what undoes another one.
+
+use analyzer::snapshot::{Deployment, Service, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::index::{DeploymentEntry, Ledger};
+
+/// What happens shortly before ECS knows of a deployment belongs to it: the stack that begins it, for one.
+const LEAD: SignedDuration = SignedDuration::from_secs(120);
+
+/// What a description changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The deployment under way is the one that it was.
+    None,
+    /// Another deployment began.
+    Began,
+    /// The deployment under way is being undone.
+    Undone,
+}
+
+/// Brings the ledger in line with the described state; `focus` is the deployment that records belong to.
+pub fn follow(
+    ledger: &mut Ledger,
+    focus: &mut Option<String>,
+    service: Option<&str>,
+    known: &Snapshot,
+) -> Change {
+    let Some((service, primary)) = wanted(service, known) else { return Change::None };
+    if focus.as_deref() == Some(primary.id.as_str()) {
+        describe(ledger.deployment_mut(&primary.id), service, primary);
+        return Change::None;
+    }
+    let undone =
+        focus.as_deref().filter(|focus| is_undone_by(ledger, focus, service, primary)).map(str::to_owned);
+    if let Some(undone) = undone {
+        let is_new = ledger.deployment(&primary.id).is_none();
+        if is_new {
+            describe(ledger.deployment_mut(&primary.id), service, primary);
+            ledger.deployment_mut(&primary.id).rolls_back = Some(undone);
+        }
+        return if is_new { Change::Undone } else { Change::None };
+    }
+    let ended = focus.as_deref().and_then(|focus| ledger.deployment(focus)).and_then(|entry| entry.ended);
+    let entry = ledger.deployment_mut(&primary.id);
+    describe(entry, service, primary);
+    let lead = primary.created_at.and_then(|created| created.checked_sub(LEAD).ok());
+    entry.from = lead.max(ended).or(lead);
+    *focus = Some(primary.id.clone());
+    Change::Began
+}
+
+/// Returns the service that is watched, and the deployment that it wants to reach.
+pub fn wanted<'s>(service: Option<&str>, known: &'s Snapshot) -> Option<(&'s Service, &'s Deployment)> {
+    let mut services = known.services.items().iter();
+    let service = services.find(|found| service.is_none_or(|name| found.name() == name))?;
+    let primary = service.primary().filter(|primary| !primary.id.is_empty())?;
+    Some((service, primary))
+}
+
+/// Whether ECS goes back to an earlier version because the deployment in focus failed.
+fn is_undone_by(ledger: &Ledger, focus: &str, service: &Service, primary: &Deployment) -> bool {
+    let own = service.deployments.iter().find(|deployment| deployment.id == focus);
+    let failed = own.is_some_and(|own| own.rollout_state.as_deref() == Some("FAILED"));
+    let says_so = primary.rollout_state_reason.as_deref().is_some_and(|reason| {
+        let reason = reason.to_ascii_lowercase();
+        reason.contains("rolling back") || reason.contains("rolled back")
+    });
+    let before = ledger.deployments.iter().any(|entry| entry.id == primary.id && entry.id != focus);
+    let to_earlier_version = ledger.deployments.iter().any(|entry| {
+        entry.id != focus
+            && entry.task_definition.is_some()
+            && entry.task_definition == primary.task_definition
+    });
+    says_so || before || failed && to_earlier_version
+}
+
+fn describe(entry: &mut DeploymentEntry, service: &Service, primary: &Deployment) {
+    entry.service = Some(service.name().to_owned());
+    entry.cluster = Some(analyzer::snapshot::last_segment(&service.cluster_arn).to_owned())
+        .filter(|name| !name.is_empty());
+    entry.task_definition = primary.task_definition.clone().or(entry.task_definition.take());
+    entry.from = entry.from.or(primary.created_at);
+}
+
+/// Returns when the deployment in focus ended, where the described state says that it has.
+pub fn ended(service: Option<&str>, focus: &str, ledger: &Ledger, known: &Snapshot) -> Option<Timestamp> {
+    let (service, primary) = wanted(service, known)?;
+    let settled = |deployment: &Deployment| {
+        let is_complete = deployment.rollout_state.as_deref() == Some("COMPLETED");
+        is_complete.then_some(deployment.updated_at.or(deployment.created_at)).flatten()
+    };
+    if primary.id == focus {
+        let failed = primary.rollout_state.as_deref() == Some("FAILED");
+        return settled(primary).or(if failed { primary.updated_at } else { None });
+    }
+    let rolls_back =
+        ledger.deployment(&primary.id).is_some_and(|entry| entry.rolls_back.as_deref() == Some(focus));
+    let own = service.deployments.iter().find(|deployment| deployment.id == focus);
+    match own {
+        None => settled(primary).or(primary.updated_at),
+        Some(_) if rolls_back => settled(primary),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use analyzer::snapshot::Part;
+
+    fn deployment(id: &str, status: &str, definition: &str, state: &str) -> Deployment {
+        Deployment {
+            id: id.to_owned(),
+            status: Some(status.to_owned()),
+            task_definition: Some(definition.to_owned()),
+            rollout_state: Some(state.to_owned()),
+            created_at: Timestamp::from_second(1_800_000_000).ok(),
+            ..Deployment::default()
+        }
+    }
+
+    fn known(deployments: Vec<Deployment>) -> Snapshot {
+        let service = Service { service_name: "web".to_owned(), deployments, ..Service::default() };
+        Snapshot { services: Part::Known(vec![service]), ..Snapshot::default() }
+    }
+
+    #[test]
+    fn another_primary_is_another_deployment() {
+        let (mut ledger, mut focus) = (Ledger::default(), None);
+        let first = known(vec![deployment("ecs-svc/1", "PRIMARY", "web:1", "COMPLETED")]);
+        assert_eq!(follow(&mut ledger, &mut focus, Some("web"), &first), Change::Began);
+        let second = known(vec![
+            deployment("ecs-svc/2", "PRIMARY", "web:2", "IN_PROGRESS"),
+            deployment("ecs-svc/1", "ACTIVE", "web:1", "COMPLETED"),
+        ]);
+        assert_eq!(follow(&mut ledger, &mut focus, Some("web"), &second), Change::Began);
+        assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        assert_eq!(follow(&mut ledger, &mut focus, Some("web"), &second), Change::None);
+    }
+
+    #[test]
+    fn going_back_to_the_old_version_belongs_to_the_deployment_that_failed() {
+        let (mut ledger, mut focus) = (Ledger::default(), None);
+        follow(
+            &mut ledger,
+            &mut focus,
+            None,
+            &known(vec![deployment("ecs-svc/1", "PRIMARY", "web:1", "COMPLETED")]),
+        );
+        follow(
+            &mut ledger,
+            &mut focus,
+            None,
+            &known(vec![deployment("ecs-svc/2", "PRIMARY", "web:2", "IN_PROGRESS")]),
+        );
+        let back = known(vec![
+            deployment("ecs-svc/3", "PRIMARY", "web:1", "IN_PROGRESS"),
+            deployment("ecs-svc/2", "ACTIVE", "web:2", "FAILED"),
+        ]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::Undone);
+        assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        assert_eq!(
+            ledger.deployment("ecs-svc/3").and_then(|entry| entry.rolls_back.as_deref()),
+            Some("ecs-svc/2")
+        );
+        assert_eq!(ended(None, "ecs-svc/2", &ledger, &back), None);
+        let settled = known(vec![deployment("ecs-svc/3", "PRIMARY", "web:1", "COMPLETED")]);
+        assert!(ended(None, "ecs-svc/2", &ledger, &settled).is_some());
+        let next = known(vec![deployment("ecs-svc/4", "PRIMARY", "web:3", "IN_PROGRESS")]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &next), Change::Began);
+        assert_eq!(focus.as_deref(), Some("ecs-svc/4"));
+    }
+}

@@ -1,0 +1,378 @@
+//! The collector: one thread that takes deliveries in, and stores them.
+
+use analyzer::diagnosis::{Diagnosis, Study, Verdict};
+use analyzer::pattern::Patterns;
+use analyzer::record::Record;
+use analyzer::redact::{Redactions, redact};
+use analyzer::snapshot::Snapshot;
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::attribution::{self, Change};
+use crate::config::Config;
+use crate::index::{DeploymentEntry, Entry, Filter, Ledger, Question, Reader, Seen, Writer};
+use crate::input::Span;
+use crate::sources::{Arrival, Delivery};
+
+/// The deployment that records belong to while nothing names one.
+pub const UNNAMED: &str = "unnamed";
+
+/// How long records wait for their commit, and how many.
+const COMMIT_AFTER: Duration = Duration::from_millis(700);
+const COMMIT_RECORDS: u64 = 200_000;
+/// A sender that waits for the commit waits at least this long, so that others share it.
+const COMMIT_FOR_SENDER: Duration = Duration::from_millis(60);
+/// How often a live view is told what is known.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// What is known while a deployment is recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    pub records: u64,
+    pub duplicates: u64,
+    pub commits: u64,
+    pub known: Arc<Snapshot>,
+    pub deployment: Option<DeploymentEntry>,
+    pub deployments: Vec<DeploymentEntry>,
+    pub diagnosis: Option<Arc<Diagnosis>>,
+}
+
+/// Stores what sources hand over.
+pub struct Collector {
+    patterns: &'static Patterns,
+    writer: Writer,
+    ledger: Ledger,
+    seen: Seen,
+    /// A view for what [`Seen`] forgot; renewed when it is needed after a commit.
+    view: Option<Reader>,
+    service: Option<String>,
+    stack: Option<String>,
+    focus: Option<String>,
+    unnamed: String,
+    study: Study<'static>,
+    known: Arc<Snapshot>,
+    publish: watch::Sender<Arc<Snapshot>>,
+    live: watch::Sender<Arc<Live>>,
+    told: Instant,
+    changed: bool,
+    records: u64,
+    duplicates: u64,
+    pending: Pending,
+}
+
+/// What the next commit stores.
+#[derive(Default)]
+struct Pending {
+    since: Option<Instant>,
+    records: u64,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Collector {
+    /// Takes up where the last collector stopped.
+    pub fn open(
+        writer: Writer,
+        patterns: &'static Patterns,
+        config: &Config,
+        deployment: Option<String>,
+        live: watch::Sender<Arc<Live>>,
+    ) -> Result<Collector> {
+        let reader = writer.reader()?;
+        let ledger = writer.ledger().clone();
+        let mut seen = Seen::default();
+        let mut newest = Vec::new();
+        reader.identities(|id| {
+            newest.push(id);
+            newest.len() < Seen::MOST
+        })?;
+        let remembers_all = newest.len() < Seen::MOST;
+        newest.into_iter().rev().for_each(|id| seen.insert(id));
+        if !remembers_all {
+            seen.forget_rest();
+        }
+        let focus =
+            ledger.deployments.iter().rfind(|entry| entry.rolls_back.is_none()).map(|entry| entry.id.clone());
+        let unnamed = deployment.unwrap_or_else(|| UNNAMED.to_owned());
+        let current = focus.as_deref().unwrap_or(&unnamed);
+        let mut study = Study::new(patterns);
+        reader.each(&of_deployment(current), |records| study.observe(records))?;
+        let known = Arc::new(reader.state_of(current)?);
+        let (publish, _) = watch::channel(known.clone());
+        Ok(Collector {
+            patterns,
+            writer,
+            ledger,
+            seen,
+            view: None,
+            service: config.service.clone(),
+            stack: config.stack.clone(),
+            focus,
+            unnamed,
+            study,
+            known,
+            publish,
+            live,
+            told: Instant::now(),
+            changed: true,
+            records: 0,
+            duplicates: 0,
+            pending: Pending::default(),
+        })
+    }
+
+    /// Returns where a source goes on.
+    pub fn cursor(&self, source: &str) -> Option<Value> {
+        self.ledger.cursors.get(source).cloned()
+    }
+
+    /// Returns what tells sources which state is known.
+    pub fn known(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.publish.subscribe()
+    }
+
+    /// Takes deliveries in until all sources have ended.
+    pub fn run(mut self, mut arrivals: mpsc::Receiver<(Arc<str>, Delivery)>) -> Result<()> {
+        let runtime = tokio::runtime::Handle::current();
+        loop {
+            let wait = self.wait();
+            match runtime.block_on(async { tokio::time::timeout(wait, arrivals.recv()).await }) {
+                Ok(Some((source, delivery))) => self.take(&source, delivery)?,
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            if self.is_due() {
+                self.commit()?;
+            }
+            if self.changed && self.told.elapsed() >= TELL_EVERY && self.live.receiver_count() > 0 {
+                self.tell();
+            }
+        }
+        self.conclude();
+        self.commit()?;
+        self.tell();
+        Ok(())
+    }
+
+    fn wait(&self) -> Duration {
+        match self.pending.since {
+            Some(since) if !self.pending.waiting.is_empty() => {
+                COMMIT_FOR_SENDER.saturating_sub(since.elapsed())
+            }
+            Some(since) => COMMIT_AFTER.saturating_sub(since.elapsed()),
+            None if self.changed && self.live.receiver_count() > 0 => {
+                TELL_EVERY.saturating_sub(self.told.elapsed())
+            }
+            None => Duration::from_secs(3600),
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let Some(since) = self.pending.since else { return false };
+        let waits = !self.pending.waiting.is_empty() && since.elapsed() >= COMMIT_FOR_SENDER;
+        waits || since.elapsed() >= COMMIT_AFTER || self.pending.records >= COMMIT_RECORDS
+    }
+
+    /// Takes in what a source hands over.
+    pub fn take(&mut self, source: &str, delivery: Delivery) -> Result<()> {
+        let now = Timestamp::now();
+        if delivery.snapshot != Snapshot::default() {
+            self.learn(delivery.snapshot, now)?;
+        }
+        let mut records = Vec::with_capacity(delivery.records.len());
+        for arrival in delivery.records {
+            if self.is_stored(&arrival)? {
+                self.duplicates += 1;
+                continue;
+            }
+            records.push(self.store(arrival, now)?);
+        }
+        self.study.observe(&records);
+        self.changed |= !records.is_empty();
+        if let Some(cursor) = delivery.cursor {
+            self.ledger.cursors.insert(source.to_owned(), cursor);
+        }
+        if let Some(gaps) = delivery.gaps {
+            self.changed = true;
+            self.ledger.gaps.insert(source.to_owned(), gaps);
+        }
+        self.pending.records += records.len() as u64;
+        self.pending.since.get_or_insert_with(Instant::now);
+        self.pending.waiting.extend(delivery.stored);
+        Ok(())
+    }
+
+    /// Whether the record is stored already: what is read twice is stored once.
+    fn is_stored(&mut self, arrival: &Arrival) -> Result<bool> {
+        if self.seen.contains(arrival.id) {
+            return Ok(true);
+        }
+        let Some(time) = arrival.record.time.filter(|_| self.seen.is_forgetful()) else { return Ok(false) };
+        if self.view.is_none() {
+            self.view = Some(self.writer.reader()?);
+        }
+        self.view.as_ref().map_or(Ok(false), |view| view.contains(time, arrival.id))
+    }
+
+    fn store(&mut self, arrival: Arrival, now: Timestamp) -> Result<Record> {
+        let Arrival { id, further, mut record } = arrival;
+        let mut removed = Redactions::new();
+        if let std::borrow::Cow::Owned(clean) = redact(&record.text, &mut removed) {
+            record.text = clean;
+        }
+        if let Some(body) = &record.body
+            && let std::borrow::Cow::Owned(clean) = redact(body, &mut Redactions::new())
+        {
+            record.body = Some(clean);
+        }
+        let deployment = self.deployment_of(&record);
+        if !removed.is_empty() {
+            let counts = self.ledger.redactions.entry(deployment.clone()).or_default();
+            for (kind, count) in removed {
+                *counts.entry(kind).or_default() += count;
+            }
+        }
+        let entry =
+            Entry { id, further: &further, record: &record, arrived: now, deployment: Some(&deployment) };
+        self.writer.add(&entry).context("cannot add to the index")?;
+        self.seen.insert(id);
+        further.into_iter().for_each(|id| self.seen.insert(id));
+        self.records += 1;
+        Ok(record)
+    }
+
+    /// Returns the deployment under whose name the record is found.
+    fn deployment_of(&self, record: &Record) -> String {
+        let at = record.time.and_then(|time| self.ledger.at(time)).map(|entry| entry.id.as_str());
+        let current = self.focus.as_deref().unwrap_or(&self.unnamed);
+        match at {
+            Some(at) if self.focus.is_some() => at.to_owned(),
+            _ => current.to_owned(),
+        }
+    }
+
+    /// Takes in described state: it may say that another deployment began.
+    fn learn(&mut self, described: Snapshot, now: Timestamp) -> Result<()> {
+        let mut known = (*self.known).clone();
+        known.merge(described.clone());
+        if known == *self.known {
+            return Ok(());
+        }
+        let former = self.focus.clone();
+        let change = attribution::follow(&mut self.ledger, &mut self.focus, self.service.as_deref(), &known);
+        if change == Change::Began {
+            if let Some(former) = former {
+                // The verdict on the deployment before is reached on what was known of it.
+                self.conclude_as(&former);
+            }
+            if let Some(focus) = &self.focus {
+                self.ledger.deployment_mut(focus).stack = self.stack.clone();
+            }
+            self.study = Study::new(self.patterns);
+        }
+        self.known = Arc::new(known);
+        self.changed = true;
+        self.publish.send_replace(self.known.clone());
+        let wanted =
+            attribution::wanted(self.service.as_deref(), &self.known).map(|(_, primary)| primary.id.as_str());
+        let wanted = wanted.or(self.focus.as_deref()).unwrap_or(&self.unnamed).to_owned();
+        self.writer.add_state(&wanted, now, &described)?;
+        self.pending.since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    /// Stores what was taken in.
+    pub fn commit(&mut self) -> Result<()> {
+        let ended = self
+            .focus
+            .as_deref()
+            .and_then(|focus| attribution::ended(self.service.as_deref(), focus, &self.ledger, &self.known));
+        if let (Some(focus), Some(ended)) = (self.focus.clone(), ended) {
+            let entry = self.ledger.deployment_mut(&focus);
+            if entry.ended.is_none() {
+                entry.ended = Some(ended);
+                self.conclude_as(&focus);
+            }
+        }
+        let ledger = std::mem::take(&mut self.ledger);
+        self.writer.commit(Timestamp::now(), |stored| {
+            let (commit, next_seq) = (stored.commit, stored.next_seq);
+            *stored = Ledger { commit, next_seq, ..ledger };
+        })?;
+        self.ledger = self.writer.ledger().clone();
+        self.view = None;
+        for waiting in self.pending.waiting.drain(..) {
+            // A sender that has gone away no longer wants to know.
+            let _ = waiting.send(());
+        }
+        self.pending = Pending::default();
+        Ok(())
+    }
+
+    /// Writes the verdict on the deployment under way into the ledger, for it has ended or Medic ends.
+    fn conclude(&mut self) {
+        if let Some(focus) = self.focus.clone() {
+            self.conclude_as(&focus);
+        } else if self.records > 0 || self.ledger.deployment(&self.unnamed).is_some() {
+            let unnamed = self.unnamed.clone();
+            self.conclude_as(&unnamed);
+        }
+    }
+
+    fn conclude_as(&mut self, id: &str) {
+        let diagnosis = self.diagnosis();
+        let entry = self.ledger.deployment_mut(id);
+        entry.from = entry.from.or(diagnosis.deployment.started);
+        entry.verdict = Some(diagnosis.verdict);
+        let root = diagnosis.root_cause().filter(|_| diagnosis.verdict != Verdict::Healthy);
+        entry.cause = root.map(|root| root.cause.clone());
+        entry.class = root.map(|root| root.class);
+        entry.confidence = root.map(|root| root.confidence);
+        entry.summary = root.map(|root| root.title.clone());
+    }
+
+    fn diagnosis(&self) -> Diagnosis {
+        let mut diagnosis = self.study.clone().conclude(&self.known, self.ledger.all_gaps());
+        let current = self.focus.as_deref().unwrap_or(&self.unnamed);
+        diagnosis.redactions = self.ledger.redactions.get(current).cloned().unwrap_or_default();
+        diagnosis
+    }
+
+    fn tell(&mut self) {
+        self.told = Instant::now();
+        self.changed = false;
+        let current = self.focus.as_deref().and_then(|focus| self.ledger.deployment(focus)).cloned();
+        let diagnosis = (self.live.receiver_count() > 0).then(|| Arc::new(self.diagnosis()));
+        self.live.send_replace(Arc::new(Live {
+            records: self.records,
+            duplicates: self.duplicates,
+            commits: self.ledger.commit,
+            known: self.known.clone(),
+            deployment: current,
+            deployments: self.ledger.deployments.clone(),
+            diagnosis,
+        }));
+    }
+}
+
+/// Returns the question for all that belongs to a deployment.
+pub fn of_deployment(id: &str) -> Question {
+    Question { words: String::new(), filter: Filter { deployment: Some(id.to_owned()), ..Filter::default() } }
+}
+
+/// Diagnoses a deployment from what is stored of it.
+pub fn diagnose_stored(reader: &Reader, patterns: &Patterns, id: &str, span: Span) -> Result<Diagnosis> {
+    let mut study = Study::new(patterns);
+    let mut question = of_deployment(id);
+    (question.filter.since, question.filter.until) = (span.since, span.until);
+    reader.each(&question, |records| study.observe(records))?;
+    let known = reader.state_of(id)?;
+    let mut diagnosis = study.conclude(&known, reader.ledger().all_gaps());
+    let redactions: &BTreeMap<String, Redactions> = &reader.ledger().redactions;
+    diagnosis.redactions = redactions.get(id).cloned().unwrap_or_default();
+    Ok(diagnosis)
+}

@@ -1,0 +1,84 @@
+//! The fields of the index.
+
+use tantivy::schema::{
+    DateOptions, DateTimePrecision, FAST, Field, IndexRecordOption, NumericOptions, STORED, Schema,
+    TextFieldIndexing, TextOptions,
+};
+use tantivy::tokenizer::TextAnalyzer;
+use tantivy::{Index, IndexSettings};
+
+use super::tokens::Words;
+
+pub const WORDS: &str = "words";
+
+#[derive(Clone, Copy, Debug)]
+pub struct Fields {
+    /// When it happened; when it arrived, where it does not say.
+    pub time: Field,
+    /// Whether the record itself says when it happened.
+    pub timed: Field,
+    /// The order of arrival.
+    pub seq: Field,
+    /// The number of the record's first line in its stream.
+    pub line: Field,
+    /// The identities of the record and of what is folded into it.
+    pub id: Field,
+    pub text: Field,
+    pub source: Field,
+    /// What the stream as a whole holds.
+    pub origin: Field,
+    pub stream: Field,
+    pub entity: Field,
+    pub severity: Field,
+    pub deployment: Field,
+    /// A described state, as JSON; such documents have no text.
+    pub state: Field,
+}
+
+pub fn schema() -> (Schema, Fields) {
+    let mut schema = Schema::builder();
+    let number = NumericOptions::default().set_fast();
+    let name = || {
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer("raw")
+            .set_index_option(IndexRecordOption::Basic)
+            .set_fieldnorms(false);
+        TextOptions::default().set_indexing_options(indexing).set_fast("raw")
+    };
+    let words = TextFieldIndexing::default()
+        .set_tokenizer(WORDS)
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions)
+        .set_fieldnorms(false);
+    let fields = Fields {
+        time: schema.add_date_field(
+            "time",
+            DateOptions::default().set_fast().set_precision(DateTimePrecision::Microseconds),
+        ),
+        timed: schema.add_bool_field("timed", FAST),
+        seq: schema.add_u64_field("seq", number.clone()),
+        line: schema.add_u64_field("line", number.clone()),
+        id: schema.add_u64_field("id", number),
+        text: schema.add_text_field("text", TextOptions::default().set_indexing_options(words).set_stored()),
+        source: schema.add_text_field("source", name()),
+        origin: schema.add_text_field("origin", TextOptions::default().set_fast("raw")),
+        stream: schema.add_text_field("stream", name()),
+        entity: schema.add_text_field("entity", name()),
+        severity: schema.add_text_field("severity", name()),
+        deployment: schema.add_text_field("deployment", name()),
+        state: schema.add_text_field("state", STORED),
+    };
+    (schema.build(), fields)
+}
+
+pub fn settings() -> IndexSettings {
+    IndexSettings {
+        docstore_blocksize: 64 << 10,
+        docstore_compress_dedicated_thread: false,
+        ..IndexSettings::default()
+    }
+}
+
+/// Makes the tokenizer of records known to an index.
+pub fn register(index: &Index) {
+    index.tokenizers().register(WORDS, TextAnalyzer::builder(Words::default()).build());
+}

@@ -1,0 +1,87 @@
+//! What is known beside the records, and changes together with them.
+
+use analyzer::diagnosis::{Gap, Verdict};
+use analyzer::redact::Redactions;
+use analyzer::taxonomy::Class;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The ledger: the payload of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ledger {
+    /// Counts the commits; the ledger with the highest number holds.
+    pub commit: u64,
+    /// The order number of the next record.
+    pub next_seq: u64,
+    /// Where each source goes on.
+    pub cursors: BTreeMap<String, Value>,
+    /// What each source could not see.
+    pub gaps: BTreeMap<String, Vec<Gap>>,
+    /// How many secrets of each kind were removed, by deployment.
+    pub redactions: BTreeMap<String, Redactions>,
+    /// The deployments that were seen, in the order of their start.
+    pub deployments: Vec<DeploymentEntry>,
+}
+
+/// More deployments than this are not remembered.
+pub const MOST_DEPLOYMENTS: usize = 500;
+
+/// A deployment that was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeploymentEntry {
+    /// `ecs-svc/123`.
+    pub id: String,
+    pub cluster: Option<String>,
+    pub service: Option<String>,
+    pub stack: Option<String>,
+    pub task_definition: Option<String>,
+    /// From when its records count.
+    pub from: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    /// The deployment that this one rolls back.
+    pub rolls_back: Option<String>,
+    /// `None`: it has not ended.
+    pub verdict: Option<Verdict>,
+    pub cause: Option<String>,
+    pub class: Option<Class>,
+    pub confidence: Option<f64>,
+    pub summary: Option<String>,
+}
+
+impl Ledger {
+    pub fn deployment(&self, id: &str) -> Option<&DeploymentEntry> {
+        self.deployments.iter().find(|entry| entry.id == id)
+    }
+
+    /// Returns the entry of a deployment, a new one where it is not known.
+    pub fn deployment_mut(&mut self, id: &str) -> &mut DeploymentEntry {
+        let at = match self.deployments.iter().position(|entry| entry.id == id) {
+            Some(at) => at,
+            None => {
+                if self.deployments.len() >= MOST_DEPLOYMENTS {
+                    let oldest = self.deployments.remove(0);
+                    self.redactions.remove(&oldest.id);
+                }
+                self.deployments.push(DeploymentEntry { id: id.to_owned(), ..DeploymentEntry::default() });
+                self.deployments.len() - 1
+            }
+        };
+        &mut self.deployments[at]
+    }
+
+    /// Returns the deployment whose records are those of a time: the last that began before.
+    /// What undoes a deployment belongs to the deployment that it undoes.
+    pub fn at(&self, time: Timestamp) -> Option<&DeploymentEntry> {
+        let mut own = self.deployments.iter().filter(|entry| entry.rolls_back.is_none());
+        own.rfind(|entry| entry.from.is_none_or(|from| from <= time))
+    }
+
+    /// Returns all gaps.
+    pub fn all_gaps(&self) -> Vec<Gap> {
+        self.gaps.values().flatten().cloned().collect()
+    }
+}

@@ -1,0 +1,22 @@
+//! The index: everything that was recorded, in full text, each record once.
+//!
+//! A state directory holds *parts*, each a tantivy index of its own, the last one open and the others closed.
+//! What is known beside the records (the cursors of sources, deployments and their verdicts, gaps) is the *ledger*:
+//! it is the payload of each commit, so it changes together with the records, or not at all.
+
+mod fields;
+mod ledger;
+mod parts;
+mod query;
+mod reader;
+mod seen;
+mod stored;
+mod tokens;
+mod writer;
+mod zones;
+
+pub use ledger::{DeploymentEntry, Ledger};
+pub use query::{Filter, Question};
+pub use reader::{Bucket, Hit, Reader};
+pub use seen::Seen;
+pub use writer::{Entry, Writer};

@@ -1,0 +1,71 @@
+//! The parts of the index on disk: `STATE/parts/00000001`, `…2`, the last one open.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tantivy::Index;
+
+use super::fields;
+use super::ledger::Ledger;
+
+pub fn folder(state: &Path) -> PathBuf {
+    state.join("parts")
+}
+
+pub fn path(state: &Path, number: u64) -> PathBuf {
+    folder(state).join(format!("{number:08}"))
+}
+
+/// Returns the numbers of all parts, oldest first.
+pub fn list(state: &Path) -> Result<Vec<u64>> {
+    let folder = folder(state);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut numbers: Vec<u64> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Opens a part that exists.
+pub fn open(state: &Path, number: u64) -> Result<Index> {
+    let path = path(state, number);
+    let index = Index::open_in_dir(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    if index.schema() != fields::schema().0 {
+        bail!(
+            "{} was written by another version of Medic; export it with that version, or choose another --state",
+            path.display()
+        );
+    }
+    fields::register(&index);
+    Ok(index)
+}
+
+/// Creates a part.
+pub fn create(state: &Path, number: u64) -> Result<Index> {
+    let path = path(state, number);
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    let index = Index::builder().schema(fields::schema().0).settings(fields::settings()).create_in_dir(&path);
+    let index = index.with_context(|| format!("cannot create {}", path.display()))?;
+    fields::register(&index);
+    Ok(index)
+}
+
+/// Returns the ledger of the last commit of a part; `None` where nothing was committed yet.
+pub fn ledger(index: &Index) -> Result<Option<Ledger>> {
+    let Some(payload) = index.load_metas()?.payload else { return Ok(None) };
+    Ok(Some(serde_json::from_str(&payload).context("the ledger of the last commit cannot be read")?))
+}
+
+/// Returns how many bytes a part takes.
+pub fn size(state: &Path, number: u64) -> u64 {
+    let Ok(entries) = fs::read_dir(path(state, number)) else { return 0 };
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|data| data.len()).sum()
+}
+
+pub fn remove(state: &Path, number: u64) -> Result<()> {
+    let path = path(state, number);
+    fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))
+}

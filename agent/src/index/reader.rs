@@ -1,0 +1,415 @@
+//! Answers questions: how many, which are the newest, how they spread over time, and all in order.
+
+use analyzer::record::Record;
+use analyzer::snapshot::Snapshot;
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::path::Path;
+use tantivy::columnar::ColumnValues;
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::{DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED};
+
+use super::fields::{self, Fields};
+use super::ledger::Ledger;
+use super::parts;
+use super::query::Question;
+use super::stored::StoredSegment;
+use super::zones::{RUN, ZoneCache, times};
+
+/// A view of the index as it was when it was opened.
+pub struct Reader {
+    fields: Fields,
+    parts: Vec<Part>,
+    ledger: Ledger,
+    zones: ZoneCache,
+}
+
+struct Part {
+    index: Index,
+    searcher: Searcher,
+}
+
+/// A record that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// When it happened, or when it arrived.
+    pub time: Option<Timestamp>,
+    pub record: Record,
+}
+
+/// A column of a histogram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bucket {
+    pub from: Timestamp,
+    pub count: u64,
+}
+
+/// Below this many matches a segment is read at a stretch.
+const FEW: u32 = 20_000;
+
+impl Reader {
+    /// Opens what was committed last. Parts that retention takes away meanwhile are left out.
+    pub fn open(state: &Path) -> Result<Reader> {
+        let numbers = parts::list(state)?;
+        let mut reader = Reader {
+            fields: fields::schema().1,
+            parts: Vec::new(),
+            ledger: Ledger::default(),
+            zones: ZoneCache::default(),
+        };
+        for number in numbers {
+            let index = match parts::open(state, number) {
+                Ok(index) => index,
+                Err(_) if !parts::path(state, number).join("meta.json").exists() => continue,
+                Err(error) => return Err(error),
+            };
+            reader.add(index)?;
+        }
+        Ok(reader)
+    }
+
+    /// Opens parts that are open already.
+    pub(super) fn of<'i>(indexes: impl Iterator<Item = &'i Index>) -> Result<Reader> {
+        let mut reader = Reader {
+            fields: fields::schema().1,
+            parts: Vec::new(),
+            ledger: Ledger::default(),
+            zones: ZoneCache::default(),
+        };
+        for index in indexes {
+            reader.add(index.clone())?;
+        }
+        Ok(reader)
+    }
+
+    fn add(&mut self, index: Index) -> Result<()> {
+        let view = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()
+            .context("cannot read the index")?;
+        if let Some(ledger) = parts::ledger(&index)?
+            && ledger.commit >= self.ledger.commit
+        {
+            self.ledger = ledger;
+        }
+        let view: tantivy::IndexReader = view;
+        self.parts.push(Part { searcher: view.searcher(), index });
+        Ok(())
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Returns how many documents there are.
+    pub fn documents(&self) -> u64 {
+        self.parts.iter().map(|part| part.searcher.num_docs()).sum()
+    }
+
+    /// Counts the records that match.
+    pub fn count(&self, question: &Question) -> Result<u64> {
+        let (from, to) = question.span();
+        let mut count = 0;
+        self.each_segment(question, |_, segment, weight| {
+            let zones = self.zones.of(segment)?;
+            let is_whole = zones.spans.iter().all(|(first, last)| *first >= from && *last <= to);
+            if is_whole && !question.is_everything() {
+                count += u64::from(weight.count(segment)?);
+                return Ok(());
+            }
+            let sources = segment.fast_fields().str("source")?;
+            let is_record = |document: DocId| {
+                sources.as_ref().is_some_and(|column| column.ords().first(document).is_some())
+            };
+            let times = times(segment)?;
+            let runs = zones.newest_first(from, to);
+            let mut runs: Vec<u32> = runs.into_iter().map(|(_, run)| run).collect();
+            runs.sort_unstable();
+            let mut scorer = weight.scorer(segment, 1.0)?;
+            for run in runs {
+                let whole = zones.is_within(run, from, to);
+                each_of_run(&mut *scorer, run, |document| {
+                    let fits = whole || within(&*times, document, from, to).is_some();
+                    count += u64::from(fits && (!question.is_everything() || is_record(document)));
+                });
+            }
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Returns the newest records that match, newest first.
+    pub fn newest(&self, question: &Question, most: usize) -> Result<Vec<Hit>> {
+        let (from, to) = question.span();
+        let mut best = Newest { most, heap: BinaryHeap::new() };
+        self.each_segment(question, |place, segment, weight| {
+            let zones = self.zones.of(segment)?;
+            let runs = zones.newest_first(from, to);
+            if runs.first().is_none_or(|(last, _)| best.is_too_old(*last)) {
+                return Ok(());
+            }
+            let times = times(segment)?;
+            let scorer = weight.scorer(segment, 1.0)?;
+            if scorer.size_hint() <= FEW {
+                best.take_all(place, scorer, &*times, (from, to));
+                return Ok(());
+            }
+            drop(scorer);
+            for (last, run) in runs {
+                if best.is_too_old(last) {
+                    break;
+                }
+                let mut scorer = weight.scorer(segment, 1.0)?;
+                each_of_run(&mut *scorer, run, |document| {
+                    if let Some(time) = within(&*times, document, from, to) {
+                        best.offer(time, place, document);
+                    }
+                });
+            }
+            Ok(())
+        })?;
+        let mut hits = Vec::new();
+        let mut open: BTreeMap<(usize, usize), StoredSegment> = BTreeMap::new();
+        for (_, place, document) in best.sorted() {
+            let segment = match open.entry(place) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let reader = self.parts[place.0].searcher.segment_reader(place.1 as u32);
+                    entry.insert(StoredSegment::open(reader, self.fields)?)
+                }
+            };
+            if let Some(record) = segment.record(document)? {
+                hits.push(Hit { time: segment.time(document), record });
+            }
+        }
+        Ok(hits)
+    }
+
+    /// Counts the records that match in each of some spans of equal length.
+    pub fn histogram(&self, question: &Question, columns: usize) -> Result<Vec<Bucket>> {
+        let mut found: Vec<i64> = Vec::new();
+        let (from, to) = question.span();
+        self.each_segment(question, |_, segment, weight| {
+            let times = times(segment)?;
+            let mut scorer = weight.scorer(segment, 1.0)?;
+            let mut document = scorer.doc();
+            while document != TERMINATED {
+                found.extend(within(&*times, document, from, to));
+                document = scorer.advance();
+            }
+            Ok(())
+        })?;
+        let (Some(&first), Some(&last)) = (found.iter().min(), found.iter().max()) else {
+            return Ok(Vec::new());
+        };
+        let width = ((last - first) / columns.max(1) as i64 + 1).max(1);
+        let mut counts = vec![0u64; ((last - first) / width + 1) as usize];
+        for time in found {
+            counts[((time - first) / width) as usize] += 1;
+        }
+        let buckets = counts.into_iter().enumerate().filter_map(|(column, count)| {
+            Some(Bucket { from: Timestamp::from_microsecond(first + column as i64 * width).ok()?, count })
+        });
+        Ok(buckets.collect())
+    }
+
+    /// Hands out all records that match, in the order of their arrival, batch by batch.
+    pub fn each(&self, question: &Question, mut batch: impl FnMut(&[Record])) -> Result<()> {
+        const BATCH: usize = 4096;
+        let (from, to) = question.span();
+        let mut places: Vec<(u64, (usize, usize), DocId)> = Vec::new();
+        self.each_segment(question, |place, segment, weight| {
+            let times = times(segment)?;
+            let order = segment.fast_fields().u64("seq")?;
+            let mut scorer = weight.scorer(segment, 1.0)?;
+            let mut document = scorer.doc();
+            while document != TERMINATED {
+                if within(&*times, document, from, to).is_some() {
+                    places.push((order.first(document).unwrap_or_default(), place, document));
+                }
+                document = scorer.advance();
+            }
+            Ok(())
+        })?;
+        places.sort_unstable();
+        let mut open: BTreeMap<(usize, usize), StoredSegment> = BTreeMap::new();
+        let mut records = Vec::with_capacity(BATCH);
+        for (_, place, document) in places {
+            if !open.contains_key(&place) {
+                let reader = self.parts[place.0].searcher.segment_reader(place.1 as u32);
+                open.insert(place, StoredSegment::open(reader, self.fields)?);
+            }
+            if let Some(segment) = open.get_mut(&place) {
+                records.extend(segment.record(document)?);
+            }
+            if records.len() == BATCH {
+                batch(&records);
+                records.clear();
+            }
+        }
+        batch(&records);
+        Ok(())
+    }
+
+    /// Returns the state that was described while a deployment was the wanted one.
+    pub fn state_of(&self, deployment: &str) -> Result<Snapshot> {
+        let question = Question {
+            words: String::new(),
+            filter: super::Filter { deployment: Some(deployment.to_owned()), ..Default::default() },
+        };
+        let mut states: Vec<(u64, String)> = Vec::new();
+        self.each_segment(&question, |_, segment, weight| {
+            let mut stored = None;
+            let sources = segment.fast_fields().str("source")?;
+            let order = segment.fast_fields().u64("seq")?;
+            let mut scorer = weight.scorer(segment, 1.0)?;
+            let mut document = scorer.doc();
+            while document != TERMINATED {
+                let is_record =
+                    sources.as_ref().is_some_and(|column| column.ords().first(document).is_some());
+                if !is_record {
+                    if stored.is_none() {
+                        stored = Some(StoredSegment::open(segment, self.fields)?);
+                    }
+                    let state = stored.as_ref().map(|stored| stored.state(document)).transpose()?.flatten();
+                    states.extend(state.map(|state| (order.first(document).unwrap_or_default(), state)));
+                }
+                document = scorer.advance();
+            }
+            Ok(())
+        })?;
+        states.sort();
+        let mut whole = Snapshot::default();
+        for (_, state) in states {
+            whole.merge(serde_json::from_str(&state).context("a described state cannot be read back")?);
+        }
+        Ok(whole)
+    }
+
+    /// Whether a record with that time and identity is stored.
+    pub fn contains(&self, time: Timestamp, id: u64) -> Result<bool> {
+        let time = time.as_microsecond();
+        for segment in self.parts.iter().flat_map(|part| part.searcher.segment_readers()) {
+            let zones = self.zones.of(segment)?;
+            let times = times(segment)?;
+            let ids = segment.fast_fields().u64("id")?;
+            for (_, run) in zones.newest_first(time, time) {
+                let documents = run * RUN..((run + 1) * RUN).min(segment.max_doc());
+                for document in documents {
+                    let is_then = times.get_val(document).into_timestamp_micros() == time;
+                    if is_then && ids.values_for_doc(document).any(|known| known == id) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Hands out the identities of stored records, newest first, while they are taken.
+    pub fn identities(&self, mut take: impl FnMut(u64) -> bool) -> Result<()> {
+        for part in self.parts.iter().rev() {
+            let mut segments: Vec<(u64, &SegmentReader)> = Vec::new();
+            for segment in part.searcher.segment_readers() {
+                let order = segment.fast_fields().u64("seq")?;
+                segments.push((order.max_value(), segment));
+            }
+            segments.sort_by_key(|(newest, _)| Reverse(*newest));
+            for (_, segment) in segments {
+                let ids = segment.fast_fields().u64("id")?;
+                for document in (0..segment.max_doc()).rev() {
+                    for id in ids.values_for_doc(document) {
+                        if !take(id) {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits the segments, those of newer parts first.
+    fn each_segment(
+        &self,
+        question: &Question,
+        mut visit: impl FnMut((usize, usize), &SegmentReader, &dyn Weight) -> Result<()>,
+    ) -> Result<()> {
+        for (number, part) in self.parts.iter().enumerate().rev() {
+            let query = question.query(&part.index, &self.fields)?;
+            let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
+            for (ord, segment) in part.searcher.segment_readers().iter().enumerate() {
+                visit((number, ord), segment, &*weight)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Visits the matches of one run.
+fn each_of_run(scorer: &mut dyn tantivy::query::Scorer, run: u32, mut visit: impl FnMut(DocId)) {
+    let (start, end) = (run * RUN, (run + 1) * RUN);
+    let mut document = scorer.doc();
+    if document < start {
+        document = scorer.seek(start);
+    }
+    while document < end {
+        visit(document);
+        document = scorer.advance();
+    }
+}
+
+fn within(times: &dyn ColumnValues<DateTime>, document: DocId, from: i64, to: i64) -> Option<i64> {
+    let time = times.get_val(document).into_timestamp_micros();
+    (from <= time && time <= to).then_some(time)
+}
+
+type Place = (usize, usize);
+
+/// Keeps the newest of what is offered.
+struct Newest {
+    most: usize,
+    heap: BinaryHeap<Reverse<(i64, Place, DocId)>>,
+}
+
+impl Newest {
+    fn is_too_old(&self, time: i64) -> bool {
+        self.heap.len() >= self.most && self.heap.peek().is_none_or(|Reverse((oldest, ..))| time < *oldest)
+    }
+
+    fn offer(&mut self, time: i64, place: Place, document: DocId) {
+        if self.is_too_old(time) {
+            return;
+        }
+        self.heap.push(Reverse((time, place, document)));
+        if self.heap.len() > self.most {
+            self.heap.pop();
+        }
+    }
+
+    fn take_all(
+        &mut self,
+        place: Place,
+        mut scorer: Box<dyn tantivy::query::Scorer>,
+        times: &dyn ColumnValues<DateTime>,
+        (from, to): (i64, i64),
+    ) {
+        let mut document = scorer.doc();
+        while document != TERMINATED {
+            if let Some(time) = within(times, document, from, to) {
+                self.offer(time, place, document);
+            }
+            document = scorer.advance();
+        }
+    }
+
+    fn sorted(self) -> Vec<(i64, Place, DocId)> {
+        let mut found: Vec<(i64, Place, DocId)> = self.heap.into_iter().map(|Reverse(found)| found).collect();
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found
+    }
+}
