@@ -108,6 +108,12 @@ impl<'a> Asking<'a> {
         self.failed.get(&(call, what.to_owned())).map(|failed| failed.trouble.kind)
     }
 
+    /// Notes what an answer says is missing; it is asked again later and later.
+    pub fn say(&mut self, call: Call, what: &str, kind: Kind, because: String) {
+        let gap = Gap { what: what.to_owned(), because, remedy: None };
+        self.note((call, what.to_owned()), Trouble { kind, gap });
+    }
+
     /// Forgets what went wrong, where it says nothing or another call has given the answer.
     pub fn forgive(&mut self, call: Call, what: &str) {
         self.failed.remove(&(call, what.to_owned()));

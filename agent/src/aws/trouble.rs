@@ -45,7 +45,9 @@ impl Trouble {
         let kind = match error {
             SdkError::ServiceError(_) => kind_of_code(code, message),
             SdkError::TimeoutError(_) => Kind::Unreachable,
-            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => Kind::Unreachable,
+            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+                Kind::Unreachable
+            }
             _ if speaks_of_credentials(&whole) => Kind::Credentials,
             _ => Kind::Other,
         };
@@ -70,16 +72,26 @@ fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str
         Kind::NotOffered => (format!("{action} is not offered here"), None),
         Kind::Unreachable => (
             format!("{action} got no answer: {said}"),
-            Some("let the network reach the endpoint of the service: a NAT gateway or a VPC endpoint".to_owned()),
+            Some(
+                "let the network reach the endpoint of the service: a NAT gateway or a VPC endpoint"
+                    .to_owned(),
+            ),
         ),
-        Kind::Other => (format!("{action} failed: {code}{}{said}", if code.is_empty() { "" } else { ": " }), None),
+        Kind::Other => {
+            (format!("{action} failed: {code}{}{said}", if code.is_empty() { "" } else { ": " }), None)
+        }
     };
     Gap { what: what.to_owned(), because, remedy }
 }
 
 fn kind_of_code(code: &str, message: &str) -> Kind {
-    const DENIED: [&str; 5] =
-        ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized", "AuthorizationError"];
+    const DENIED: [&str; 5] = [
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "NotAuthorized",
+        "AuthorizationError",
+    ];
     const CREDENTIALS: [&str; 10] = [
         "ExpiredToken",
         "ExpiredTokenException",
@@ -141,7 +153,11 @@ mod tests {
     #[track_caller]
     fn check(code: &str, message: &str, kind: Kind, because: &str) -> Gap {
         assert_eq!(kind_of_code(code, message), kind, "{code}");
-        let place = Place { region: "eu-west-1".to_owned(), log_group: Some("/ecs/web".to_owned()), ..Place::default() };
+        let place = Place {
+            region: "eu-west-1".to_owned(),
+            log_group: Some("/ecs/web".to_owned()),
+            ..Place::default()
+        };
         let gap = gap(kind, calls::FILTER_LOG_EVENTS, &place, "log group /ecs/web", code, message);
         assert_eq!((gap.what.as_str(), gap.because.as_str()), ("log group /ecs/web", because));
         gap
@@ -177,18 +193,18 @@ mod tests {
             Kind::Throttled,
             "logs:FilterLogEvents is throttled; it is asked again more slowly",
         );
-        check("ResourceNotFoundException", "no such group", Kind::NotFound, "it does not exist: no such group");
+        check(
+            "ResourceNotFoundException",
+            "no such group",
+            Kind::NotFound,
+            "it does not exist: no such group",
+        );
         check(
             "ValidationError",
             "Stack with id web does not exist",
             Kind::NotFound,
             "it does not exist: Stack with id web does not exist",
         );
-        check(
-            "InternalFailure",
-            "sorry",
-            Kind::Other,
-            "logs:FilterLogEvents failed: InternalFailure: sorry",
-        );
+        check("InternalFailure", "sorry", Kind::Other, "logs:FilterLogEvents failed: InternalFailure: sorry");
     }
 }

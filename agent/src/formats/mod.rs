@@ -1,6 +1,6 @@
 //! Formats: recognises what files and standard input hold, and turns it into records and a snapshot.
 
-mod describe;
+pub mod describe;
 mod fold;
 mod line;
 mod recognise;
@@ -60,6 +60,18 @@ pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut i
     }
     let start = head.clone();
     lines(name, hint, &start, io::Cursor::new(head).chain(input), sink)
+}
+
+/// Returns the container that a line names, and whether the line says something.
+pub(crate) fn speaker(raw: &str) -> (Option<String>, bool) {
+    let line = line::read(raw);
+    let says = !line.message().trim().is_empty();
+    (line.entity, says)
+}
+
+/// Reads a time as answers of AWS write it: text, or a number of seconds or milliseconds since 1970.
+pub fn time_of(value: &Value) -> Option<jiff::Timestamp> {
+    time::of_value(value)
 }
 
 /// Reads a text that is at hand.

@@ -4,6 +4,29 @@
 //! and the cursor from which it goes on once these records are stored. It starts from the cursor that was stored last,
 //! so it may read again what was in flight when Medic stopped: the ids of records tell what is stored already.
 
+mod account;
+#[cfg(feature = "cloudformation")]
+mod cloudformation;
+#[cfg(feature = "cloudwatch-logs")]
+mod cloudwatch_logs;
+#[cfg(feature = "cloudwatch-metrics")]
+mod cloudwatch_metrics;
+#[cfg(feature = "ecs")]
+mod ecs;
+mod ecs_event;
+#[cfg(feature = "eventbridge-sqs")]
+mod eventbridge_sqs;
+#[cfg(feature = "github-actions")]
+mod github_actions;
+mod lines;
+mod rounds;
+#[cfg(feature = "target-health")]
+mod target_health;
+#[cfg(feature = "task-metadata")]
+mod task_metadata;
+
+pub use account::usual;
+
 use analyzer::diagnosis::Gap;
 use analyzer::record::Record;
 use analyzer::snapshot::Snapshot;
@@ -104,12 +127,6 @@ impl Outlet {
     }
 }
 
-/// Returns the sources that a cluster, a service and a stack ask for.
-pub fn usual(config: &Config) -> Vec<SourceConfig> {
-    let _ = config;
-    Vec::new()
-}
-
 /// Starts a source.
 pub fn spawn(
     source: SourceConfig,
@@ -118,7 +135,10 @@ pub fn spawn(
     once: bool,
     outlet: Outlet,
 ) -> JoinHandle<Result<(), Closed>> {
-    let _ = (config, cursor, once, &source);
+    let (source, outlet) = match account::spawn(source, config, cursor, once, outlet) {
+        Ok(started) => return started,
+        Err(other) => other,
+    };
     tokio::spawn(async move {
         let because = format!("this build of Medic has no source `{}`", source.kind());
         let remedy = Some("install a build with that feature".to_owned());

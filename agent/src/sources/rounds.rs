@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::{Arrival, Closed, Delivery, Outlet};
 
@@ -99,6 +100,13 @@ impl From<Seen> for Vec<u64> {
     fn from(seen: Seen) -> Vec<u64> {
         seen.order.into()
     }
+}
+
+/// Waits until other sources have described what a source builds on, but not for long.
+pub async fn wait_for(outlet: &Outlet, longest: Duration, is_there: impl Fn(&Snapshot) -> bool) {
+    let mut known = outlet.known.clone();
+    // Where nobody describes anything any more there is nothing to wait for.
+    let _ = tokio::time::timeout(longest, known.wait_for(|known| is_there(known))).await;
 }
 
 /// Returns an arrival of one part.
