@@ -151,7 +151,9 @@ impl Open {
             return false;
         }
         let message = line.message();
-        let indented = message.starts_with([' ', '\t']);
+        // A level that is padded to a column is no indentation.
+        let is_own = line.time.is_some() && states_level(line);
+        let indented = message.starts_with([' ', '\t']) && !is_own;
         let trimmed = message.trim_start();
         let has_own_time = line.time.is_some() && self.record.time.is_none();
         if has_own_time || message.starts_with("##[") {
@@ -388,6 +390,18 @@ mod tests {
         folder.finish(&mut done);
         assert_eq!(done.len(), 1);
         assert!(done[0].said().contains("reason Request timed out"), "{}", done[0].said());
+    }
+
+    #[test]
+    fn a_padded_level_is_no_indentation() {
+        check(
+            "2026-05-01T10:00:00Z  INFO 1 --- [main] a : starts\n2026-05-01T10:00:01Z  WARN 1 --- [main] a : warns\n2026-05-01T10:00:02Z ERROR 1 --- [main] a : fails",
+            &[
+                "2026-05-01T10:00:00Z  INFO 1 --- [main] a : starts",
+                "2026-05-01T10:00:01Z  WARN 1 --- [main] a : warns",
+                "2026-05-01T10:00:02Z ERROR 1 --- [main] a : fails",
+            ],
+        );
     }
 
     #[test]

@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 /// Documents larger than this are read as lines.
 const LARGEST_DOCUMENT: usize = 512 << 20;
-const CHUNK: usize = 1 << 20;
+pub(crate) const CHUNK: usize = 1 << 20;
 /// Longer lines are cut into pieces.
-const LONGEST_LINE: usize = 1 << 20;
+pub(crate) const LONGEST_LINE: usize = 1 << 20;
 /// Records are handed on in batches of about this size.
-const BATCH: usize = 8192;
+pub(crate) const BATCH: usize = 8192;
 
 /// Takes what is read: records in batches, and what was described.
 pub trait Sink {
@@ -62,13 +62,6 @@ pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut i
     lines(name, hint, &start, io::Cursor::new(head).chain(input), sink)
 }
 
-/// Returns the container that a line names, and whether the line says something.
-pub(crate) fn speaker(raw: &str) -> (Option<String>, bool) {
-    let line = line::read(raw);
-    let says = !line.message().trim().is_empty();
-    (line.entity, says)
-}
-
 /// Reads a time as answers of AWS write it: text, or a number of seconds or milliseconds since 1970.
 pub fn time_of(value: &Value) -> Option<jiff::Timestamp> {
     time::of_value(value)
@@ -96,18 +89,44 @@ pub fn restored(mut record: Record) -> Record {
     record
 }
 
+/// Returns what a stream is called after, where that tells what it holds.
+pub(crate) fn named_source(name: &str) -> Option<Source> {
+    recognise::by_name(name)
+}
+
+/// Returns what lines hold: by the name of their stream, else by what they look like.
+pub(crate) fn source_of(name: &str, head: &[u8]) -> Source {
+    let head = &head[..head.len().min(64 << 10)];
+    recognise::by_name(name).unwrap_or_else(|| recognise::by_content(&String::from_utf8_lossy(head)))
+}
+
+/// Whether a text that begins like this may be an answer of AWS, which is read as a whole.
+/// A log of JSON lines begins with a whole value in its first line, and that is no answer.
+pub(crate) fn may_be_answer(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let stream = Arc::new(Stream { name: String::new(), source: Source::Other });
+    serde_json::from_slice(line).map_or(true, |value| describe::read(&value, &stream).is_some())
+}
+
+/// Returns the container that a line names, and whether the line says something.
+pub(crate) fn speaker(raw: &str) -> (Option<String>, bool) {
+    let line = line::read(raw);
+    let says = !line.message().trim().is_empty();
+    (line.entity, says)
+}
+
 fn fill(input: &mut impl Read, buffer: &mut Vec<u8>, up_to: usize) -> io::Result<()> {
     let wanted = up_to.saturating_sub(buffer.len()) as u64;
     input.take(wanted).read_to_end(buffer).map(|_| ())
 }
 
-fn looks_like_document(head: &[u8]) -> bool {
+pub(crate) fn looks_like_document(head: &[u8]) -> bool {
     let trimmed = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     matches!(trimmed.first(), Some(b'{' | b'['))
 }
 
 /// Reads one or several JSON documents, or JSON lines of events; false where they are no answers that Medic knows.
-fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sink) -> bool {
+pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sink) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let stream = |source| Arc::new(Stream { name: name.to_owned(), source });
     let mut described = Vec::new();
@@ -175,7 +194,7 @@ fn lines(
 }
 
 /// Returns where the last whole line ends; a `\r` at the very end may still be followed by `\n`.
-fn end_of_lines(buffer: &[u8]) -> usize {
+pub(crate) fn end_of_lines(buffer: &[u8]) -> usize {
     let settled = if buffer.last() == Some(&b'\r') { buffer.len() - 1 } else { buffer.len() };
     match memchr::memrchr2(b'\n', b'\r', &buffer[..settled]) {
         Some(at) => at + 1,
@@ -185,7 +204,7 @@ fn end_of_lines(buffer: &[u8]) -> usize {
 }
 
 /// Splits at `\n`, `\r\n` and a lone `\r`.
-fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {

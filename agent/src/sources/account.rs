@@ -5,7 +5,6 @@ use analyzer::snapshot::Snapshot;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
 use super::{Closed, Outlet};
 use crate::aws::Place;
@@ -32,38 +31,37 @@ pub fn usual(config: &Config) -> Vec<SourceConfig> {
     sources
 }
 
-/// Starts a source of this module; gives it back where it is another one.
-pub fn spawn(
-    source: SourceConfig,
-    config: &Config,
-    cursor: Option<Value>,
-    once: bool,
-    outlet: Outlet,
-) -> Result<JoinHandle<Result<(), Closed>>, (SourceConfig, Outlet)> {
-    let place = Place {
+/// Returns what is watched, as far as it is configured.
+pub fn place(config: &Config) -> Place {
+    Place {
         region: config.region.clone().unwrap_or_default(),
         cluster: config.cluster.clone(),
         service: config.service.clone(),
         stack: config.stack.clone(),
         ..Place::default()
-    };
-    if !is_ours(&source) {
-        return Err((source, outlet));
     }
-    Ok(tokio::spawn(async move {
-        if let Some(gap) = what_is_missing(&source, &place) {
-            return outlet.say_gaps(vec![gap]).await;
-        }
-        if matches!(source, SourceConfig::CloudwatchLogs { .. }) {
-            // It hands over what it holds back when Medic stops.
-            return run(source, place, cursor, once, &outlet).await;
-        }
-        let stop = outlet.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            outcome = run(source, place, cursor, once, &outlet) => outcome,
-        }
-    }))
+}
+
+/// Runs a source of an account, a task or GitHub.
+pub async fn run(
+    source: SourceConfig,
+    place: Place,
+    cursor: Option<Value>,
+    once: bool,
+    outlet: Outlet,
+) -> Result<(), Closed> {
+    if let Some(gap) = what_is_missing(&source, &place) {
+        return outlet.say_gaps(vec![gap]).await;
+    }
+    if matches!(source, SourceConfig::CloudwatchLogs { .. }) {
+        // It hands over what it holds back when Medic stops.
+        return read(source, place, cursor, once, &outlet).await;
+    }
+    let stop = outlet.stop.clone();
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        outcome = read(source, place, cursor, once, &outlet) => outcome,
+    }
 }
 
 /// Returns the target groups of a service.
@@ -79,20 +77,6 @@ pub fn target_groups_of(known: &Snapshot, service: Option<&str>) -> BTreeSet<Str
         }
     }
     found
-}
-
-fn is_ours(source: &SourceConfig) -> bool {
-    matches!(
-        source,
-        SourceConfig::TaskMetadata { .. }
-            | SourceConfig::Ecs { .. }
-            | SourceConfig::CloudwatchLogs { .. }
-            | SourceConfig::Cloudformation { .. }
-            | SourceConfig::TargetHealth { .. }
-            | SourceConfig::CloudwatchMetrics { .. }
-            | SourceConfig::EventbridgeSqs { .. }
-            | SourceConfig::GithubActions { .. }
-    )
 }
 
 /// Says what a source needs that is not configured.
@@ -115,7 +99,7 @@ fn what_is_missing(source: &SourceConfig, place: &Place) -> Option<Gap> {
     })
 }
 
-async fn run(
+async fn read(
     source: SourceConfig,
     place: Place,
     cursor: Option<Value>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::markers::{Marker, Markers, Scope};
 use super::telling::{self, WORTH_SHOWING};
-use super::{Diagnosis, Gap, Seen, conclude};
+use super::{Diagnosis, Gap, Seen, conclude, noise};
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Source};
 use crate::redact::{Redactions, redact};
@@ -19,6 +19,8 @@ const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
 const MOST_STEPS: usize = 2000;
 const MOST_PENDING: usize = 500;
+/// So many requests answered well after a record show that the application lives.
+pub(super) const ENOUGH_SERVED: usize = 3;
 /// Records with more lines than this are cut in the middle.
 const MOST_LINES: usize = 60;
 const LONGEST_LINE: usize = 4000;
@@ -39,6 +41,11 @@ pub struct Study<'p> {
     /// Jobs whose log is whole, and jobs and builds that say that they failed.
     pub(super) ended: BTreeSet<String>,
     pub(super) failed: BTreeSet<String>,
+    /// Where a tool of a pipeline last said that it gave up.
+    pub(super) faltered: BTreeMap<String, u64>,
+    /// Where applications were last told to stop, and their last requests that were answered well.
+    pub(super) shutdowns: BTreeMap<Lane, u64>,
+    pub(super) served: BTreeMap<Lane, Vec<u64>>,
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
     /// Stack operations that began and did not end.
@@ -109,6 +116,8 @@ impl Steps {
 
 #[derive(Clone, Debug)]
 pub(super) struct Success {
+    /// The first and the last place.
+    pub first: u64,
     pub seq: u64,
     pub time: Option<Timestamp>,
     pub line: String,
@@ -127,6 +136,9 @@ impl<'p> Study<'p> {
             jobs: BTreeSet::new(),
             ended: BTreeSet::new(),
             failed: BTreeSet::new(),
+            faltered: BTreeMap::new(),
+            shutdowns: BTreeMap::new(),
+            served: BTreeMap::new(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -168,6 +180,11 @@ impl<'p> Study<'p> {
             if expressions.is_empty() && markers.is_empty() && record.level < Level::Error && !is_event {
                 continue;
             }
+            let only_served = markers.iter().all(|(_, marker)| *marker == Marker::Served);
+            if expressions.is_empty() && only_served && record.level < Level::Error && !is_event {
+                self.serve(record);
+                continue;
+            }
             self.take_in(record, expressions, markers);
         }
     }
@@ -189,17 +206,29 @@ impl<'p> Study<'p> {
         }
     }
 
+    /// Remembers the last requests of a lane that were answered well.
+    fn serve(&mut self, record: &Record) {
+        let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+        let places = self.served.entry(lane).or_default();
+        places.push(record.seq);
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        places.truncate(ENOUGH_SERVED);
+    }
+
     fn take_in(&mut self, record: &Record, expressions: &[(u32, u32)], markers: &[(u32, Marker)]) {
         let mut redactions = Redactions::new();
         let said = redact(record.said(), &mut redactions).into_owned();
         let lines: Vec<&str> = said.lines().collect();
-        let hits = self.hits(record, &lines, expressions);
+        // What a JSON line says besides its message can show that only a request was wrong.
+        let is_stranger = record.body.is_some() && noise::is_noise(&record.text, record.source);
+        let hits = if is_stranger { Vec::new() } else { self.hits(record, &lines, expressions) };
         let is_telling =
             record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
         let known = |index: usize| {
             hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
+                || lines.get(index).is_some_and(|line| noise::is_noise(line, record.source))
         };
-        let told = if is_telling { telling::key_line(record, &said, known) } else { None };
+        let told = if is_telling && !is_stranger { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
         let told = told.filter(|(_, _, score)| *score >= WORTH_SHOWING);
         let is_event = record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
@@ -272,25 +301,29 @@ impl<'p> Study<'p> {
             hits.push(LineHit { owner, line, values: values.collect() });
         }
         hits.retain(|hit| !self.patterns.excludes(hit.owner.pattern, record, lines));
+        hits.retain(|hit| !lines.get(hit.line).is_some_and(|line| noise::is_noise(line, record.source)));
         hits
     }
 
     fn mark(&mut self, record: &Record, said: &str, markers: &[(u32, Marker)]) {
         for (_, marker) in markers {
             match marker {
+                Marker::Success(Scope::Target) if record.source != Source::AlbTargetHealth => {}
                 Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
                     let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
                     let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
-                    let success = Success { seq: record.seq, time: record.time, line };
+                    let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
                     let best = self
                         .successes
                         .entry(lane)
                         .or_default()
                         .entry(*scope)
                         .or_insert_with(|| success.clone());
+                    let first = best.first.min(success.first);
                     if best.seq < success.seq {
                         *best = success;
                     }
+                    best.first = first;
                 }
                 Marker::RolledBack if self.undone.len() < MOST_STEPS => {
                     self.undone.insert(record.place(), record.source);
@@ -301,7 +334,7 @@ impl<'p> Study<'p> {
                 Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
                     let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
                     let line = said.lines().next().unwrap_or_default().to_owned();
-                    let success = Success { seq: record.seq, time: record.time, line };
+                    let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
                     self.successes.entry(lane).or_default().insert(Scope::Step, success);
                 }
                 Marker::Job => {
@@ -313,6 +346,16 @@ impl<'p> Study<'p> {
                 Marker::JobFailed => {
                     self.failed.insert(record.stream.name.clone());
                 }
+                Marker::Faltered => {
+                    let place = self.faltered.entry(record.stream.name.clone()).or_default();
+                    *place = record.seq.max(*place);
+                }
+                Marker::Shutdown => {
+                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+                    let place = self.shutdowns.entry(lane).or_default();
+                    *place = record.seq.max(*place);
+                }
+                Marker::Served if record.level < Level::Error => self.serve(record),
                 Marker::StepBegins => {
                     let steps = self.steps.entry(record.stream.name.clone()).or_default();
                     if steps.begin.len() < MOST_STEPS {
@@ -419,11 +462,48 @@ fn succeeds(scope: Scope, said: &str) -> bool {
         Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
         Scope::Service => !said.contains("rolloutState=FAILED"),
         // "Make sure that the server is running" says that it is not.
-        Scope::Application | Scope::Connection => {
-            !["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
+        Scope::Application => !has_doubt(said),
+        Scope::Connection => {
+            let lower = said.to_ascii_lowercase();
+            const DENIALS: [&str; 12] = [
+                "disconnect",
+                "not ",
+                "n't ",
+                "fail",
+                "error",
+                "unable",
+                "refused",
+                "never",
+                "no longer",
+                "until ",
+                "waiting",
+                "timed out",
+            ];
+            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
         }
-        Scope::Pipeline | Scope::Step => true,
+        Scope::Part => !counts_failures(said),
+        Scope::Pipeline | Scope::Step | Scope::Migration | Scope::Target => true,
     }
+}
+
+fn has_doubt(said: &str) -> bool {
+    ["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
+}
+
+/// Whether a summary counts failures: `2 failed`, `Failures: 1`.
+fn counts_failures(said: &str) -> bool {
+    const WORDS: [&str; 5] = ["failed", "failing", "failures", "errors", "error"];
+    let lower = said.to_ascii_lowercase();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let counts = |word: &str| word.parse::<u64>().is_ok_and(|count| count > 0);
+    words.iter().enumerate().any(|(index, word)| {
+        let before = index.checked_sub(1).and_then(|at| words.get(at));
+        WORDS.contains(word)
+            && (before.is_some_and(|word| counts(word))
+                || before.is_none_or(|word| word.parse::<u64>().is_err())
+                    && words.get(index + 1).is_some_and(|word| counts(word)))
+    })
 }
 
 fn add(

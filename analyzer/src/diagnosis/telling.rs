@@ -119,7 +119,7 @@ static TRANSPORT: LazyLock<Regex> = LazyLock::new(|| {
 
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
+        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:[A-Z], \[[^\]]{1,60}\]\s+[A-Z]+ -- [^:]{0,40}:\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
     )
 });
 
