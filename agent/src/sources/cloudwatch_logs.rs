@@ -10,7 +10,7 @@ use analyzer::diagnosis::Gap;
 use analyzer::snapshot::Snapshot;
 use aws_sdk_cloudwatchlogs::Client;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,7 +54,7 @@ pub async fn run(
 ) -> Result<(), Closed> {
     let mut logs = Logs {
         groups: BTreeMap::new(),
-        cursor: cursor.unwrap_or_default(),
+        stored: cursor.unwrap_or_default(),
         gaps: Vec::new(),
         rounds: Rounds::default(),
     };
@@ -63,18 +63,19 @@ pub async fn run(
         () = outlet.stop.cancelled() => {}
         outcome = logs.read(&reading, &mut asking, outlet) => outcome?,
     }
-    // What may still go on is handed over too. The cursor stays before it: should the rest come, it is read.
+    // What may still go on is handed over too: the cursor passes it, and what follows stands for itself.
     let records: Vec<Arrival> = logs.groups.values_mut().flat_map(Group::finish).collect();
     if records.is_empty() {
         return Ok(());
     }
-    outlet.deliver(Delivery { records, ..Delivery::default() }).await
+    let cursor = Some(logs.cursor());
+    outlet.deliver(Delivery { records, cursor, ..Delivery::default() }).await
 }
 
 struct Logs {
     groups: BTreeMap<String, Group>,
     /// Where the groups go on that were not found yet.
-    cursor: Value,
+    stored: Value,
     /// What the task definitions do not tell.
     gaps: Vec<Gap>,
     rounds: Rounds,
@@ -104,7 +105,7 @@ impl Logs {
             self.gaps = found.gaps;
             for (name, prefix) in &found.groups {
                 let from = first_moment(&known, now());
-                let stored = self.cursor.get(name);
+                let stored = self.stored.get(name);
                 let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name, stored, from));
                 group.prefix = prefix.clone();
                 self.read_group(name, reading, &client, asking, outlet).await?;
@@ -127,7 +128,7 @@ impl Logs {
         outlet: &Outlet,
     ) -> Result<(), Closed> {
         let Some(group) = self.groups.get(name) else { return Ok(()) };
-        let turn = Turn::of(group, reading, Instant::now(), now());
+        let turn = Turn::of(group, reading, Instant::now());
         let what = format!("log group {name}");
         let place = Place { log_group: Some(name.to_owned()), ..asking.place.clone() };
         asking.place = place;
@@ -154,7 +155,7 @@ impl Logs {
             // Pages without events are usual: what tells the end is that there is no token.
             token = page.next_token().map(str::to_owned);
             if token.is_none() {
-                group.has_read(turn.is_wide, turn.is_deep, Instant::now());
+                group.has_read(turn.is_wide, turn.is_deep, Instant::now(), now());
             }
             self.end(records, snapshot, asking, outlet).await?;
             if token.is_none() {
@@ -173,13 +174,19 @@ impl Logs {
         asking: &Asking<'_>,
         outlet: &Outlet,
     ) -> Result<(), Closed> {
-        let mut cursor = self.cursor.as_object().cloned().unwrap_or_default();
+        let mut gaps = asking.gaps();
+        gaps.extend_from_slice(&self.gaps);
+        let cursor = Some(self.cursor());
+        self.rounds.end(outlet, records, &snapshot, gaps, cursor).await
+    }
+
+    /// Returns where reading goes on in all groups, also in those that are not found at present.
+    fn cursor(&self) -> Value {
+        let mut cursor = self.stored.as_object().cloned().unwrap_or_default();
         for (name, group) in &self.groups {
             cursor.insert(name.clone(), group.cursor());
         }
-        let mut gaps = asking.gaps();
-        gaps.extend_from_slice(&self.gaps);
-        self.rounds.end(outlet, records, &snapshot, gaps, Some(json!(cursor))).await
+        Value::Object(cursor)
     }
 }
 
@@ -192,7 +199,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn of(group: &Group, reading: &Reading, now: Instant, clock: Timestamp) -> Turn {
+    fn of(group: &Group, reading: &Reading, now: Instant) -> Turn {
         let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|last| now - last >= every);
         let milliseconds = |span: Duration| span.as_millis() as i64;
         if !group.has_caught_up() {
@@ -209,8 +216,9 @@ impl Turn {
             (_, true) => reading.overlap,
             _ => SHORT.min(reading.overlap),
         };
-        let quiet_from = clock.as_millisecond() - milliseconds(LONGEST_QUIET.max(again));
-        let from = (group.safe() - milliseconds(again)).max(quiet_from).min(group.safe());
+        // What came before the last turn was read by then, unless it came late.
+        let quiet_from = group.read_at.saturating_sub(milliseconds(LONGEST_QUIET.max(again)));
+        let from = (group.safe() - milliseconds(again)).max(quiet_from);
         Turn { from: if is_deep { from.max(group.remembers_from()) } else { from }, is_wide, is_deep }
     }
 }
@@ -226,6 +234,7 @@ fn first_moment(known: &Snapshot, now: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn reading() -> Reading {
         Reading {
@@ -237,9 +246,9 @@ mod tests {
     }
 
     /// A group that has read up to `newest` milliseconds.
-    fn group(newest: i64, at: Instant) -> Group {
+    fn group(newest: i64, at: Instant, clock: i64) -> Group {
         let mut group = Group::new("/ecs/web", None, newest);
-        group.has_read(true, true, at);
+        group.has_read(true, true, at, Timestamp::from_millisecond(clock).unwrap());
         group
     }
 
@@ -247,10 +256,8 @@ mod tests {
     fn a_turn_reads_the_last_seconds_again_and_now_and_then_more() {
         let begun = Instant::now();
         let newest = 1_800_000_000_000;
-        let clock = Timestamp::from_millisecond(newest + 1000).unwrap();
-        let at = |seconds: u64| {
-            Turn::of(&group(newest, begun), &reading(), begun + Duration::from_secs(seconds), clock)
-        };
+        let group = group(newest, begun, newest + 1000);
+        let at = |seconds: u64| Turn::of(&group, &reading(), begun + Duration::from_secs(seconds));
         assert_eq!(at(1), Turn { from: newest - 15_000, is_wide: false, is_deep: false });
         assert_eq!(at(31), Turn { from: newest - 300_000, is_wide: true, is_deep: false });
         let deep = at(901);
@@ -262,16 +269,15 @@ mod tests {
         let newest = 1_800_000_000_000;
         let cursor = json!({"newest": newest, "streams": {}});
         let group = Group::new("/ecs/web", Some(&cursor), 0);
-        let hours_later = Timestamp::from_millisecond(newest + 10_000_000).unwrap();
-        let turn = Turn::of(&group, &reading(), Instant::now(), hours_later);
+        let turn = Turn::of(&group, &reading(), Instant::now());
         assert_eq!(turn.from, newest - 300_000);
     }
 
     #[test]
     fn where_nothing_is_logged_the_window_does_not_grow() {
         let begun = Instant::now();
-        let clock = Timestamp::from_millisecond(1_800_000_000_000).unwrap();
-        let turn = Turn::of(&group(1_790_000_000_000, begun), &reading(), begun, clock);
-        assert_eq!(turn.from, 1_790_000_000_000);
+        let clock = 1_800_000_000_000;
+        let turn = Turn::of(&group(1_790_000_000_000, begun, clock), &reading(), begun);
+        assert_eq!(turn.from, clock - 900_000);
     }
 }

@@ -88,7 +88,7 @@ impl Metrics {
         asking: &mut Asking<'_>,
     ) -> Vec<Arrival> {
         let wanted = wanted::of_service(&asking.place, known);
-        let from = self.from(now.as_second());
+        let from = self.beginning(now.as_second());
         let mut arrivals = Vec::new();
         for batch in wanted.chunks(QUERIES_A_CALL) {
             let mut token = None;
@@ -140,7 +140,7 @@ impl Metrics {
     }
 
     /// Returns from when on samples are asked for.
-    fn from(&self, now: i64) -> i64 {
+    fn beginning(&self, now: i64) -> i64 {
         let from = self.until.unwrap_or(now).min(now) - PAST;
         from.max(now - MOST_PAST) / PERIOD * PERIOD
     }
@@ -227,7 +227,7 @@ fn queries(wanted: &[Wanted]) -> Vec<MetricDataQuery> {
         let dimensions = wanted
             .dimensions
             .iter()
-            .map(|(name, value)| Dimension::builder().name(name).value(value).build());
+            .map(|(name, value)| Dimension::builder().name(*name).value(value).build());
         let metric = Metric::builder()
             .namespace(wanted.namespace)
             .metric_name(wanted.metric)
@@ -269,11 +269,11 @@ mod tests {
     fn what_was_missed_is_read_up_to_a_bound() {
         let mut metrics = metrics();
         let now = 1_800_000_000;
-        assert_eq!(metrics.from(now), now - PAST);
+        assert_eq!(metrics.beginning(now), now - PAST);
         metrics.until = Some(now - 1200);
-        assert_eq!(metrics.from(now), now - 1200 - PAST);
+        assert_eq!(metrics.beginning(now), now - 1200 - PAST);
         metrics.until = Some(now - 1_000_000);
-        assert_eq!(metrics.from(now), now - MOST_PAST);
+        assert_eq!(metrics.beginning(now), now - MOST_PAST);
     }
 
     #[test]

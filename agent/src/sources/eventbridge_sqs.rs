@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rounds::{Order, arrival, now};
-use super::{Arrival, Closed, Delivery, Outlet, ecs_event, id};
+use super::{Closed, Delivery, Outlet, ecs_event, id};
 use crate::aws::{Asking, Aws, Place, calls};
 use crate::formats;
 
@@ -132,6 +132,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Arrival;
     use super::*;
 
     fn take(bodies: &[&str]) -> Vec<Arrival> {

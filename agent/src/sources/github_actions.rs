@@ -28,8 +28,17 @@ pub async fn run(
     let mut done: Done = cursor.and_then(|cursor| serde_json::from_value(cursor).ok()).unwrap_or_default();
     let base = std::env::var("GITHUB_API_URL").unwrap_or_else(|_| "https://api.github.com".to_owned());
     let token = std::env::var(token_variable).ok().filter(|token| !token.is_empty());
+    let client = match reqwest::Client::builder().timeout(Duration::from_secs(60)).build() {
+        Ok(client) => client,
+        Err(error) => {
+            let because = format!("cannot make requests: {error}");
+            return outlet
+                .say_gaps(vec![Gap { what: format!("run {run} of {repository}"), because, remedy: None }])
+                .await;
+        }
+    };
     let github = Github {
-        client: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap_or_default(),
+        client,
         runs: format!("{}/repos/{repository}/actions/runs/{run}", base.trim_end_matches('/')),
         jobs: format!("{}/repos/{repository}/actions/jobs", base.trim_end_matches('/')),
         what: format!("run {run} of {repository}"),

@@ -45,6 +45,8 @@ pub struct Group {
     stored: BTreeMap<String, i64>,
     stored_until: i64,
     order: Order,
+    /// When a turn was last read to its end, in milliseconds.
+    pub read_at: i64,
     pub wide_at: Option<Instant>,
     pub deep_at: Option<Instant>,
 }
@@ -75,6 +77,7 @@ impl Group {
             stored: stored.unwrap_or_default(),
             stored_until: newest.unwrap_or(i64::MIN),
             order: Order::default(),
+            read_at: i64::MIN,
             wide_at: None,
             deep_at: None,
         }
@@ -106,8 +109,9 @@ impl Group {
     }
 
     /// Notes that a turn was read to its end.
-    pub fn has_read(&mut self, is_wide: bool, is_deep: bool, now: Instant) {
+    pub fn has_read(&mut self, is_wide: bool, is_deep: bool, now: Instant, clock: Timestamp) {
         self.newest = self.newest_of_turn;
+        self.read_at = clock.as_millisecond();
         let first = self.wide_at.is_none();
         self.wide_at = if is_wide { Some(now) } else { self.wide_at };
         self.deep_at = if is_deep || first { Some(now) } else { self.deep_at };
@@ -144,7 +148,9 @@ impl Group {
     pub fn cursor(&self) -> Value {
         let mut streams = self.stored.clone();
         for (name, tail) in &self.streams {
-            streams.insert(name.clone(), tail.open_since().map_or(tail.last, |open| open - 1));
+            let until = tail.open_since().map_or(tail.last, |open| open - 1);
+            let known = streams.entry(name.clone()).or_insert(until);
+            *known = until.max(*known);
         }
         let safe = self.safe();
         streams.retain(|_, until| *until >= safe - STREAM_MEMORY);
@@ -331,12 +337,12 @@ mod tests {
         let now = Instant::now();
         let mut group = Group::new("/ecs/web", None, 0);
         group.take(trace()[..2].to_vec(), now);
-        group.has_read(true, false, now);
+        group.has_read(true, false, now, Timestamp::UNIX_EPOCH);
         assert_eq!(group.cursor(), json!({"newest": 999, "streams": {STREAM: 999}}));
         group.take(trace()[2..].to_vec(), now);
         group.finish();
         assert_eq!(group.cursor()["newest"], 1001, "the turn has not ended");
-        group.has_read(true, false, now);
+        group.has_read(true, false, now, Timestamp::UNIX_EPOCH);
         assert_eq!(group.cursor(), json!({"newest": 1003, "streams": {STREAM: 1003}}));
     }
 
@@ -347,7 +353,7 @@ mod tests {
         for at in 0..=TRACE.len() {
             let mut first = Group::new("/ecs/web", None, 0);
             let mut stored: Vec<Arrival> = first.take(trace()[..at].to_vec(), now).0;
-            first.has_read(true, false, now);
+            first.has_read(true, false, now, Timestamp::UNIX_EPOCH);
             let mut second = Group::new("/ecs/web", Some(&first.cursor()), 0);
             let mut again = second.take(trace(), now).0;
             again.extend(second.finish());

@@ -64,7 +64,7 @@ pub fn of_service(place: &Place, known: &Snapshot) -> Vec<Wanted> {
 }
 
 fn rows(rows: &[Row], dimensions: &[(&'static str, String)], entity: &str) -> Vec<Wanted> {
-    let row = |(namespace, metric, statistic, unit): &Row| Wanted {
+    let row = |&(namespace, metric, statistic, unit): &Row| Wanted {
         namespace,
         metric,
         statistic,
