@@ -1,5 +1,6 @@
 //! The agent: it alone knows files, the terminal and the clock, and decides nothing that the analyzer could decide.
 
+pub mod aws;
 pub mod bundle;
 pub mod cli;
 pub mod collect;

@@ -1,11 +1,13 @@
 //! The command line, a command a file.
 
 mod bundle;
+mod check;
 mod collect;
 mod demo;
 mod deployments;
 mod diagnose;
 mod explain;
+mod iam_policy;
 mod knowledge;
 mod patterns;
 mod search;
@@ -37,6 +39,8 @@ struct Arguments {
 enum Command {
     Diagnose(diagnose::Diagnose),
     Collect(collect::Collect),
+    Check(check::Check),
+    IamPolicy(iam_policy::IamPolicy),
     Search(search::Search),
     Deployments(deployments::Deployments),
     Bundle(bundle::BundleCommand),
@@ -60,6 +64,8 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Diagnose(command) => command.run(),
         Command::Collect(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::IamPolicy(command) => command.run(),
         Command::Search(command) => command.run(),
         Command::Deployments(command) => command.run(),
         Command::Bundle(command) => command.run(),

@@ -38,6 +38,17 @@ pub fn read(value: &Value, stream: &Arc<Stream>) -> Option<Described> {
     reader.value(value).then(|| reader.finish())
 }
 
+/// Returns the event of EventBridge that a message of a log holds.
+pub fn event_in(message: &str) -> Option<Value> {
+    let may_be = message.starts_with('{') && message.contains("\"detail-type\"");
+    if may_be { serde_json::from_str(message).ok() } else { None }
+}
+
+/// Returns the task that the name of a log stream ends with (`prefix/container/task`).
+pub fn task_of_log_stream(name: &str) -> Option<&str> {
+    Some(last_segment(name)).filter(|id| is_task_id(id))
+}
+
 struct Reader<'a> {
     stream: &'a Arc<Stream>,
     /// Streams of CloudWatch Logs, by name.
@@ -412,14 +423,11 @@ impl Reader<'_> {
     }
 
     fn log_lines(&mut self, log_stream: &str, time: Option<Timestamp>, message: &str) {
-        if message.starts_with('{')
-            && message.contains("\"detail-type\"")
-            && serde_json::from_str::<Value>(message).is_ok_and(|value| self.event(&value))
-        {
+        if event_in(message).is_some_and(|value| self.event(&value)) {
             return;
         }
         let stream = self.log_stream(log_stream);
-        let task = Some(last_segment(log_stream)).filter(|id| is_task_id(id)).map(Arc::from);
+        let task: Option<Arc<str>> = task_of_log_stream(log_stream).map(Arc::from);
         for raw in message.split(['\n', '\r']).filter(|raw| !raw.trim().is_empty()) {
             let read = line::read(raw);
             let entity = task.clone().or_else(|| read.entity().map(Arc::from));

@@ -1,6 +1,6 @@
 //! Formats: recognises what files and standard input hold, and turns it into records and a snapshot.
 
-mod describe;
+pub mod describe;
 mod fold;
 mod line;
 mod members;
@@ -63,6 +63,11 @@ pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut i
     }
     let source = hint.unwrap_or_else(|| recognise_lines(&head));
     lines(name, source, io::Cursor::new(head).chain(input), sink)
+}
+
+/// Reads a time as answers of AWS write it: text, or a number of seconds or milliseconds since 1970.
+pub fn time_of(value: &Value) -> Option<jiff::Timestamp> {
+    time::of_value(value)
 }
 
 /// Reads a text that is at hand.

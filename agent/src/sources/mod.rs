@@ -4,14 +4,35 @@
 //! and the cursor from which it goes on once these records are stored. It starts from the cursor that was stored last,
 //! so it may read again what was in flight when Medic stopped: the ids of records tell what is stored already.
 
+mod account;
+#[cfg(feature = "cloudformation")]
+mod cloudformation;
+#[cfg(feature = "cloudwatch-logs")]
+mod cloudwatch_logs;
+#[cfg(feature = "cloudwatch-metrics")]
+mod cloudwatch_metrics;
+#[cfg(feature = "ecs")]
+mod ecs;
+mod ecs_event;
+#[cfg(feature = "eventbridge-sqs")]
+mod eventbridge_sqs;
 pub mod files;
 pub mod fluent;
+#[cfg(feature = "github-actions")]
+mod github_actions;
 mod hand;
 mod lines;
 pub mod otlp;
+mod rounds;
 pub mod stdin;
+#[cfg(feature = "target-health")]
+mod target_health;
+#[cfg(feature = "task-metadata")]
+mod task_metadata;
 #[cfg(test)]
 mod testing;
+
+pub use account::usual;
 
 use analyzer::diagnosis::Gap;
 use analyzer::record::Record;
@@ -128,12 +149,6 @@ impl Outlet {
     }
 }
 
-/// Returns the sources that a cluster, a service and a stack ask for.
-pub fn usual(config: &Config) -> Vec<SourceConfig> {
-    let _ = config;
-    Vec::new()
-}
-
 /// Starts a source.
 pub fn spawn(
     source: SourceConfig,
@@ -142,7 +157,7 @@ pub fn spawn(
     once: bool,
     outlet: Outlet,
 ) -> JoinHandle<Result<(), Closed>> {
-    let _ = config;
+    let place = account::place(config);
     tokio::spawn(async move {
         match source {
             SourceConfig::Files { paths, holds, .. } => {
@@ -153,13 +168,7 @@ pub fn spawn(
             }
             SourceConfig::FluentForward { listen, .. } => fluent::run(listen, outlet).await,
             SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
-            SourceConfig::FluentForward { listen, .. } => fluent::run(listen, outlet).await,
-            SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
-            source => {
-                let because = format!("this build of Medic has no source `{}`", source.kind());
-                let remedy = Some("install a build with that feature".to_owned());
-                outlet.say_gaps(vec![Gap { what: outlet.name.to_string(), because, remedy }]).await
-            }
+            source => account::run(source, place, cursor, once, outlet).await,
         }
     })
 }

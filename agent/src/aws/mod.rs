@@ -1,0 +1,86 @@
+//! AWS: the table of calls, and what every call goes through.
+
+#[cfg(feature = "aws")]
+mod asking;
+#[cfg(feature = "aws")]
+mod budget;
+pub mod calls;
+#[cfg(feature = "aws")]
+mod json;
+pub mod place;
+#[cfg(feature = "aws")]
+mod trouble;
+
+#[cfg(feature = "aws")]
+pub use asking::Asking;
+#[cfg(feature = "aws")]
+pub use connected::Aws;
+#[cfg(feature = "aws")]
+pub use json::Fields;
+pub use place::Place;
+#[cfg(feature = "aws")]
+pub use trouble::{Kind, Trouble};
+
+#[cfg(feature = "aws")]
+mod connected {
+    use aws_config::retry::RetryConfig;
+    use aws_config::timeout::TimeoutConfig;
+    use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    use super::budget::Budgets;
+    use super::place::account_in_arn;
+
+    /// A connection to an account: all sources share it, because they share the account's limits.
+    #[derive(Debug)]
+    pub struct Aws {
+        pub config: SdkConfig,
+        pub budgets: Budgets,
+        /// The account, once an ARN has told it.
+        account: OnceLock<String>,
+    }
+
+    impl Aws {
+        /// Connects as the environment, the profile and the configuration say. The SDK retries what is worth it.
+        pub async fn connect(region: Option<&str>) -> Aws {
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                // A queue may take 20 s to answer.
+                .operation_attempt_timeout(Duration::from_secs(30))
+                .operation_timeout(Duration::from_secs(75))
+                .build();
+            let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .retry_config(RetryConfig::adaptive().with_max_attempts(4))
+                .timeout_config(timeouts);
+            if let Ok(name) = AppName::new("medic") {
+                loader = loader.app_name(name);
+            }
+            if let Some(region) = region {
+                loader = loader.region(Region::new(region.to_owned()));
+            }
+            Aws::new(loader.load().await)
+        }
+
+        pub fn new(config: SdkConfig) -> Aws {
+            let region = config.region().map(ToString::to_string).unwrap_or_default();
+            Aws { budgets: Budgets::new(&region), config, account: OnceLock::new() }
+        }
+
+        /// Returns the region; empty where none is known.
+        pub fn region(&self) -> &str {
+            self.config.region().map(AsRef::as_ref).unwrap_or_default()
+        }
+
+        /// Takes the account from an ARN that was read.
+        pub fn learn_account(&self, arn: &str) {
+            if let Some(account) = account_in_arn(arn) {
+                self.account.get_or_init(|| account.to_owned());
+            }
+        }
+
+        pub fn account(&self) -> Option<&str> {
+            self.account.get().map(String::as_str)
+        }
+    }
+}

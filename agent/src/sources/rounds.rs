@@ -1,0 +1,143 @@
+//! What sources share that ask again and again: only what changed is handed over, in an order that lasts.
+
+use analyzer::diagnosis::Gap;
+use analyzer::record::Record;
+use analyzer::snapshot::Snapshot;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::{Arrival, Closed, Delivery, Outlet};
+
+/// Remembers what a source handed over last.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    snapshot: Snapshot,
+    gaps: Option<Vec<Gap>>,
+}
+
+impl Rounds {
+    /// Hands over the outcome of a round, where it is not as before. The first round always tells its gaps:
+    /// it says that the source has been read once.
+    pub async fn end(
+        &mut self,
+        outlet: &Outlet,
+        records: Vec<Arrival>,
+        snapshot: &Snapshot,
+        gaps: Vec<Gap>,
+        cursor: Option<Value>,
+    ) -> Result<(), Closed> {
+        let changed = *snapshot != self.snapshot;
+        let gaps = (self.gaps.as_ref() != Some(&gaps)).then_some(gaps);
+        if records.is_empty() && !changed && gaps.is_none() {
+            return Ok(());
+        }
+        if changed {
+            self.snapshot = snapshot.clone();
+        }
+        if gaps.is_some() {
+            self.gaps = gaps.clone();
+        }
+        let snapshot = if changed { snapshot.clone() } else { Snapshot::default() };
+        outlet.deliver(Delivery { records, snapshot, gaps, cursor, stored: None }).await
+    }
+}
+
+/// Numbers the records of a source: by their time, and within a millisecond by their arrival,
+/// so that the order holds over restarts.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    last: u64,
+}
+
+impl Order {
+    pub fn next(&mut self, time: Option<Timestamp>) -> u64 {
+        let millisecond = time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).unwrap_or(0);
+        self.last = (self.last + 1).max(millisecond.saturating_mul(1000));
+        self.last
+    }
+}
+
+/// The identities of what was handed over last, as many as are worth remembering.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<u64>", into = "Vec<u64>")]
+pub struct Seen {
+    ids: BTreeSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Seen {
+    const MOST: usize = 1000;
+
+    /// Whether it is seen for the first time.
+    pub fn is_new(&mut self, id: u64) -> bool {
+        if !self.ids.insert(id) {
+            return false;
+        }
+        self.order.push_back(id);
+        if self.order.len() > Seen::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        true
+    }
+}
+
+impl From<Vec<u64>> for Seen {
+    fn from(ids: Vec<u64>) -> Seen {
+        let mut seen = Seen::default();
+        for id in ids {
+            seen.is_new(id);
+        }
+        seen
+    }
+}
+
+impl From<Seen> for Vec<u64> {
+    fn from(seen: Seen) -> Vec<u64> {
+        seen.order.into()
+    }
+}
+
+/// Waits until other sources have described what a source builds on, but not for long.
+pub async fn wait_for(outlet: &Outlet, longest: Duration, is_there: impl Fn(&Snapshot) -> bool) {
+    let mut known = outlet.known.clone();
+    // Where nobody describes anything any more there is nothing to wait for.
+    let _ = tokio::time::timeout(longest, known.wait_for(|known| is_there(known))).await;
+}
+
+/// Returns an arrival of one part.
+pub fn arrival(id: u64, record: Record) -> Arrival {
+    Arrival { id, further: Vec::new(), record }
+}
+
+/// Returns the present, which only the agent knows.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_order_over_restarts() {
+        let at = |millisecond: i64| Timestamp::from_millisecond(millisecond).ok();
+        let mut before = Order::default();
+        let numbers: Vec<u64> = [at(5), at(5), at(4), None, at(6)].map(|time| before.next(time)).to_vec();
+        assert_eq!(numbers, [5000, 5001, 5002, 5003, 6000]);
+        assert!(Order::default().next(at(7)) > before.last);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_first() {
+        let mut seen = Seen::default();
+        assert!((0..1001).all(|id| seen.is_new(id)));
+        assert!(!seen.is_new(1000) && seen.is_new(0));
+        let kept: Seen = serde_json::from_value(serde_json::to_value(&seen).unwrap()).unwrap();
+        assert_eq!((kept.ids, kept.order), (seen.ids, seen.order));
+    }
+}
