@@ -1,6 +1,6 @@
 //! EC2: its own query protocol, version 2016-11-15. The network around the service, as it is described.
 
-use crate::ecs::{security_group, subnet};
+use crate::ecs::show::{security_group, subnet};
 use crate::elb::vpc;
 use crate::page;
 use crate::wire::{Answer, ApiError, time};
@@ -18,12 +18,20 @@ pub fn answer(world: &World, action: &str, params: &Value) -> Answer {
         "DescribeSecurityGroups" => {
             ("securityGroupInfo", "GroupId", "groupId", "InvalidGroup.NotFound", security_groups(world))
         }
-        "DescribeRouteTables" => {
-            ("routeTableSet", "RouteTableId", "routeTableId", "InvalidRouteTableID.NotFound", route_tables(world))
-        }
-        "DescribeVpcEndpoints" => {
-            ("vpcEndpointSet", "VpcEndpointId", "vpcEndpointId", "InvalidVpcEndpointId.NotFound", endpoints(world))
-        }
+        "DescribeRouteTables" => (
+            "routeTableSet",
+            "RouteTableId",
+            "routeTableId",
+            "InvalidRouteTableID.NotFound",
+            route_tables(world),
+        ),
+        "DescribeVpcEndpoints" => (
+            "vpcEndpointSet",
+            "VpcEndpointId",
+            "vpcEndpointId",
+            "InvalidVpcEndpointId.NotFound",
+            endpoints(world),
+        ),
         _ => return Err(page::unknown_action(action)),
     };
     let named = page::texts(params, key);
@@ -48,9 +56,11 @@ fn passes(item: &Value, filters: &Value) -> bool {
             "subnet-id" => has(&item["subnetId"]),
             "group-id" => has(&item["groupId"]),
             "service-name" => has(&item["serviceName"]),
-            "association.subnet-id" => {
-                item["associationSet"].as_array().into_iter().flatten().any(|association| has(&association["subnetId"]))
-            }
+            "association.subnet-id" => item["associationSet"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|association| has(&association["subnetId"])),
             _ => true,
         }
     })
