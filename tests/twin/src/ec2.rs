@@ -1,6 +1,6 @@
 //! EC2: its own query protocol, version 2016-11-15. The network around the service, as it is described.
 
-use crate::ecs::{security_group, subnet};
+use crate::ecs::show::{security_group, subnet};
 use crate::elb::vpc;
 use crate::page;
 use crate::wire::{Answer, ApiError, time};

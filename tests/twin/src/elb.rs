@@ -1,6 +1,6 @@
 //! Elastic Load Balancing v2: the query protocol, version 2015-12-01.
 
-use crate::ecs::{security_group, subnet};
+use crate::ecs::show::{security_group, subnet};
 use crate::page::{self, texts};
 use crate::wire::{Answer, ApiError, present, time};
 use crate::world::target::{self, TargetState};

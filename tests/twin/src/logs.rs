@@ -81,7 +81,7 @@ pub fn group_arn(world: &World) -> String {
 
 fn filter(world: &World, params: &Value, empty: bool, repeat: bool) -> Answer {
     check_group(world, params)?;
-    let selection = selection(world, params)?;
+    let mut selection = selection(world, params)?;
     let limit = whole(params, "limit").map_or(10_000, |limit| limit.clamp(1, 10_000) as usize);
     let after = match params["nextToken"].as_str() {
         None => None,
@@ -92,6 +92,9 @@ fn filter(world: &World, params: &Value, empty: bool, repeat: bool) -> Answer {
     if empty {
         let token = params["nextToken"].as_str().map_or_else(|| token((Millis::MIN / 2, 0)), str::to_owned);
         return Ok(json!({ "events": [], "searchedLogStreams": [], "nextToken": token }));
+    }
+    if let Some((at, _)) = after.filter(|_| !repeat) {
+        selection.from = selection.from.max(at);
     }
     let events = events(world, &selection);
     let mut from = match after {

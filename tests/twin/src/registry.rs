@@ -1,6 +1,6 @@
 //! ECR (JSON 1.1) and STS (query).
 
-use crate::ecs::image_digest;
+use crate::ecs::show::image_digest;
 use crate::page;
 use crate::wire::{Answer, ApiError, time};
 use crate::world::{HOUR, World};

@@ -151,13 +151,23 @@ fn accept(shared: &Shared, asked: &Asked, number: u64, value: &Value, truncate: 
     if truncate {
         // The length promises the whole body; the connection ends after half of it.
         let half = Bytes::copy_from_slice(&body[..body.len() / 2]);
-        let parts = [Ok(half), Err(std::io::Error::other("cut by a fault"))];
-        *response.body_mut() = Body::from_stream(stream::iter(parts));
+        *response.body_mut() = Body::from_stream(stream::unfold(Some(half), cut));
         if let Ok(length) = body.len().to_string().parse() {
             response.headers_mut().insert("content-length", length);
         }
     }
     finish(response, asked, &request)
+}
+
+/// Gives half a body, and an error once that has had time to leave.
+async fn cut(half: Option<Bytes>) -> Option<(std::io::Result<Bytes>, Option<Bytes>)> {
+    match half {
+        Some(half) => Some((Ok(half), None)),
+        None => {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            Some((Err(std::io::Error::other("cut by a fault")), None))
+        }
+    }
 }
 
 fn refuse(shared: &Shared, asked: &Asked, number: u64, error: &ApiError) -> Response {

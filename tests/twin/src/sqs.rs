@@ -1,7 +1,7 @@
 //! SQS: JSON 1.0, `AmazonSQS`. The queue holds what EventBridge delivers: at least once, sometimes twice.
 
 use crate::clock::Millis;
-use crate::ecs::task_json;
+use crate::ecs::show::task_json;
 use crate::page::{self, texts, whole};
 use crate::wire::{Answer, ApiError, iso, textual};
 use crate::world::{Notice, Told, World};
@@ -50,7 +50,7 @@ pub fn envelope(world: &World, index: usize, notice: &Notice) -> Value {
         Told::Task(task) => {
             let mut detail = textual(&task_json(world, task));
             detail["updatedAt"] = json!(iso(notice.at));
-            // The event knows nothing of tags, and is told of the network of the container only.
+            // Events carry no tags.
             if let Some(members) = detail.as_object_mut() {
                 members.remove("tags");
             }

@@ -3,6 +3,7 @@
 //! What happens next stands in an agenda. Everything drawn is a hash of the seed and a name,
 //! so the state depends on the scenario, the seed, the time and the changing calls, and on nothing else.
 
+pub mod scheduler;
 pub mod service;
 pub mod stack;
 pub mod target;
@@ -132,7 +133,7 @@ impl World {
             let ((at, _), step) = entry.remove_entry();
             self.now = self.now.max(at);
             match step {
-                Step::Look => service::look(self),
+                Step::Look => scheduler::look(self),
                 Step::Task(task, turn) => task::turn(self, task, turn),
                 Step::Target(task, state) => target::turn(self, task, state),
                 Step::JudgeTarget(task) => target::judge(self, task),

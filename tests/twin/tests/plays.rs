@@ -122,12 +122,71 @@ fn draining_hides_why_a_target_is_unhealthy() {
             }
         }
     }
+    assert!(seen.contains(&"Target.ResponseCodeMismatch".to_owned()), "{seen:?}");
     assert!(seen.contains(&"Target.DeregistrationInProgress".to_owned()), "{seen:?}");
     let told = events(&world);
     assert!(
         told.iter().any(|text| text.contains("due to (reason Health checks failed with these codes: [404])")),
         "{told:#?}"
     );
+}
+
+#[test]
+fn a_silent_target_times_out_and_a_closed_port_fails() {
+    check_reason("answers = \"timeout\"", "Target.Timeout");
+    check_reason("answers = \"refused\"", "Target.FailedHealthChecks");
+    check_reason("answers = 503", "Target.ResponseCodeMismatch");
+    check_reason("start = \"90s\"", "Target.FailedHealthChecks");
+}
+
+/// Looks at the targets every second and expects a reason among them.
+fn check_reason(version: &str, expected: &str) {
+    let text = format!(
+        "[deploy]\nat = \"1s\"\nimage = \"2\"\n[[version]]\nimage = \"1\"\n[[version]]\nimage = \"2\"\n{version}"
+    );
+    let mut world = World::new(Scenario::parse(&text).unwrap(), 1, BEGIN);
+    let group = json!({ "TargetGroupArn": world.target_group_arn() });
+    for second in 0..180 {
+        world.run(BEGIN + second * SECOND);
+        let health = twin::elb::answer(&world, "DescribeTargetHealth", &group).unwrap();
+        if health.to_string().contains(expected) {
+            return;
+        }
+    }
+    panic!("{version}: no target was {expected}");
+}
+
+#[test]
+fn a_grace_period_lets_slow_targets_live() {
+    let mut scenario = Scenario::built_in("healthy").unwrap();
+    scenario.versions[1].start = 90 * SECOND;
+    let mut world = World::new(scenario.clone(), 1, BEGIN);
+    world.run(BEGIN + 10 * MINUTE);
+    assert_eq!(rollout(&world)["status"], "ROLLBACK_SUCCESSFUL");
+    scenario.service.grace_period = 2 * MINUTE;
+    let mut world = World::new(scenario, 1, BEGIN);
+    world.run(BEGIN + 10 * MINUTE);
+    assert_eq!(rollout(&world)["status"], "SUCCESSFUL");
+}
+
+#[test]
+fn a_stopped_task_is_replaced_and_a_larger_count_is_reached() {
+    let mut world = at("healthy", 5 * MINUTE);
+    let task = ask(&world, "ListTasks", json!({ "cluster": "shop" }))["taskArns"][0].clone();
+    let params = json!({ "cluster": "shop", "task": task, "reason": "tried" });
+    twin::ecs::answer(&mut world, "StopTask", &params).unwrap();
+    world.run(BEGIN + 7 * MINUTE);
+    let stopped = stopped(&world);
+    assert!(stopped.iter().any(|task| task["stopCode"] == "UserInitiated" && task["stoppedReason"] == "tried"));
+    assert_eq!(service(&world)["runningCount"], 2);
+    let params = json!({ "cluster": "shop", "service": "web", "desiredCount": 3 });
+    twin::ecs::answer(&mut world, "UpdateService", &params).unwrap();
+    world.run(BEGIN + 9 * MINUTE);
+    assert_eq!(service(&world)["runningCount"], 3);
+    let params = json!({ "cluster": "shop", "service": "web", "desiredCount": 1 });
+    twin::ecs::answer(&mut world, "UpdateService", &params).unwrap();
+    world.run(BEGIN + 11 * MINUTE);
+    assert_eq!(service(&world)["runningCount"], 1);
 }
 
 #[test]

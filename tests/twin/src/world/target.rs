@@ -1,7 +1,7 @@
 //! Targets of the load balancer.
 
 use super::task::{self, Task};
-use super::{Step, World, service};
+use super::{Step, World, scheduler};
 use crate::clock::Millis;
 use crate::scenario::{Answer, Silence, Version};
 
@@ -109,7 +109,7 @@ pub fn deregister(world: &mut World, index: usize) -> Millis {
     if let Some(service) = &mut world.service {
         service.deregistered += 1;
     }
-    service::look_in(world, 1_000);
+    scheduler::look_in(world, 1_000);
     delay
 }
 
@@ -123,9 +123,11 @@ pub fn turn(world: &mut World, index: usize, next: TargetState) {
     }
     target.history.push((now, next));
     if next.is_unhealthy() {
-        judge(world, index);
+        // ECS takes some seconds to act; until then the reason can be seen.
+        let delay = world.between("judge", index as u64, 4_000, 9_000);
+        world.plan_in(delay, Step::JudgeTarget(index));
     }
-    service::look_in(world, 1_000);
+    scheduler::look_in(world, 1_000);
 }
 
 /// Stops a task whose target is unhealthy after the grace period.

@@ -1,7 +1,7 @@
 //! Tasks: from being placed to being stopped.
 
 use super::target::{self, Target};
-use super::{SECOND, Step, Told, World, service};
+use super::{SECOND, Step, Told, World, scheduler};
 use crate::clock::Millis;
 
 #[derive(Debug, Clone)]
@@ -218,7 +218,7 @@ fn live(world: &mut World, index: usize, turn: Turn) {
         Turn::Healthy => {
             world.tasks[index].health = Health::Healthy;
             change(world, index, TaskStatus::Running);
-            service::look_in(world, SECOND);
+            scheduler::look_in(world, SECOND);
         }
         Turn::Unhealthy => {
             world.tasks[index].health = Health::Unhealthy;
@@ -269,7 +269,7 @@ fn run(world: &mut World, index: usize) {
             world.plan_in(succeeds, Step::Task(index, Turn::Healthy));
         }
     }
-    service::look_in(world, SECOND);
+    scheduler::look_in(world, SECOND);
 }
 
 fn fail_to_start(world: &mut World, index: usize, reason: Option<String>) {
@@ -313,9 +313,9 @@ fn die(world: &mut World, index: usize, turn: Turn) {
             let (failing, deployment) = (task.failing, task.deployment);
             change(world, index, TaskStatus::Stopped);
             if failing {
-                service::count_failure(world, deployment);
+                scheduler::count_failure(world, deployment);
             }
-            service::look_in(world, SECOND);
+            scheduler::look_in(world, SECOND);
         }
         _ => {}
     }
