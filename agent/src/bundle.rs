@@ -62,7 +62,7 @@ pub fn export(reader: &Reader, id: &str, out: impl Write) -> Result<u64> {
     let header = Header {
         medic_bundle: VERSION,
         deployment,
-        snapshot: reader.state_of(id)?,
+        snapshot: reader.state_of(&reader.ledger().names_of(id))?,
         gaps: reader.ledger().all_gaps(),
         redactions: reader.ledger().redactions.get(id).cloned().unwrap_or_default(),
     };
@@ -71,7 +71,7 @@ pub fn export(reader: &Reader, id: &str, out: impl Write) -> Result<u64> {
     out.write_all(b"\n")?;
     let mut count = 0;
     let mut failure = None;
-    reader.each(&of_deployment(id), |records| {
+    reader.each(&of_deployment(reader.ledger(), id), |records| {
         for record in records {
             count += 1;
             let written = serde_json::to_writer(&mut out, &line_of(record)).map_err(std::io::Error::from);

@@ -70,18 +70,22 @@ pub fn read_all(paths: &[PathBuf], feed: &mut Feed<'_, '_>, gaps: &mut Vec<Gap>)
 
 /// Reads one stream, decompressing it where it is compressed.
 fn read_stream(name: &str, input: impl Read, feed: &mut Feed<'_, '_>) -> io::Result<()> {
+    formats::read(name, None, decompressed(input)?, feed)
+}
+
+/// Decompresses what is compressed; all else stays as it is.
+pub(crate) fn decompressed<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let mut magic = [0; 4];
     let got = read_up_to(&mut input, &mut magic)?;
     let whole = io::Cursor::new(magic[..got].to_vec()).chain(input);
-    match magic {
-        [0x1f, 0x8b, ..] => formats::read(name, None, MultiGzDecoder::new(whole), feed),
+    Ok(match magic {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(whole)),
         [0x28, 0xb5, 0x2f, 0xfd] => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(whole).map_err(io::Error::other)?;
-            formats::read(name, None, decoder, feed)
+            Box::new(ruzstd::decoding::StreamingDecoder::new(whole).map_err(io::Error::other)?)
         }
-        _ => formats::read(name, None, whole, feed),
-    }
+        _ => Box::new(whole),
+    })
 }
 
 fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

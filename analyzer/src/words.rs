@@ -3,17 +3,23 @@
 //! It is a table: each word has a weight for each class. What it says can be explained by listing words.
 
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use crate::matching::{Numbers, Strings};
 use crate::record::Source;
 use crate::taxonomy::Class;
 
 pub type Weights = [f32; Class::ALL.len()];
 
 /// Weights of words, learned from the samples of pages.
+/// The words lie in one piece, as few runs ask for them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    pub words: BTreeMap<String, Weights>,
+    /// Sorted.
+    words: Strings,
+    /// The bits of the weights of each word, one word after the other.
+    weights: Numbers,
     pub bias: Weights,
     /// Below this probability the model says nothing.
     pub floor: f32,
@@ -28,6 +34,31 @@ pub struct Judgement {
 }
 
 impl Model {
+    pub fn new(words: &BTreeMap<String, Weights>, bias: Weights, floor: f32) -> Model {
+        let mut weights = Numbers::default();
+        words.values().flatten().for_each(|weight| weights.push(weight.to_bits()));
+        Model { words: words.keys().map(String::as_bytes).collect(), weights, bias, floor }
+    }
+
+    /// Returns what a word weighs for each class.
+    pub fn weights(&self, word: &str) -> Option<Weights> {
+        let (mut from, mut to) = (0, self.words.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.words.get(middle).cmp(word.as_bytes()) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+                Ordering::Equal => {
+                    let first = middle * Class::ALL.len();
+                    return Some(std::array::from_fn(|class| {
+                        f32::from_bits(self.weights.get(first + class))
+                    }));
+                }
+            }
+        }
+        None
+    }
+
     /// Returns the likeliest class of texts that tell about one failure, the first of them counting most,
     /// or nothing where the words do not tell.
     pub fn judge(&self, texts: &[&str], source: Source) -> Option<Judgement> {
@@ -52,7 +83,7 @@ impl Model {
         let mut words: Vec<(f32, &String)> = features
             .first()?
             .iter()
-            .filter_map(|word| self.words.get(word).map(|weights| (weights[class.index()], word)))
+            .filter_map(|word| self.weights(word).map(|weights| (weights[class.index()], word)))
             .filter(|(weight, _)| *weight > 0.0)
             .collect();
         words.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
@@ -62,7 +93,7 @@ impl Model {
 
     pub fn probabilities(&self, features: &[String]) -> Weights {
         let mut sums = self.bias;
-        for weights in features.iter().filter_map(|word| self.words.get(word)) {
+        for weights in features.iter().filter_map(|word| self.weights(word)) {
             for (sum, weight) in sums.iter_mut().zip(weights) {
                 *sum += weight;
             }

@@ -48,16 +48,8 @@ pub fn extend(book: Book, pages: &[Page]) -> Result<Book, PageError> {
 
 /// Compiles pages into a book of their own, with a model of their own.
 pub fn book(pages: &[Page]) -> Result<Book, PageError> {
-    let empty = Book {
-        patterns: Vec::new(),
-        prepared: Prepared {
-            expressions: Vec::new(),
-            grams: Vec::new(),
-            literals: Vec::new(),
-            besides: Vec::new(),
-        },
-        model: train::train(pages.iter()),
-    };
+    let empty =
+        Book { patterns: Vec::new(), prepared: Prepared::default(), model: train::train(pages.iter()) };
     extend(empty, pages)
 }
 

@@ -13,7 +13,7 @@ fn matcher(criterion: &mut Criterion) {
     let megabytes = std::env::var("MEDIC_BENCH_MB").ok().and_then(|size| size.parse().ok()).unwrap_or(300);
     let log = generator::log(7, megabytes << 20);
     let book = patterns::built_in().expect("the built-in patterns load");
-    let all = book.prepared.expressions.clone();
+    let all: Vec<String> = analyzer::pattern::expressions(&book.patterns);
     if let Some(folder) = std::env::var_os("MEDIC_BENCH_OUT").map(std::path::PathBuf::from) {
         std::fs::write(folder.join("bench.log"), &log).expect("the log can be written");
         std::fs::write(folder.join("expressions.txt"), all.join("\n"))

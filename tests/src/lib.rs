@@ -27,6 +27,8 @@ mod order;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod recording;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod schema;

@@ -115,7 +115,7 @@ impl Search {
         Ok(Filter {
             since: self.since,
             until: self.until,
-            deployment: self.deployment.clone(),
+            deployments: self.deployment.iter().cloned().collect(),
             sources: self.source.clone(),
             severity: severity.transpose()?,
         })
@@ -130,7 +130,7 @@ impl Search {
                 source: record.source.as_str(),
                 stream: &record.stream.name,
                 entity: record.entity.as_deref(),
-                deployment: record.deployment.as_deref(),
+                deployment: hit.deployment.as_deref(),
                 text: &record.text,
             };
             serde_json::to_writer(&mut *out, &found)?;

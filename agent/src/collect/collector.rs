@@ -53,7 +53,8 @@ pub struct Collector {
     service: Option<String>,
     stack: Option<String>,
     focus: Option<String>,
-    unnamed: String,
+    /// Whether a person named the deployment: then the account does not.
+    fixed: bool,
     study: Study<'static>,
     known: Arc<Snapshot>,
     publish: watch::Sender<Arc<Snapshot>>,
@@ -95,13 +96,14 @@ impl Collector {
         if !remembers_all {
             seen.forget_rest();
         }
-        let focus =
-            ledger.deployments.iter().rfind(|entry| entry.rolls_back.is_none()).map(|entry| entry.id.clone());
-        let unnamed = deployment.unwrap_or_else(|| UNNAMED.to_owned());
-        let current = focus.as_deref().unwrap_or(&unnamed);
+        let mut entries = ledger.deployments.iter();
+        let newest = entries.rfind(|entry| entry.rolls_back.is_none() && entry.id != UNNAMED);
+        let fixed = deployment.is_some();
+        let focus = deployment.or_else(|| newest.map(|entry| entry.id.clone()));
+        let current = focus.as_deref().unwrap_or(UNNAMED);
         let mut study = Study::new(patterns);
-        reader.each(&of_deployment(current), |records| study.observe(records))?;
-        let known = Arc::new(reader.state_of(current)?);
+        reader.each(&of_deployment(&ledger, current), |records| study.observe(records))?;
+        let known = Arc::new(reader.state_of(&ledger.names_of(current))?);
         let (publish, _) = watch::channel(known.clone());
         Ok(Collector {
             patterns,
@@ -112,7 +114,7 @@ impl Collector {
             service: config.service.clone(),
             stack: config.stack.clone(),
             focus,
-            unnamed,
+            fixed,
             study,
             known,
             publish,
@@ -236,8 +238,7 @@ impl Collector {
                 *counts.entry(kind).or_default() += count;
             }
         }
-        let entry =
-            Entry { id, further: &further, record: &record, arrived: now, deployment: Some(&deployment) };
+        let entry = Entry { id, further: &further, record: &record, arrived: now, deployment: &deployment };
         self.writer.add(&entry).context("cannot add to the index")?;
         self.seen.insert(id);
         further.into_iter().for_each(|id| self.seen.insert(id));
@@ -245,14 +246,16 @@ impl Collector {
         Ok(record)
     }
 
-    /// Returns the deployment under whose name the record is found.
+    /// Returns the deployment under whose name the record is found: the one that it names, where that was recorded,
+    /// else the one that was under way when it happened.
     fn deployment_of(&self, record: &Record) -> String {
-        let at = record.time.and_then(|time| self.ledger.at(time)).map(|entry| entry.id.as_str());
-        let current = self.focus.as_deref().unwrap_or(&self.unnamed);
-        match at {
-            Some(at) if self.focus.is_some() => at.to_owned(),
-            _ => current.to_owned(),
+        let current = self.focus.as_deref().unwrap_or(UNNAMED);
+        if self.fixed || self.focus.is_none() {
+            return current.to_owned();
         }
+        let named = record.deployment.as_deref().and_then(|id| self.ledger.deployment(id));
+        let entry = named.or_else(|| record.time.and_then(|time| self.ledger.at(time)));
+        entry.map_or(current, |entry| entry.rolls_back.as_deref().unwrap_or(&entry.id)).to_owned()
     }
 
     /// Takes in described state: it may say that another deployment began.
@@ -263,29 +266,38 @@ impl Collector {
             return Ok(());
         }
         let former = self.focus.clone();
-        let change = attribution::follow(&mut self.ledger, &mut self.focus, self.service.as_deref(), &known);
-        if change == Change::Began {
-            if let Some(former) = former {
-                // The verdict on the deployment before is reached on what was known of it.
-                self.conclude_as(&former);
+        let change = match self.fixed {
+            true => Change::None,
+            false => attribution::follow(&mut self.ledger, &mut self.focus, self.service.as_deref(), &known),
+        };
+        let mut described = described;
+        if let (Change::Began, Some(focus)) = (change, self.focus.clone()) {
+            self.ledger.deployment_mut(&focus).stack = self.stack.clone();
+            match former {
+                Some(former) => {
+                    // The verdict on the deployment before is reached on what was known of it.
+                    self.conclude_as(&former);
+                    self.study = Study::new(self.patterns);
+                }
+                // What was recorded before the deployment was known belongs to it.
+                None => self.ledger.deployment_mut(&focus).also = vec![UNNAMED.to_owned()],
             }
-            if let Some(focus) = &self.focus {
-                self.ledger.deployment_mut(focus).stack = self.stack.clone();
-            }
-            self.study = Study::new(self.patterns);
+            // What was described earlier holds for the new deployment too.
+            described = known.clone();
         }
         self.known = Arc::new(known);
         self.changed = true;
         self.publish.send_replace(self.known.clone());
-        let wanted =
-            attribution::wanted(self.service.as_deref(), &self.known).map(|(_, primary)| primary.id.as_str());
-        let wanted = wanted.or(self.focus.as_deref()).unwrap_or(&self.unnamed).to_owned();
+        let primary = attribution::wanted(self.service.as_deref(), &self.known).filter(|_| !self.fixed);
+        let primary = primary.map(|(_, primary)| primary.id.as_str());
+        let wanted = primary.or(self.focus.as_deref()).unwrap_or(UNNAMED).to_owned();
         self.writer.add_state(&wanted, now, &described)?;
         self.pending.since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<()> {
+    /// Stores what was taken in.
+    pub fn commit(&mut self) -> Result<()> {
         let ended = self
             .focus
             .as_deref()
@@ -314,11 +326,10 @@ impl Collector {
 
     /// Writes the verdict on the deployment under way into the ledger, for it has ended or Medic ends.
     fn conclude(&mut self) {
-        if let Some(focus) = self.focus.clone() {
-            self.conclude_as(&focus);
-        } else if self.records > 0 || self.ledger.deployment(&self.unnamed).is_some() {
-            let unnamed = self.unnamed.clone();
-            self.conclude_as(&unnamed);
+        let current = self.focus.clone().unwrap_or_else(|| UNNAMED.to_owned());
+        let has_something = self.records > 0 || *self.known != Snapshot::default();
+        if has_something || self.ledger.deployment(&current).is_some() {
+            self.conclude_as(&current);
         }
     }
 
@@ -336,7 +347,7 @@ impl Collector {
 
     fn diagnosis(&self) -> Diagnosis {
         let mut diagnosis = self.study.clone().conclude(&self.known, self.ledger.all_gaps());
-        let current = self.focus.as_deref().unwrap_or(&self.unnamed);
+        let current = self.focus.as_deref().unwrap_or(UNNAMED);
         diagnosis.redactions = self.ledger.redactions.get(current).cloned().unwrap_or_default();
         diagnosis
     }
@@ -359,17 +370,18 @@ impl Collector {
 }
 
 /// Returns the question for all that belongs to a deployment.
-pub fn of_deployment(id: &str) -> Question {
-    Question { words: String::new(), filter: Filter { deployment: Some(id.to_owned()), ..Filter::default() } }
+pub fn of_deployment(ledger: &Ledger, id: &str) -> Question {
+    let filter = Filter { deployments: ledger.names_of(id), ..Filter::default() };
+    Question { words: String::new(), filter }
 }
 
 /// Diagnoses a deployment from what is stored of it.
 pub fn diagnose_stored(reader: &Reader, patterns: &Patterns, id: &str, span: Span) -> Result<Diagnosis> {
     let mut study = Study::new(patterns);
-    let mut question = of_deployment(id);
+    let mut question = of_deployment(reader.ledger(), id);
     (question.filter.since, question.filter.until) = (span.since, span.until);
     reader.each(&question, |records| study.observe(records))?;
-    let known = reader.state_of(id)?;
+    let known = reader.state_of(&reader.ledger().names_of(id))?;
     let mut diagnosis = study.conclude(&known, reader.ledger().all_gaps());
     let redactions: &BTreeMap<String, Redactions> = &reader.ledger().redactions;
     diagnosis.redactions = redactions.get(id).cloned().unwrap_or_default();

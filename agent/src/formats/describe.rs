@@ -422,7 +422,7 @@ impl Reader<'_> {
         let task = Some(last_segment(log_stream)).filter(|id| is_task_id(id)).map(Arc::from);
         for raw in message.split(['\n', '\r']).filter(|raw| !raw.trim().is_empty()) {
             let read = line::read(raw);
-            let entity = task.clone().or_else(|| read.entity.as_deref().map(Arc::from));
+            let entity = task.clone().or_else(|| read.entity().map(Arc::from));
             self.records.push(Record {
                 time: time.or(read.time),
                 level: read.level,

@@ -1,8 +1,10 @@
 //! Folds lines into records: a stack trace belongs to the message that it explains.
 
+use aho_corasick::packed::Searcher;
 use analyzer::record::{Level, Record, Source, Stream};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use super::line::{self, Line};
 
@@ -12,13 +14,21 @@ const MOST_BYTES: usize = 256 * 1024;
 /// Indented lines that are not a trace are folded up to here.
 const MOST_INDENTED: usize = 24;
 const MOST_NODE_LINES: usize = 80;
+/// So many records may be open at once, each of another entity.
+const MOST_OPEN: usize = 256;
+/// Texts of records that are done with lend their memory to later ones, up to this number and size.
+const MOST_SPARE: usize = 8192;
+const LARGEST_SPARE: usize = 1024;
 
 /// Folds the lines of one stream.
 pub struct Folder {
     stream: Arc<Stream>,
-    open: BTreeMap<Option<String>, Open>,
-    entities: BTreeMap<String, Arc<str>>,
+    /// The open record that is about no entity, and those that are, by entity.
+    open: Option<Open>,
+    of_entities: BTreeMap<Arc<str>, Open>,
+    entities: BTreeSet<Arc<str>>,
     seq: u64,
+    spare: Vec<String>,
 }
 
 struct Open {
@@ -49,48 +59,77 @@ enum Trace {
 
 impl Folder {
     pub fn new(stream: Arc<Stream>) -> Folder {
-        Folder { stream, open: BTreeMap::new(), entities: BTreeMap::new(), seq: 0 }
+        Folder {
+            stream,
+            open: None,
+            of_entities: BTreeMap::new(),
+            entities: BTreeSet::new(),
+            seq: 0,
+            spare: Vec::new(),
+        }
     }
 
     /// Takes the next line; gives out records that are complete.
     pub fn push(&mut self, raw: &str, number: u64, done: &mut Vec<Record>) {
         let line = line::read(raw);
-        let key = line.entity.clone();
-        if let Some(open) = self.open.get_mut(&key) {
-            if line.message().trim().is_empty() {
+        let is_blank = line.message().trim().is_empty();
+        let open = match line.entity() {
+            None => self.open.as_mut(),
+            Some(name) => self.of_entities.get_mut(name),
+        };
+        match open {
+            Some(open) if is_blank => {
                 open.blank = true;
                 return;
             }
-            if open.continues(&line) {
+            Some(open) if open.continues(&line) => {
                 open.append(&line);
                 return;
             }
-        } else if line.message().trim().is_empty() {
-            return;
-        }
-        if let Some(open) = self.open.remove(&key) {
-            done.push(unwrapped(open.record));
+            None if is_blank => return,
+            _ => {}
         }
         let record = self.begin(line, number);
-        self.open.insert(key, Open::new(record));
-        if self.open.len() > 256 {
+        let closed = match record.entity.clone() {
+            None => self.open.replace(Open::new(record)),
+            Some(name) => self.of_entities.insert(name, Open::new(record)),
+        };
+        if let Some(closed) = closed {
+            done.push(unwrapped(closed.record));
+        }
+        if self.of_entities.len() + usize::from(self.open.is_some()) > MOST_OPEN {
             self.finish(done);
         }
     }
 
     /// Gives out what is still open.
     pub fn finish(&mut self, done: &mut Vec<Record>) {
-        let mut rest: Vec<Record> =
-            std::mem::take(&mut self.open).into_values().map(|open| unwrapped(open.record)).collect();
+        let open = self.open.take().into_iter().chain(std::mem::take(&mut self.of_entities).into_values());
+        let mut rest: Vec<Record> = open.map(|open| unwrapped(open.record)).collect();
         rest.sort_by_key(|record| record.seq);
         done.append(&mut rest);
     }
 
+    /// Takes back records that nobody needs any more: the memory of their texts serves the next ones.
+    pub fn reuse(&mut self, records: &mut Vec<Record>) {
+        for record in records.drain(..) {
+            let mut text = record.text;
+            if text.capacity() <= LARGEST_SPARE && self.spare.len() < MOST_SPARE {
+                text.clear();
+                self.spare.push(text);
+            }
+        }
+    }
+
     fn begin(&mut self, line: Line<'_>, number: u64) -> Record {
         self.seq += 1;
-        let entity = line.entity.as_ref().map(|name| {
-            let known = self.entities.entry(name.clone()).or_insert_with(|| Arc::from(name.as_str()));
-            known.clone()
+        let entity = line.entity().map(|name| match self.entities.get(name) {
+            Some(known) => known.clone(),
+            None => {
+                let name: Arc<str> = Arc::from(name);
+                self.entities.insert(name.clone());
+                name
+            }
         });
         let source = source_of(&line, self.stream.source);
         Record {
@@ -98,7 +137,14 @@ impl Folder {
             time: line.time,
             source,
             body: line.body,
-            text: line.text.into_owned(),
+            text: match line.text {
+                Cow::Owned(text) => text,
+                Cow::Borrowed(text) => {
+                    let mut copy = self.spare.pop().unwrap_or_default();
+                    copy.push_str(text);
+                    copy
+                }
+            },
             stream: self.stream.clone(),
             seq: self.seq,
             line: number,
@@ -151,7 +197,9 @@ impl Open {
             return false;
         }
         let message = line.message();
-        let indented = message.starts_with([' ', '\t']);
+        // A level that is padded to a column is no indentation.
+        let is_own = line.time.is_some() && states_level(line);
+        let indented = message.starts_with([' ', '\t']) && !is_own;
         let trimmed = message.trim_start();
         let has_own_time = line.time.is_some() && self.record.time.is_none();
         if has_own_time || message.starts_with("##[") {
@@ -232,28 +280,42 @@ impl Open {
 }
 
 fn begins(said: &str) -> Trace {
-    if said.contains("PRIVATE KEY") && said.contains("-----BEGIN ") {
-        return Trace::Key;
+    let has_word = BEGINNINGS.as_ref().is_none_or(|words| words.find(said).is_some());
+    if has_word {
+        if said.contains("PRIVATE KEY") && said.contains("-----BEGIN ") {
+            return Trace::Key;
+        }
+        if said.contains("Traceback (most recent call last)") {
+            return Trace::Python;
+        }
+        if said.contains("panic: ") || said.contains("fatal error: ") && !said.contains(".c") {
+            return Trace::Go;
+        }
     }
-    if said.contains("Traceback (most recent call last)") {
-        return Trace::Python;
-    }
-    if said.contains("panic: ") || said.contains("fatal error: ") && !said.contains(".c") {
-        return Trace::Go;
-    }
-    let place = said
-        .trim_end()
-        .rsplit_once(':')
-        .filter(|(_, line)| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()));
-    if place.is_some_and(|(file, _)| {
-        !file.contains(' ') && ["node:internal/", "/", "file:///"].iter().any(|start| file.starts_with(start))
-    }) {
+    if is_place(said.trim_end()) {
         return Trace::Node;
     }
-    if said.contains("' panicked at ") || said.contains(") panicked at ") {
+    if has_word && (said.contains("' panicked at ") || said.contains(") panicked at ")) {
         return Trace::Rust;
     }
     Trace::None
+}
+
+/// One of these stands in a line that begins a trace; looked for in one pass, as most lines have none.
+static BEGINNINGS: LazyLock<Option<Searcher>> = LazyLock::new(|| {
+    Searcher::new(["PRIVATE KEY", "Traceback (most recent", "panic: ", "fatal error: ", " panicked at "])
+});
+
+/// `node:internal/modules/cjs/loader:1143` alone on a line.
+fn is_place(said: &str) -> bool {
+    if !said.ends_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
+    said.rsplit_once(':').is_some_and(|(file, line)| {
+        line.bytes().all(|byte| byte.is_ascii_digit())
+            && !file.contains(' ')
+            && ["node:internal/", "/", "file:///"].iter().any(|start| file.starts_with(start))
+    })
 }
 
 fn states_level(line: &Line<'_>) -> bool {
@@ -388,6 +450,18 @@ mod tests {
         folder.finish(&mut done);
         assert_eq!(done.len(), 1);
         assert!(done[0].said().contains("reason Request timed out"), "{}", done[0].said());
+    }
+
+    #[test]
+    fn a_padded_level_is_no_indentation() {
+        check(
+            "2026-05-01T10:00:00Z  INFO 1 --- [main] a : starts\n2026-05-01T10:00:01Z  WARN 1 --- [main] a : warns\n2026-05-01T10:00:02Z ERROR 1 --- [main] a : fails",
+            &[
+                "2026-05-01T10:00:00Z  INFO 1 --- [main] a : starts",
+                "2026-05-01T10:00:01Z  WARN 1 --- [main] a : warns",
+                "2026-05-01T10:00:02Z ERROR 1 --- [main] a : fails",
+            ],
+        );
     }
 
     #[test]

@@ -4,7 +4,9 @@ use analyzer::record::{Level, Source};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::ops::Range;
 
+use super::members::Members;
 use super::time;
 
 /// What one line says.
@@ -15,7 +17,8 @@ pub struct Line<'t> {
     pub message_at: usize,
     pub time: Option<Timestamp>,
     pub level: Level,
-    pub entity: Option<String>,
+    /// Where the text names the container, task or build step.
+    pub named: Option<Range<usize>>,
     pub source: Option<Source>,
     /// The decoded message of a JSON line.
     pub body: Option<String>,
@@ -25,6 +28,10 @@ impl Line<'_> {
     pub fn message(&self) -> &str {
         self.text.get(self.message_at..).unwrap_or_default()
     }
+
+    pub fn entity(&self) -> Option<&str> {
+        self.named.clone().and_then(|named| self.text.get(named))
+    }
 }
 
 /// Reads a line; colour codes are removed.
@@ -33,7 +40,7 @@ pub fn read(raw: &str) -> Line<'_> {
     let mut line = Line { text, ..Line::default() };
     let mut at = 0;
     if let Some((name, end)) = container_prefix(&line.text) {
-        line.entity = Some(name.to_owned());
+        line.named = Some(0..name.len());
         at = end;
     }
     at += job_and_step(&line.text[at..]);
@@ -42,22 +49,23 @@ pub fn read(raw: &str) -> Line<'_> {
         at += end;
         at += usize::from(line.text[at..].starts_with(' '));
         if let Some((name, end)) = log_stream(&line.text[at..]) {
-            line.entity = Some(name.to_owned());
+            line.named = Some(at..at + name.len());
             at += end;
         }
     }
     if let Some(end) = build_step(&line.text[at..]) {
         line.source = Some(Source::DockerBuild);
         // Steps of a build run at once; each tells its own story.
-        line.entity = line.text[at..].split(' ').next().map(str::to_owned);
+        let step = line.text[at..].find(' ').unwrap_or(line.text.len() - at);
+        line.named = Some(at..at + step);
         at += end;
     }
     line.message_at = at;
     let message = &line.text[at..];
     let is_object =
         message.trim_start().starts_with('{') && message.trim_end().ends_with('}') && message.len() > 8;
-    if is_object && let Ok(Value::Object(object)) = serde_json::from_str::<Value>(message) {
-        return of_json(line, &Value::Object(object));
+    if is_object && let Ok(members) = serde_json::from_str::<Members>(message) {
+        return of_json(line, &members);
     }
     line.level = level_of(message);
     if line.time.is_none() {
@@ -107,7 +115,7 @@ pub fn without_ansi(text: &str) -> Cow<'_, str> {
 
 /// `web-1  | message`, as compose prints it.
 fn container_prefix(text: &str) -> Option<(&str, usize)> {
-    let bar = text.as_bytes().iter().take(64).position(|byte| *byte == b'|')?;
+    let bar = memchr::memchr(b'|', &text.as_bytes()[..text.len().min(64)])?;
     let name = text[..bar].trim_end();
     let fits = !name.is_empty()
         && bar > name.len()
@@ -117,11 +125,14 @@ fn container_prefix(text: &str) -> Option<(&str, usize)> {
     fits.then_some((name, end))
 }
 
+const LONGEST_JOB_AND_STEP: usize = 241;
+
 /// `job<TAB>step<TAB>`, as `gh run view --log` prints it.
 fn job_and_step(text: &str) -> usize {
-    let mut tabs = memchr::memchr_iter(b'\t', text.as_bytes());
+    let head = &text.as_bytes()[..text.len().min(LONGEST_JOB_AND_STEP)];
+    let mut tabs = memchr::memchr_iter(b'\t', head);
     let (Some(first), Some(second)) = (tabs.next(), tabs.next()) else { return 0 };
-    if first == 0 || second > 240 {
+    if first == 0 {
         return 0;
     }
     let rest = &text[second + 1..];
@@ -183,56 +194,122 @@ pub fn level_of(message: &str) -> Level {
         let word = rest.split([' ', '!']).next().unwrap_or_default();
         return Level::named(word).unwrap_or_default();
     }
-    let mut end = head.len().min(160);
+    let mut end = head.len().min(LONGEST_HEAD);
     while !head.is_char_boundary(end) {
         end -= 1;
     }
     let head = &head[..end];
-    for key in ["level=", "lvl=", "severity=", "\"level\":", "\"severity\":"] {
-        if let Some(at) = head.find(key) {
-            let value = head[at + key.len()..].trim_start_matches(['"', ' ']);
-            let word = value.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-            if let Some(level) = Level::named(word) {
-                return level;
-            }
-        }
+    if let Some(level) = level_of_key(head) {
+        return level;
     }
-    let mut words = 0;
-    let mut start = None;
-    for (at, byte) in head.bytes().chain(std::iter::once(b' ')).enumerate() {
-        match (start, byte.is_ascii_alphabetic()) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
-                start = None;
-                words += 1;
-                if let Some(level) = stated(head, from, at, words) {
-                    return level;
-                }
-                if words > 12 {
-                    break;
-                }
-            }
-            _ => {}
+    let letters = Letters::of(head.as_bytes());
+    let (mut words, mut at) = (0, 0);
+    while let Some((from, to)) = letters.word(at) {
+        at = to;
+        words += 1;
+        if let Some(level) = stated(head, from, to, words) {
+            return level;
+        }
+        if words > MOST_WORDS {
+            break;
         }
     }
     Level::Unknown
 }
 
+/// How much of a message, and how many words of it, can state its level.
+const LONGEST_HEAD: usize = 160;
+const MOST_WORDS: usize = 12;
+
+/// Reads `level=info`, `"severity": "ERROR"` and the like.
+fn level_of_key(head: &str) -> Option<Level> {
+    // All keys have a `v` in their first three letters, and `v` is rare.
+    let may_be_key = |at: usize| {
+        let from = at.saturating_sub(2);
+        ["level", "lvl=", "sever"]
+            .iter()
+            .any(|key| head.as_bytes()[from..].windows(key.len()).take(2).any(|part| part == key.as_bytes()))
+    };
+    if !memchr::memchr_iter(b'v', head.as_bytes()).any(may_be_key) {
+        return None;
+    }
+    ["level=", "lvl=", "severity=", "\"level\":", "\"severity\":"].into_iter().find_map(|key| {
+        let at = head.find(key)?;
+        let value = head[at + key.len()..].trim_start_matches(['"', ' ']);
+        let word = value.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        Level::named(word)
+    })
+}
+
+/// Which bytes of a head are ASCII letters, a bit a byte.
+struct Letters([u64; LONGEST_HEAD.div_ceil(64)]);
+
+impl Letters {
+    fn of(head: &[u8]) -> Letters {
+        let mut letters = [0u64; LONGEST_HEAD.div_ceil(64)];
+        for (bits, part) in letters.iter_mut().zip(head.chunks(64)) {
+            let (words, rest) = part.as_chunks::<8>();
+            for (index, word) in words.iter().enumerate() {
+                *bits |= letters_of_eight(u64::from_le_bytes(*word)) << (8 * index);
+            }
+            for (index, byte) in rest.iter().enumerate() {
+                *bits |= u64::from(byte.is_ascii_alphabetic()) << (8 * words.len() + index);
+            }
+        }
+        Letters(letters)
+    }
+
+    /// Returns the first word at or after a place, from its first letter to behind its last.
+    fn word(&self, at: usize) -> Option<(usize, usize)> {
+        let from = self.next(at, 0)?;
+        Some((from, self.next(from, u64::MAX)?))
+    }
+
+    /// Returns the first place that is a letter, or with all bits flipped, the first that is none.
+    fn next(&self, at: usize, flip: u64) -> Option<usize> {
+        let mut index = at / 64;
+        let mut bits = (self.0.get(index)? ^ flip) & (u64::MAX << (at % 64));
+        while bits == 0 {
+            index += 1;
+            bits = self.0.get(index)? ^ flip;
+        }
+        Some(index * 64 + bits.trailing_zeros() as usize)
+    }
+}
+
+/// Returns a bit for each of eight bytes: whether it is an ASCII letter.
+fn letters_of_eight(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let lower = (bytes | (0x20 * ONES)) & !HIGH;
+    let from_a = lower + u64::from(0x80 - b'a') * ONES;
+    let beyond_z = lower + u64::from(0x80 - b'z' - 1) * ONES;
+    let letters = from_a & !beyond_z & !bytes & HIGH;
+    // Gathers the high bits of all bytes in the highest byte.
+    (letters >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 /// A word states a level when it is written like one: in capitals, in brackets, or first and before a colon.
 fn stated(head: &str, from: usize, to: usize, words: usize) -> Option<Level> {
-    let word = &head[from..to];
+    let bytes = head.as_bytes();
+    let word = &bytes[from..to];
     if !(3..=11).contains(&word.len()) {
         return None;
     }
-    let level = Level::named(word)?;
-    let before = from.checked_sub(1).and_then(|at| head.as_bytes().get(at)).copied();
-    let after = head.as_bytes().get(to).copied();
-    let capitals = word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let before = from.checked_sub(1).map(|at| bytes[at]);
+    let after = bytes.get(to).copied();
+    let capitals = || word.iter().all(u8::is_ascii_uppercase);
+    let plain = || {
+        !matches!(before, Some(b'_' | b'-' | b'.' | b'=' | b'/' | b'\'' | b'"' | b'`'))
+            && !matches!(after, Some(b'_' | b'-' | b'.' | b'=' | b'\'' | b'"' | b'`'))
+    };
     let bracketed = matches!(before, Some(b'[' | b'(')) && matches!(after, Some(b']' | b')' | b':'));
-    let plain = !matches!(before, Some(b'_' | b'-' | b'.' | b'=' | b'/' | b'\'' | b'"' | b'`'))
-        && !matches!(after, Some(b'_' | b'-' | b'.' | b'=' | b'\'' | b'"' | b'`'));
     let leads = words <= 1 && after == Some(b':');
-    (capitals && plain && words <= 8 || bracketed || leads).then_some(level)
+    if leads || bracketed || words <= 8 && capitals() && plain() {
+        Level::named(&head[from..to])
+    } else {
+        None
+    }
 }
 
 /// Finds a time near the start of a message: `[2026-05-01 10:00:00 +0000] …`, `time="2026-…"`.
@@ -242,15 +319,14 @@ fn time_inside(message: &str) -> Option<Timestamp> {
         end -= 1;
     }
     let head = &message.as_bytes()[..end];
-    let at = (1..head.len()).find(|&at| {
-        head[at].is_ascii_digit()
-            && matches!(head[at - 1], b'[' | b'"' | b'=' | b' ' | b'(')
-            && matches!(head.get(at + 4), Some(b'-' | b'/'))
-    })?;
+    // The separator behind the year is rarer than what may stand before it.
+    let at = memchr::memchr2_iter(b'-', b'/', head).filter_map(|separator| separator.checked_sub(4)).find(
+        |&at| at > 0 && head[at].is_ascii_digit() && matches!(head[at - 1], b'[' | b'"' | b'=' | b' ' | b'('),
+    )?;
     time::leading(&message[at..]).map(|(time, _)| time)
 }
 
-fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
+fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
     let first =
         |names: &[&str]| names.iter().find_map(|name| value.get(name).filter(|found| !found.is_null()));
     if let (Some(Value::String(log)), true) =
@@ -263,7 +339,7 @@ fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
         return Line {
             text: Cow::Owned(text),
             time,
-            ..inner_owned(inner.message_at, inner.level, inner.entity, inner.source, inner.body)
+            ..inner_owned(inner.message_at, inner.level, inner.named, inner.source, inner.body)
         };
     }
     if let Some(time) =
@@ -302,11 +378,11 @@ fn of_json<'t>(mut line: Line<'t>, value: &Value) -> Line<'t> {
 fn inner_owned<'t>(
     message_at: usize,
     level: Level,
-    entity: Option<String>,
+    named: Option<Range<usize>>,
     source: Option<Source>,
     body: Option<String>,
 ) -> Line<'t> {
-    Line { message_at, level, entity, source, body, ..Line::default() }
+    Line { message_at, level, named, source, body, ..Line::default() }
 }
 
 fn level_of_value(value: &Value) -> Level {
@@ -386,7 +462,7 @@ mod tests {
             Level::Error,
         );
         let line = check("web-1  | ERROR: no route", "ERROR: no route", Level::Error);
-        assert_eq!(line.entity.as_deref(), Some("web-1"));
+        assert_eq!(line.entity(), Some("web-1"));
         let line = check("#12 3.456 npm error code EUSAGE", "npm error code EUSAGE", Level::Error);
         assert_eq!(line.source, Some(Source::DockerBuild));
         check(

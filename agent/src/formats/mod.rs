@@ -3,6 +3,7 @@
 mod describe;
 mod fold;
 mod line;
+mod members;
 mod recognise;
 mod time;
 
@@ -12,15 +13,19 @@ use analyzer::record::{Record, Source, Stream};
 use analyzer::snapshot::Snapshot;
 use serde_json::Value;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Documents larger than this are read as lines.
 const LARGEST_DOCUMENT: usize = 512 << 20;
-const CHUNK: usize = 1 << 20;
+/// So much of an input shows what it holds.
+const HEAD: usize = 1 << 20;
+/// Lines are read in pieces of this size, which stay in the cache of a core.
+pub(crate) const CHUNK: usize = 128 << 10;
 /// Longer lines are cut into pieces.
-const LONGEST_LINE: usize = 1 << 20;
+pub(crate) const LONGEST_LINE: usize = 1 << 20;
 /// Records are handed on in batches of about this size.
-const BATCH: usize = 8192;
+pub(crate) const BATCH: usize = 2048;
 
 /// Takes what is read: records in batches, and what was described.
 pub trait Sink {
@@ -48,18 +53,16 @@ impl Sink for Collected {
 /// Reads one input to its end. `hint` is what it is known to hold.
 pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
     let hint = hint.or_else(|| recognise::by_name(name));
-    let mut head = Vec::with_capacity(CHUNK);
-    fill(&mut input, &mut head, CHUNK)?;
-    if looks_like_document(&head) {
-        let mut whole = head;
-        fill(&mut input, &mut whole, LARGEST_DOCUMENT)?;
-        if whole.len() < LARGEST_DOCUMENT && documents(name, hint, &whole, sink) {
+    let mut head = Vec::with_capacity(HEAD);
+    fill(&mut input, &mut head, HEAD)?;
+    if may_be_documents(&head) {
+        fill(&mut input, &mut head, LARGEST_DOCUMENT)?;
+        if head.len() < LARGEST_DOCUMENT && documents(name, hint, &head, sink) {
             return Ok(());
         }
-        return lines(name, hint, &whole.clone(), io::Cursor::new(whole).chain(input), sink);
     }
-    let start = head.clone();
-    lines(name, hint, &start, io::Cursor::new(head).chain(input), sink)
+    let source = hint.unwrap_or_else(|| recognise_lines(&head));
+    lines(name, source, io::Cursor::new(head).chain(input), sink)
 }
 
 /// Reads a text that is at hand.
@@ -84,25 +87,72 @@ pub fn restored(mut record: Record) -> Record {
     record
 }
 
+/// Returns what a stream is called after, where that tells what it holds.
+pub(crate) fn named_source(name: &str) -> Option<Source> {
+    recognise::by_name(name)
+}
+
+/// Returns what lines hold: by the name of their stream, else by what they look like.
+pub(crate) fn source_of(name: &str, head: &[u8]) -> Source {
+    let head = &head[..head.len().min(64 << 10)];
+    recognise::by_name(name).unwrap_or_else(|| recognise::by_content(&String::from_utf8_lossy(head)))
+}
+
+/// Whether a text that begins like this may be an answer of AWS, which is read as a whole.
+/// A log of JSON lines begins with a whole value in its first line, and that is no answer.
+pub(crate) fn may_be_answer(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let stream = Arc::new(Stream { name: String::new(), source: Source::Other });
+    serde_json::from_slice(line).map_or(true, |value| describe::read(&value, &stream).is_some())
+}
+
+/// Returns the container that a line names, and whether the line says something.
+pub(crate) fn speaker(raw: &str) -> (Option<String>, bool) {
+    let line = line::read(raw);
+    let says = !line.message().trim().is_empty();
+    (line.entity().map(str::to_owned), says)
+}
+
+pub(crate) fn looks_like_document(head: &[u8]) -> bool {
+    let trimmed = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    matches!(trimmed.first(), Some(b'{' | b'['))
+}
+
 fn fill(input: &mut impl Read, buffer: &mut Vec<u8>, up_to: usize) -> io::Result<()> {
     let wanted = up_to.saturating_sub(buffer.len()) as u64;
     input.take(wanted).read_to_end(buffer).map(|_| ())
 }
 
-fn looks_like_document(head: &[u8]) -> bool {
-    let trimmed = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    matches!(trimmed.first(), Some(b'{' | b'['))
+/// Whether an input begins with an answer that Medic knows, or with one that goes on beyond its head.
+fn may_be_documents(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    if !matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return false;
+    }
+    match serde_json::Deserializer::from_slice(text).into_iter::<Value>().next() {
+        Some(Ok(value)) => describe::read(&value, &stream("", Source::Other)).is_some(),
+        Some(Err(error)) => error.is_eof() && head.len() >= HEAD,
+        None => false,
+    }
+}
+
+fn recognise_lines(head: &[u8]) -> Source {
+    recognise::by_content(&String::from_utf8_lossy(&head[..head.len().min(64 << 10)]))
+}
+
+fn stream(name: &str, source: Source) -> Arc<Stream> {
+    Arc::new(Stream { name: name.to_owned(), source })
 }
 
 /// Reads one or several JSON documents, or JSON lines of events; false where they are no answers that Medic knows.
-fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sink) -> bool {
+pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sink) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let stream = |source| Arc::new(Stream { name: name.to_owned(), source });
+    let stream = stream(name, hint.unwrap_or(Source::Other));
     let mut described = Vec::new();
     let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     for value in values {
         let Ok(value) = value else { return false };
-        let Some(found) = describe::read(&value, &stream(hint.unwrap_or(Source::Other))) else {
+        let Some(found) = describe::read(&value, &stream) else {
             return false;
         };
         described.push(found);
@@ -126,16 +176,8 @@ fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sin
     true
 }
 
-fn lines(
-    name: &str,
-    hint: Option<Source>,
-    head: &[u8],
-    mut input: impl Read,
-    sink: &mut impl Sink,
-) -> io::Result<()> {
-    let head = &head[..head.len().min(64 << 10)];
-    let source = hint.unwrap_or_else(|| recognise::by_content(&String::from_utf8_lossy(head)));
-    let mut folder = Folder::new(Arc::new(Stream { name: name.to_owned(), source }));
+fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
+    let mut folder = Folder::new(stream(name, source));
     let mut buffer: Vec<u8> = Vec::with_capacity(2 * CHUNK);
     let mut done: Vec<Record> = Vec::new();
     let mut number = 0;
@@ -143,10 +185,16 @@ fn lines(
         let before = buffer.len();
         input.by_ref().take(CHUNK as u64).read_to_end(&mut buffer)?;
         let at_end = buffer.len() == before;
-        let whole = if at_end { buffer.len() } else { end_of_lines(&buffer) };
-        for line in split(&buffer[..whole]) {
+        let whole = if at_end { buffer.len() } else { end_of_lines(&buffer, before) };
+        let bytes = &buffer[..whole];
+        // Nearly always all of it is text; else each line is mended by itself.
+        let text = std::str::from_utf8(bytes).ok();
+        for line in split(bytes) {
             number += 1;
-            folder.push(&String::from_utf8_lossy(line), number, &mut done);
+            match text.and_then(|text| text.get(line.clone())) {
+                Some(line) => folder.push(line, number, &mut done),
+                None => folder.push(&String::from_utf8_lossy(&bytes[line]), number, &mut done),
+            }
         }
         buffer.drain(..whole);
         if at_end {
@@ -154,7 +202,7 @@ fn lines(
         }
         if done.len() >= BATCH || at_end {
             sink.records(&done);
-            done.clear();
+            folder.reuse(&mut done);
         }
         if at_end {
             return Ok(());
@@ -163,28 +211,27 @@ fn lines(
 }
 
 /// Returns where the last whole line ends; a `\r` at the very end may still be followed by `\n`.
-fn end_of_lines(buffer: &[u8]) -> usize {
+/// Up to `seen`, but for such a `\r`, there is no end of a line.
+pub(crate) fn end_of_lines(buffer: &[u8], seen: usize) -> usize {
     let settled = if buffer.last() == Some(&b'\r') { buffer.len() - 1 } else { buffer.len() };
-    match memchr::memrchr2(b'\n', b'\r', &buffer[..settled]) {
-        Some(at) => at + 1,
+    let from = seen.saturating_sub(1).min(settled);
+    match memchr::memrchr2(b'\n', b'\r', &buffer[from..settled]) {
+        Some(at) => from + at + 1,
         None if buffer.len() > LONGEST_LINE => buffer.len(),
         None => 0,
     }
 }
 
 /// Splits at `\n`, `\r\n` and a lone `\r`.
-fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
+pub(crate) fn split(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
+        if start >= bytes.len() {
             return None;
         }
-        let Some(at) = memchr::memchr2(b'\n', b'\r', rest) else {
-            return Some(std::mem::take(&mut rest));
-        };
-        let line = &rest[..at];
-        let ending = if rest[at] == b'\r' && rest.get(at + 1) == Some(&b'\n') { 2 } else { 1 };
-        rest = &rest[at + ending..];
+        let line = start..memchr::memchr2(b'\n', b'\r', &bytes[start..]).map_or(bytes.len(), |at| start + at);
+        let is_pair = bytes[line.end..].starts_with(b"\r\n");
+        start = line.end + if is_pair { 2 } else { 1 };
         Some(line)
     })
 }
@@ -195,8 +242,9 @@ mod tests {
 
     #[test]
     fn a_lone_carriage_return_ends_a_line() {
-        let found: Vec<&[u8]> = split(b"a\rb\r\nc\n\nd").collect();
-        assert_eq!(found, [&b"a"[..], b"b", b"c", b"", b"d"]);
+        let text = "a\rb\r\nc\n\nd";
+        let found: Vec<&str> = split(text.as_bytes()).map(|line| &text[line]).collect();
+        assert_eq!(found, ["a", "b", "c", "", "d"]);
     }
 
     #[test]

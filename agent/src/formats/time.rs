@@ -21,7 +21,7 @@ pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
     {
         return None;
     }
-    let (year, month, day) = (number(bytes, 0, 4)?, number(bytes, 5, 2)?, number(bytes, 8, 2)?);
+    let (year, month, day) = (number::<4>(bytes, 0)?, number::<2>(bytes, 5)?, number::<2>(bytes, 8)?);
     let (seconds, mut at) = clock(bytes, 11)?;
     let (nanos, after) = fraction(bytes, at);
     at = after;
@@ -51,7 +51,7 @@ fn access_log(bytes: &[u8]) -> Option<(Timestamp, usize)> {
     const MONTHS: [&[u8]; 12] =
         [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     let month = MONTHS.iter().position(|name| *name == &bytes[3..6])? as i64 + 1;
-    let (day, year) = (number(bytes, 0, 2)?, number(bytes, 7, 4)?);
+    let (day, year) = (number::<2>(bytes, 0)?, number::<4>(bytes, 7)?);
     let (seconds, at) = clock(bytes, 12)?;
     let (offset, end) = zone(bytes, at);
     Some((timestamp(year, month, day, seconds - offset, 0)?, end))
@@ -62,7 +62,7 @@ fn clock(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
         return None;
     }
     let (hours, minutes, seconds) =
-        (number(bytes, at, 2)?, number(bytes, at + 3, 2)?, number(bytes, at + 6, 2)?);
+        (number::<2>(bytes, at)?, number::<2>(bytes, at + 3)?, number::<2>(bytes, at + 6)?);
     (hours < 24 && minutes < 60 && seconds <= 60).then_some((hours * 3600 + minutes * 60 + seconds, at + 8))
 }
 
@@ -95,9 +95,9 @@ fn zone(bytes: &[u8], at: usize) -> (i64, usize) {
         _ => return (0, at),
     };
     let start = at + spaces + 1;
-    let Some(hours) = number(bytes, start, 2) else { return (0, at) };
+    let Some(hours) = number::<2>(bytes, start) else { return (0, at) };
     let colon = usize::from(bytes.get(start + 2) == Some(&b':'));
-    match number(bytes, start + 2 + colon, 2) {
+    match number::<2>(bytes, start + 2 + colon) {
         Some(minutes) if hours < 24 && minutes < 60 => {
             (sign * (hours * 3600 + minutes * 60), start + 4 + colon)
         }
@@ -105,10 +105,16 @@ fn zone(bytes: &[u8], at: usize) -> (i64, usize) {
     }
 }
 
-fn number(bytes: &[u8], at: usize, digits: usize) -> Option<i64> {
-    let part = bytes.get(at..at + digits)?;
-    part.iter()
-        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+fn number<const DIGITS: usize>(bytes: &[u8], at: usize) -> Option<i64> {
+    let digits = bytes.get(at..)?.first_chunk::<DIGITS>()?;
+    let mut number = 0;
+    for byte in digits {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + i64::from(byte - b'0');
+    }
+    Some(number)
 }
 
 /// Counts days the way of the proleptic Gregorian calendar.

@@ -30,7 +30,10 @@ pub struct Fields {
     pub stream: Field,
     pub entity: Field,
     pub severity: Field,
+    /// The recorded deployment under whose name the record is found.
     pub deployment: Field,
+    /// The deployment that the record itself names.
+    pub named: Field,
     /// A described state, as JSON; such documents have no text.
     pub state: Field,
 }
@@ -65,6 +68,7 @@ pub fn schema() -> (Schema, Fields) {
         entity: schema.add_text_field("entity", name()),
         severity: schema.add_text_field("severity", name()),
         deployment: schema.add_text_field("deployment", name()),
+        named: schema.add_text_field("named", TextOptions::default().set_fast("raw")),
         state: schema.add_text_field("state", STORED),
     };
     (schema.build(), fields)

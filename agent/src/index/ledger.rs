@@ -42,6 +42,8 @@ pub struct DeploymentEntry {
     /// From when its records count.
     pub from: Option<Timestamp>,
     pub ended: Option<Timestamp>,
+    /// Under which other names records of the deployment are found: they were recorded before it had one.
+    pub also: Vec<String>,
     /// The deployment that this one rolls back.
     pub rolls_back: Option<String>,
     /// `None`: it has not ended.
@@ -55,6 +57,12 @@ pub struct DeploymentEntry {
 impl Ledger {
     pub fn deployment(&self, id: &str) -> Option<&DeploymentEntry> {
         self.deployments.iter().find(|entry| entry.id == id)
+    }
+
+    /// Returns the names under which the records of a deployment are found.
+    pub fn names_of(&self, id: &str) -> Vec<String> {
+        let also = self.deployment(id).map(|entry| entry.also.clone()).unwrap_or_default();
+        also.into_iter().chain([id.to_owned()]).collect()
     }
 
     /// Returns the entry of a deployment, a new one where it is not known.

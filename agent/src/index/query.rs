@@ -14,7 +14,8 @@ use super::fields::Fields;
 pub struct Filter {
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
-    pub deployment: Option<String>,
+    /// Any of these; empty: all.
+    pub deployments: Vec<String>,
     /// Any of these; empty: all.
     pub sources: Vec<String>,
     /// At least so severe.
@@ -40,7 +41,7 @@ impl Question {
     /// Whether it asks for all records of a span.
     pub(super) fn is_everything(&self) -> bool {
         matches!(self.words.trim(), "" | "*")
-            && self.filter.deployment.is_none()
+            && self.filter.deployments.is_empty()
             && self.filter.sources.is_empty()
             && self.filter.severity.is_none()
     }
@@ -60,8 +61,9 @@ impl Question {
             })?;
             clauses.push((Occur::Must, query));
         }
-        if let Some(deployment) = &self.filter.deployment {
-            clauses.push((Occur::Must, term(fields.deployment, deployment)));
+        if !self.filter.deployments.is_empty() {
+            let ids = self.filter.deployments.iter().map(String::as_str);
+            clauses.push((Occur::Must, any(fields.deployment, ids)));
         }
         if !self.filter.sources.is_empty() {
             clauses.push((Occur::Must, any(fields.source, self.filter.sources.iter().map(String::as_str))));

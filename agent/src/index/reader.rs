@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::Path;
+use std::sync::Arc;
 use tantivy::columnar::ColumnValues;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED};
@@ -15,7 +16,7 @@ use tantivy::{DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentRea
 use super::fields::{self, Fields};
 use super::ledger::Ledger;
 use super::parts;
-use super::query::Question;
+use super::query::{Filter, Question};
 use super::stored::StoredSegment;
 use super::zones::{RUN, ZoneCache, times};
 
@@ -37,6 +38,8 @@ struct Part {
 pub struct Hit {
     /// When it happened, or when it arrived.
     pub time: Option<Timestamp>,
+    /// The recorded deployment that it belongs to.
+    pub deployment: Option<Arc<str>>,
     pub record: Record,
 }
 
@@ -183,7 +186,11 @@ impl Reader {
                 }
             };
             if let Some(record) = segment.record(document)? {
-                hits.push(Hit { time: segment.time(document), record });
+                hits.push(Hit {
+                    time: segment.time(document),
+                    deployment: segment.deployment(document),
+                    record,
+                });
             }
         }
         Ok(hits)
@@ -255,12 +262,10 @@ impl Reader {
         Ok(())
     }
 
-    /// Returns the state that was described while a deployment was the wanted one.
-    pub fn state_of(&self, deployment: &str) -> Result<Snapshot> {
-        let question = Question {
-            words: String::new(),
-            filter: super::Filter { deployment: Some(deployment.to_owned()), ..Default::default() },
-        };
+    /// Returns the state that was described while one of these deployments was the wanted one.
+    pub fn state_of(&self, deployments: &[String]) -> Result<Snapshot> {
+        let filter = Filter { deployments: deployments.to_vec(), ..Filter::default() };
+        let question = Question { words: String::new(), filter };
         let mut states: Vec<(u64, String)> = Vec::new();
         self.each_segment(&question, |_, segment, weight| {
             let mut stored = None;

@@ -27,6 +27,7 @@ pub struct StoredSegment {
     stream: Names,
     entity: Names,
     severity: Names,
+    named: Names,
     deployment: Names,
 }
 
@@ -69,6 +70,7 @@ impl StoredSegment {
             stream: Names::of(segment, "stream")?,
             entity: Names::of(segment, "entity")?,
             severity: Names::of(segment, "severity")?,
+            named: Names::of(segment, "named")?,
             deployment: Names::of(segment, "deployment")?,
         })
     }
@@ -94,8 +96,13 @@ impl StoredSegment {
             body: None,
             line: self.line.first(document).unwrap_or_default(),
             entity: self.entity.get(document),
-            deployment: self.deployment.get(document),
+            deployment: self.named.get(document),
         })))
+    }
+
+    /// Returns the recorded deployment that a document belongs to.
+    pub fn deployment(&mut self, document: DocId) -> Option<Arc<str>> {
+        self.deployment.get(document)
     }
 
     /// Returns the time of a document: when it happened, or when it arrived.

@@ -47,7 +47,8 @@ pub struct Entry<'r> {
     pub record: &'r Record,
     /// Stored in place of a time that the record does not have.
     pub arrived: Timestamp,
-    pub deployment: Option<&'r str>,
+    /// The recorded deployment under whose name it is found.
+    pub deployment: &'r str,
 }
 
 impl Writer {
@@ -115,9 +116,10 @@ impl Writer {
         if let Some(entity) = record.entity.as_deref() {
             document.add_text(self.fields.entity, entity);
         }
-        if let Some(deployment) = record.deployment.as_deref().or(entry.deployment) {
-            document.add_text(self.fields.deployment, deployment);
+        if let Some(named) = record.deployment.as_deref() {
+            document.add_text(self.fields.named, named);
         }
+        document.add_text(self.fields.deployment, entry.deployment);
         self.open.documents += 1;
         self.open.bytes += record.text.len() as u64;
         self.open.writer.add_document(document)?;

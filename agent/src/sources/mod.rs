@@ -4,11 +4,21 @@
 //! and the cursor from which it goes on once these records are stored. It starts from the cursor that was stored last,
 //! so it may read again what was in flight when Medic stopped: the ids of records tell what is stored already.
 
+pub mod files;
+mod hand;
+mod lines;
+pub mod stdin;
+#[cfg(test)]
+mod testing;
+
 use analyzer::diagnosis::Gap;
 use analyzer::record::Record;
 use analyzer::snapshot::Snapshot;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +66,18 @@ pub fn id_of(source: &str, record: &Record) -> u64 {
     let entity = record.entity.as_deref().unwrap_or_default();
     let deployment = record.deployment.as_deref().unwrap_or_default();
     id(&[source, &record.stream.name, record.source.as_str(), &time, entity, deployment, &record.text])
+}
+
+/// Gives the records of an answer their identities. What it says is known by its words, and by how often
+/// it says so: the same answer, read again, says nothing new.
+fn answered(source: &str, records: Vec<Record>) -> Vec<Arrival> {
+    let mut times: BTreeMap<u64, u64> = BTreeMap::new();
+    let identified = records.into_iter().map(|record| {
+        let said = id_of(source, &record);
+        let nth = times.entry(said).and_modify(|nth| *nth += 1).or_insert(0);
+        Arrival { id: said.wrapping_add(*nth), further: Vec::new(), record }
+    });
+    identified.collect()
 }
 
 /// Where a source hands over what it has read. The queue is bounded: a source that is faster than the index waits.
@@ -118,10 +140,49 @@ pub fn spawn(
     once: bool,
     outlet: Outlet,
 ) -> JoinHandle<Result<(), Closed>> {
-    let _ = (config, cursor, once, &source);
+    let _ = config;
     tokio::spawn(async move {
-        let because = format!("this build of Medic has no source `{}`", source.kind());
-        let remedy = Some("install a build with that feature".to_owned());
-        outlet.say_gaps(vec![Gap { what: outlet.name.to_string(), because, remedy }]).await
+        match source {
+            SourceConfig::Files { paths, holds, .. } => {
+                files::run(paths, holds.and_then(|name| name.parse().ok()), cursor, once, outlet).await
+            }
+            SourceConfig::Stdin { holds, .. } => {
+                stdin::run(holds.and_then(|name| name.parse().ok()), outlet).await
+            }
+            source => {
+                let because = format!("this build of Medic has no source `{}`", source.kind());
+                let remedy = Some("install a build with that feature".to_owned());
+                outlet.say_gaps(vec![Gap { what: outlet.name.to_string(), because, remedy }]).await
+            }
+        }
     })
+}
+
+/// Listens on an address; while it cannot, that is a gap. `None` once Medic stops.
+async fn listen(address: &str, what: &str, outlet: &Outlet) -> Result<Option<TcpListener>, Closed> {
+    let mut said = None;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                if said.is_some() {
+                    outlet.say_gaps(Vec::new()).await?;
+                }
+                return Ok(Some(listener));
+            }
+            Err(error) => {
+                let because = format!("cannot listen on {address}: {error}");
+                let remedy = Some("configure another address with `listen`, or end what uses it".to_owned());
+                if said.as_ref() != Some(&because) {
+                    outlet
+                        .say_gaps(vec![Gap { what: what.to_owned(), because: because.clone(), remedy }])
+                        .await?;
+                }
+                said = Some(because);
+            }
+        }
+        tokio::select! {
+            () = outlet.stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+        }
+    }
 }

@@ -42,6 +42,9 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         Some(index) if !weak || told.is_empty() => {
             let candidate = ranked.remove(index);
             let mut finding = finding_of(candidate.draft);
+            if candidate.draft.pattern.generic {
+                add_best_told(&mut finding.evidence, &told);
+            }
             add_telling_evidence(&mut finding.evidence, candidate.draft.lead(), &shown);
             findings.push(finding);
         }
@@ -461,7 +464,12 @@ fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
     // What a calm record says is no failure, nor is a target that leaves while the service is steady.
     let fails = |draft: &&Draft<'_>| {
         draft.lead().is_none_or(|group| {
-            !(findings::is_quiet(&group.first) || steady && group.first.source == Source::AlbTargetHealth)
+            let is_target = group.first.source == Source::AlbTargetHealth;
+            let leaves = is_target
+                && !["unhealthy", "unused", "unavailable"]
+                    .iter()
+                    .any(|state| group.first.text.contains(state));
+            !(findings::is_quiet(&group.first) || is_target && steady || leaves)
         })
     };
     let mut symptoms: Vec<&Draft<'_>> =
@@ -490,6 +498,22 @@ fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
     finding.cause = format!("{}/unknown", nearest.pattern.class);
     finding.known = false;
     Some(finding)
+}
+
+/// Puts what tells most in the stream of the lead beside it: a wide net does not know which record is the cause.
+fn add_best_told(evidence: &mut Vec<Evidence>, told: &[&Group]) {
+    let Some(stream) = evidence.first().map(|item| item.stream.clone()) else { return };
+    let Some(best) = told.iter().find(|group| group.first.place.stream == stream) else { return };
+    let place =
+        evidence.iter().position(|item| item.stream == stream && item.line_number == best.first.line_number);
+    match place {
+        Some(at) if at > 2 => {
+            let item = evidence.remove(at);
+            evidence.insert(1, item);
+        }
+        Some(_) => {}
+        None => evidence.insert(1, findings::of_group(best)),
+    }
 }
 
 /// Adds what the same streams say besides: what stands next to the lead first, then what tells most.

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::markers::Scope;
-use super::study::{Group, Kept, Lane, Study, Success};
+use super::study::{ENOUGH_SERVED, Group, Kept, Lane, Study, Success};
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
 use crate::record::{Level, Place, Source};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::Class;
+
+/// Records this close behind the signal to stop belong to the stopping.
+const AFTER_SHUTDOWN: u64 = 40;
 
 /// A pattern whose required conditions are all met.
 pub(super) struct Draft<'s> {
@@ -193,8 +196,63 @@ pub(super) fn does_not_count(
     if is_job(study, &group.first) && study.ended.contains(stream) && !study.failed.contains(stream) {
         return Some("the job ended without an error".to_owned());
     }
+    if let Some(because) = outlived(study, group, class) {
+        return Some(because.to_owned());
+    }
     let healed = healed_by(study, &group.first.lane(), group, class)?;
     Some(format!("it succeeded later: {healed}"))
+}
+
+/// Returns what shows that the job or the application went on as if nothing had happened.
+fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'static str> {
+    let (stream, lane, last) = (&group.first.place.stream, group.first.lane(), group.last.seq);
+    let goes_on = |steps: &super::study::Steps| steps.begin.range(last + 1..).next().is_some();
+    match group.first.source {
+        // A step that fails says so, and then no other step runs.
+        Source::GithubActions
+            if !study.failed.contains(stream) && study.steps.get(stream).is_some_and(goes_on) =>
+        {
+            Some("the job went on with its next step")
+        }
+        Source::EcsStoppedTask if only_scaled_in(study, stream) => {
+            Some("its tasks were stopped by scaling in, not by a failure")
+        }
+        Source::ContainerLog => {
+            let stopped = study
+                .shutdowns
+                .get(&lane)
+                .copied()
+                .filter(|at| (*at + 1..=*at + AFTER_SHUTDOWN).contains(&group.first.place.seq));
+            let is_end = matches!(class, None | Some(Class::Database | Class::Network));
+            if stopped.is_some() && is_end {
+                return Some("it happened while the application was told to stop");
+            }
+            let served =
+                study.served.get(&lane).map_or(0, |places| places.iter().filter(|at| **at > last).count());
+            let about_serving = matches!(
+                class,
+                None | Some(
+                    Class::Network | Class::PortBinding | Class::StartupHealth | Class::Configuration
+                )
+            );
+            if served >= ENOUGH_SERVED && about_serving {
+                return Some("the application went on to answer requests");
+            }
+            let serves = study.successes.get(&lane).and_then(|scopes| scopes.get(&Scope::Application));
+            let only_warns = class.is_none() && group.first.level == Level::Warn;
+            let before = serves.is_some_and(|success| success.first < group.first.place.seq);
+            (before && only_warns).then_some("the application serves and only warns")
+        }
+        _ => None,
+    }
+}
+
+/// Whether all that a stream of stopped tasks gives as a reason is scaling in.
+fn only_scaled_in(study: &Study<'_>, stream: &str) -> bool {
+    let reasons =
+        || study.events.values().filter(|kept| kept.place.stream == *stream && kept.text.contains("eason"));
+    let harmless = |kept: &Kept| is_scale_in(&kept.text) || kept.text.contains("reason=None");
+    reasons().any(|kept| is_scale_in(&kept.text)) && reasons().all(harmless)
 }
 
 fn is_scale_in(text: &str) -> bool {
@@ -205,9 +263,18 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
     let source = group.first.source;
     let heals = |scope: &Scope, success: &Success| {
         let of_service = *scope == Scope::Service;
+        // An application that started and then failed again starts once more, and will fail once more.
+        let in_vain =
+            *scope == Scope::Application && (group.first.place.seq..group.last.seq).contains(&success.first);
+        let unfinished =
+            *scope == Scope::Part && study.faltered.get(&lane.0).is_some_and(|at| *at > success.seq);
+        let connects =
+            *scope == Scope::Connection && class.is_none() && is_about_connections(&group.first.line);
         success.seq > group.last.seq
-            && scope.heals(source, class)
+            && (scope.heals(source, class) || connects)
             && !(of_service && undone_since(study, group))
+            && !in_vain
+            && !unfinished
     };
     let in_lane =
         study.successes.get(lane).into_iter().flatten().find(|(scope, success)| heals(scope, success));
@@ -243,6 +310,13 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         .filter(|success| success.time.is_some_and(|at| at > time))
         .map(|success| success.line.clone())
         .max()
+}
+
+fn is_about_connections(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    ["connect", "refused", "broker", "reach", "resolve", "timed out", "timeout", "unavailable"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 /// Whether a deployment was undone after these records, and no other one completed since.

@@ -1,6 +1,8 @@
 //! Words that show success, failure, or noise, found in one pass.
 
-use crate::matching::{Filter, Literal};
+use std::sync::LazyLock;
+
+use crate::matching::Filter;
 use crate::record::Source;
 use crate::taxonomy::Class;
 
@@ -27,6 +29,12 @@ pub enum Marker {
     JobFailed,
     /// The stream is the output of a job of a pipeline, whoever runs it.
     Job,
+    /// A tool of a pipeline says that it gave up.
+    Faltered,
+    /// The application was told to stop.
+    Shutdown,
+    /// A request was answered well.
+    Served,
     /// The record may tell about a failure.
     Telling,
 }
@@ -46,6 +54,12 @@ pub enum Scope {
     Pipeline,
     /// A step of a build is done.
     Step,
+    /// A schema was brought up to date.
+    Migration,
+    /// A tool of a pipeline did its part: tests passed, code was compiled.
+    Part,
+    /// A target of a load balancer is healthy.
+    Target,
 }
 
 impl Scope {
@@ -71,41 +85,44 @@ impl Scope {
             Scope::Stack => matches!(source, Source::CfnStackEvent | Source::Cdk | Source::DeployTool),
             Scope::Pipeline => source.is_pipeline(),
             Scope::Step => source == Source::DockerBuild,
+            Scope::Migration => {
+                matches!(class, None | Some(Class::Database | Class::Network))
+                    && !matches!(source, Source::CfnStackEvent | Source::EcsServiceEvent)
+            }
+            Scope::Part => source.is_pipeline(),
+            Scope::Target => source == Source::AlbTargetHealth,
         }
     }
 }
 
 pub struct Markers {
-    filter: Filter<STRIDE>,
+    filter: Filter<STRIDE, false>,
     kinds: Vec<Marker>,
 }
 
 impl Markers {
-    pub fn new() -> Markers {
+    /// Returns all words, ready to be looked for.
+    pub fn all() -> &'static Markers {
+        static ALL: LazyLock<Markers> = LazyLock::new(Markers::new);
+        &ALL
+    }
+
+    fn new() -> Markers {
         let list = SUCCESSES
             .iter()
             .map(|(word, scope)| (*word, Marker::Success(*scope)))
             .chain(ROLLED_BACK.iter().map(|word| (*word, Marker::RolledBack)))
             .chain(JOBS.iter().map(|(word, marker)| (*word, *marker)))
+            .chain(SHUTDOWNS.iter().map(|word| (*word, Marker::Shutdown)))
+            .chain(SERVED.iter().map(|word| (*word, Marker::Served)))
             .chain(TELLING.iter().map(|word| (*word, Marker::Telling)));
         let (words, kinds): (Vec<&str>, Vec<Marker>) = list.unzip();
-        let literals: Vec<Literal> = words
-            .iter()
-            .enumerate()
-            .map(|(index, word)| Literal { bytes: word.as_bytes().to_vec(), expressions: vec![index as u32] })
-            .collect();
-        let bytes = literals.iter().map(|literal| &literal.bytes[..]);
-        let grams = crate::matching::choose_grams::<STRIDE>(bytes, b"");
-        Markers { filter: Filter::new(grams, literals), kinds }
+        Markers { filter: Filter::of_words(words.into_iter()), kinds }
     }
 
     /// Calls `found` with the position of each marker.
     pub fn scan(&self, text: &[u8], mut found: impl FnMut(usize, Marker)) {
-        self.filter.scan(text, |place, literal| {
-            for &index in &literal.expressions {
-                found(place.start, self.kinds[index as usize]);
-            }
-        });
+        self.filter.scan(text, |place, word| found(place.start, self.kinds[word]));
     }
 }
 
@@ -131,14 +148,30 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("now listening on", Scope::Application),
     ("started successfully", Scope::Application),
     ("ready in ", Scope::Application),
-    ("connected to database", Scope::Connection),
-    ("database connected", Scope::Connection),
-    ("connection established", Scope::Connection),
-    ("successfully connected", Scope::Connection),
-    ("connected successfully", Scope::Connection),
-    ("connected to redis", Scope::Connection),
-    ("connected to postgres", Scope::Connection),
-    ("connected to mongo", Scope::Connection),
+    ("running on http", Scope::Application),
+    ("ready for connections", Scope::Application),
+    ("listening at: http", Scope::Application),
+    ("listening on: http", Scope::Application),
+    ("started serverconnector", Scope::Application),
+    ("waiting for jobs", Scope::Application),
+    ("waiting for messages", Scope::Application),
+    ("\"message\": \"started\"", Scope::Application),
+    ("mainprocess] celery@", Scope::Application),
+    ("connected", Scope::Connection),
+    ("established", Scope::Connection),
+    ("successfully joined group", Scope::Connection),
+    ("discovered group coordinator", Scope::Connection),
+    ("registration status: 204", Scope::Connection),
+    ("database is up", Scope::Connection),
+    ("database is ready", Scope::Connection),
+    ("postgresql started", Scope::Connection),
+    ("successfully applied", Scope::Migration),
+    ("no migrations to apply", Scope::Migration),
+    ("no pending migrations", Scope::Migration),
+    ("schema is up to date", Scope::Migration),
+    ("database is up to date", Scope::Migration),
+    ("update command completed successfully", Scope::Migration),
+    ("successfully acquired change log lock", Scope::Migration),
     ("has reached a steady state", Scope::Service),
     ("deployment completed", Scope::Service),
     ("rolloutstate=completed", Scope::Service),
@@ -156,6 +189,45 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("job succeeded", Scope::Pipeline),
     ("deploy complete", Scope::Pipeline),
     ("successfully deployed", Scope::Pipeline),
+    ("apply complete! resources", Scope::Pipeline),
+    ("deployed service", Scope::Pipeline),
+    ("service is stable now", Scope::Pipeline),
+    ("post_build state: succeeded", Scope::Pipeline),
+    (" healthy", Scope::Target),
+    ("test suites: ", Scope::Part),
+    ("tests passed", Scope::Part),
+    ("test result: ok", Scope::Part),
+    (" passing (", Scope::Part),
+    (" passed in ", Scope::Part),
+    ("tests run: ", Scope::Part),
+    ("compiled successfully", Scope::Part),
+    ("built in ", Scope::Part),
+];
+
+const SHUTDOWNS: &[&str] = &[
+    "sigterm received",
+    "received sigterm",
+    "caught sigterm",
+    "got sigterm",
+    "handling signal: term",
+    "received signal: terminated",
+    "received signal terminated",
+];
+
+/// Ways to write that a request was answered with 200.
+const SERVED: &[&str] = &[
+    "\" 200 ",
+    " 200 ok",
+    "status\":200",
+    "status\": 200",
+    "status=200",
+    "status: 200",
+    "-> 200",
+    "/ 200 ",
+    "health 200",
+    "healthz 200",
+    "ping 200",
+    "ready 200",
 ];
 
 const ROLLED_BACK: &[&str] = &[
@@ -192,6 +264,18 @@ const JOBS: &[(&str, Marker)] = &[
     ("entering phase ", Marker::Job),
     ("##[section]", Marker::Job),
     ("circleci", Marker::Job),
+    ("post job cleanup.", Marker::StepBegins),
+    ("npm err!", Marker::Faltered),
+    ("npm error", Marker::Faltered),
+    ("elifecycle", Marker::Faltered),
+    ("build failed", Marker::Faltered),
+    ("build failure", Marker::Faltered),
+    ("exit code ", Marker::Faltered),
+    ("exited with code", Marker::Faltered),
+    ("finished: failure", Marker::Faltered),
+    ("##[error]", Marker::Faltered),
+    ("failed to ", Marker::Faltered),
+    ("could not compile", Marker::Faltered),
 ];
 
 const TELLING: &[&str] = &[
@@ -319,6 +403,7 @@ mod tests {
     fn every_word_is_long_enough_to_be_found() {
         let words = SUCCESSES.iter().map(|(word, _)| *word).chain(ROLLED_BACK.iter().copied());
         let words = words.chain(JOBS.iter().map(|(word, _)| *word));
+        let words = words.chain(SHUTDOWNS.iter().copied()).chain(SERVED.iter().copied());
         for word in words.chain(TELLING.iter().copied()) {
             assert!(word.len() >= STRIDE + 3, "{word:?}");
         }
@@ -327,7 +412,7 @@ mod tests {
     #[test]
     fn words_are_found_whatever_their_case() {
         let mut found = Vec::new();
-        Markers::new().scan(b"x BUILD SUCCESS\nxx Error", |_, marker| found.push(marker));
+        Markers::all().scan(b"x BUILD SUCCESS\nxx Error", |_, marker| found.push(marker));
         assert_eq!(found, [Marker::Success(Scope::Pipeline), Marker::Telling]);
     }
 }

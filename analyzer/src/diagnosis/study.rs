@@ -1,14 +1,16 @@
 //! Takes in records, batch by batch, and keeps of them what a diagnosis needs: bounded, and without secrets.
 
 use jiff::Timestamp;
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::markers::{Marker, Markers, Scope};
 use super::telling::{self, WORTH_SHOWING};
-use super::{Diagnosis, Gap, Seen, conclude};
+use super::{Diagnosis, Gap, Seen, conclude, noise};
 use crate::pattern::{Owner, Patterns};
-use crate::record::{Level, Place, Record, Source};
+use crate::record::{Level, Place, Record, Signal, Source};
 use crate::redact::{Redactions, redact};
 use crate::snapshot::Snapshot;
 use crate::templates::shape_hash;
@@ -19,6 +21,8 @@ const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
 const MOST_STEPS: usize = 2000;
 const MOST_PENDING: usize = 500;
+/// So many requests answered well after a record show that the application lives.
+pub(super) const ENOUGH_SERVED: usize = 3;
 /// Records with more lines than this are cut in the middle.
 const MOST_LINES: usize = 60;
 const LONGEST_LINE: usize = 4000;
@@ -27,7 +31,6 @@ const LONGEST_LINE: usize = 4000;
 #[derive(Clone)]
 pub struct Study<'p> {
     pub(super) patterns: &'p Patterns,
-    markers: Arc<Markers>,
     pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
     pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
@@ -39,6 +42,11 @@ pub struct Study<'p> {
     /// Jobs whose log is whole, and jobs and builds that say that they failed.
     pub(super) ended: BTreeSet<String>,
     pub(super) failed: BTreeSet<String>,
+    /// Where a tool of a pipeline last said that it gave up.
+    pub(super) faltered: BTreeMap<String, u64>,
+    /// Where applications were last told to stop, and their last requests that were answered well.
+    pub(super) shutdowns: BTreeMap<Lane, u64>,
+    pub(super) served: BTreeMap<Lane, Vec<u64>>,
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
     /// Stack operations that began and did not end.
@@ -109,6 +117,8 @@ impl Steps {
 
 #[derive(Clone, Debug)]
 pub(super) struct Success {
+    /// The first and the last place.
+    pub first: u64,
     pub seq: u64,
     pub time: Option<Timestamp>,
     pub line: String,
@@ -118,7 +128,6 @@ impl<'p> Study<'p> {
     pub fn new(patterns: &'p Patterns) -> Study<'p> {
         Study {
             patterns,
-            markers: Arc::new(Markers::new()),
             met: BTreeMap::new(),
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),
@@ -127,6 +136,9 @@ impl<'p> Study<'p> {
             jobs: BTreeSet::new(),
             ended: BTreeSet::new(),
             failed: BTreeSet::new(),
+            faltered: BTreeMap::new(),
+            shutdowns: BTreeMap::new(),
+            served: BTreeMap::new(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -140,15 +152,18 @@ impl<'p> Study<'p> {
     /// Takes in a batch of records; the batches of a study may come in any order.
     pub fn observe(&mut self, records: &[Record]) {
         let (text, starts) = joined(records);
+        let patterns = self.patterns;
         let mut candidates: Vec<(u32, u32)> = Vec::new();
         let mut at = 0;
-        self.patterns.matcher().candidates(text.as_bytes(), |place, expressions| {
-            at = index_of(&starts, at, place);
-            candidates.extend(expressions.iter().map(|&expression| (at as u32, expression)));
+        patterns.matcher().candidates(text.as_bytes(), |line, expression| {
+            at = index_of(&starts, at, line.start);
+            if patterns.condition(patterns.owner(expression)).admits(&records[at]) {
+                candidates.push((at as u32, expression as u32));
+            }
         });
         let mut marked: Vec<(u32, Marker)> = Vec::new();
         at = 0;
-        self.markers.scan(text.as_bytes(), |place, marker| {
+        Markers::all().scan(text.as_bytes(), |place, marker| {
             at = index_of(&starts, at, place);
             if marked.last() != Some(&(at as u32, marker)) {
                 marked.push((at as u32, marker));
@@ -159,17 +174,31 @@ impl<'p> Study<'p> {
         marked.sort_unstable();
         marked.dedup();
         let (mut candidates, mut marked) = (&candidates[..], &marked[..]);
+        let mut events = Vec::new();
+        let mut stream = None;
         for (index, record) in records.iter().enumerate() {
             let expressions = take(&mut candidates, index, |(at, _)| *at);
             let markers = take(&mut marked, index, |(at, _)| *at);
+            if !stream.is_some_and(|known| Arc::ptr_eq(known, &record.stream)) {
+                stream = Some(&record.stream);
+                self.streams.entry(record.stream.name.clone()).or_insert(record.stream.source);
+            }
             self.count(record);
-            let is_event =
-                record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
+            let is_event = is_event(record);
+            if is_event {
+                events.push(record);
+            }
             if expressions.is_empty() && markers.is_empty() && record.level < Level::Error && !is_event {
+                continue;
+            }
+            let only_served = markers.iter().all(|(_, marker)| *marker == Marker::Served);
+            if expressions.is_empty() && only_served && record.level < Level::Error && !is_event {
+                self.serve(record);
                 continue;
             }
             self.take_in(record, expressions, markers);
         }
+        self.keep_events(events);
     }
 
     /// Weighs what was taken in.
@@ -180,71 +209,81 @@ impl<'p> Study<'p> {
     fn count(&mut self, record: &Record) {
         self.seen.records += 1;
         self.seen.bytes += record.text.len() as u64 + 1;
-        if !self.streams.contains_key(&record.stream.name) {
-            self.streams.insert(record.stream.name.clone(), record.stream.source);
-        }
         if let Some(time) = record.time {
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
         }
     }
 
+    /// Remembers the last requests of a lane that were answered well.
+    fn serve(&mut self, record: &Record) {
+        let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+        let places = self.served.entry(lane).or_default();
+        places.push(record.seq);
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        places.truncate(ENOUGH_SERVED);
+    }
+
     fn take_in(&mut self, record: &Record, expressions: &[(u32, u32)], markers: &[(u32, Marker)]) {
         let mut redactions = Redactions::new();
-        let said = redact(record.said(), &mut redactions).into_owned();
+        let said = redact(record.said(), &mut redactions);
+        let is_changed = matches!(said, Cow::Owned(_));
         let lines: Vec<&str> = said.lines().collect();
-        let hits = self.hits(record, &lines, expressions);
+        // What a JSON line says besides its message can show that only a request was wrong.
+        let is_stranger = record.body.is_some() && noise::is_noise(&record.text, record.source);
+        let hits = match is_stranger {
+            true => Vec::new(),
+            false => self.hits(record, &lines, is_changed, expressions),
+        };
         let is_telling =
             record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
         let known = |index: usize| {
             hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
+                || lines.get(index).is_some_and(|line| noise::is_noise(line, record.source))
         };
-        let told = if is_telling { telling::key_line(record, &said, known) } else { None };
+        let told = if is_telling && !is_stranger { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
         let told = told.filter(|(_, _, score)| *score >= WORTH_SHOWING);
-        let is_event = record.source.signal() == crate::record::Signal::Event || record.source == Source::Cdk;
-        if hits.is_empty() && told.is_none() && !is_event {
+        if hits.is_empty() && told.is_none() && !is_event(record) {
             return;
         }
         let text = match &record.body {
             Some(_) => {
                 // The body says what the text says: a secret in both is one secret.
                 redactions.clear();
-                redact(&record.text, &mut redactions).into_owned()
+                redact(&record.text, &mut redactions)
             }
-            None => said.clone(),
+            None => Cow::Borrowed(&*said),
         };
         for (kind, count) in redactions {
             *self.redactions.entry(kind).or_default() += count;
         }
         let company: BTreeSet<usize> = hits.iter().map(|hit| hit.owner.pattern).collect();
-        for hit in &hits {
-            let kept = keep(record, &text, &lines, hit.line, hit.values.clone());
-            let key = (kept.lane(), shape_hash(lines.get(hit.line).copied().unwrap_or_default()));
-            add(self.met.entry(hit.owner).or_default(), key, kept, 0, &company);
+        for hit in hits {
+            let key = (lane(record), shape_hash(lines.get(hit.line).copied().unwrap_or_default()));
+            let groups = self.met.entry(hit.owner).or_default();
+            add(groups, key, record.place(), &company, || keep(record, &text, &lines, hit.line, hit.values));
         }
         if let Some((line, _, score)) = told {
-            let kept = keep(record, &text, &lines, line, BTreeMap::new());
-            self.add_telling(kept, score, company);
+            self.add_telling(record, &text, &lines, line, score, company);
         }
         self.follow(record, &text, &lines);
-        if is_event {
-            let kept = keep(record, &text, &lines, 0, BTreeMap::new());
-            self.events.insert(kept.place.clone(), kept);
-            thin_out(&mut self.events);
-        }
     }
 
-    fn hits(&self, record: &Record, lines: &[&str], expressions: &[(u32, u32)]) -> Vec<LineHit> {
+    fn hits(
+        &self,
+        record: &Record,
+        lines: &[&str],
+        is_changed: bool,
+        expressions: &[(u32, u32)],
+    ) -> Vec<LineHit> {
         let mut hits: Vec<LineHit> = Vec::new();
         for &(_, expression) in expressions {
             let owner = self.patterns.owner(expression as usize);
-            let condition = self.patterns.condition(owner);
-            if !condition.admits(record) {
-                continue;
-            }
             let matcher = self.patterns.matcher();
-            if !lines.iter().any(|line| matcher.may_match(expression as usize, line.as_bytes())) {
+            let may_match = |line: &&str| matcher.may_match(expression as usize, line.as_bytes());
+            // What was redacted may be what made the expression a candidate.
+            if is_changed && !lines.iter().any(may_match) {
                 continue;
             }
             let Some(compiled) = matcher.expression(expression as usize) else { continue };
@@ -272,25 +311,29 @@ impl<'p> Study<'p> {
             hits.push(LineHit { owner, line, values: values.collect() });
         }
         hits.retain(|hit| !self.patterns.excludes(hit.owner.pattern, record, lines));
+        hits.retain(|hit| !lines.get(hit.line).is_some_and(|line| noise::is_noise(line, record.source)));
         hits
     }
 
     fn mark(&mut self, record: &Record, said: &str, markers: &[(u32, Marker)]) {
         for (_, marker) in markers {
             match marker {
+                Marker::Success(Scope::Target) if record.source != Source::AlbTargetHealth => {}
                 Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
-                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+                    let lane = lane(record);
                     let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
-                    let success = Success { seq: record.seq, time: record.time, line };
+                    let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
                     let best = self
                         .successes
                         .entry(lane)
                         .or_default()
                         .entry(*scope)
                         .or_insert_with(|| success.clone());
+                    let first = best.first.min(success.first);
                     if best.seq < success.seq {
                         *best = success;
                     }
+                    best.first = first;
                 }
                 Marker::RolledBack if self.undone.len() < MOST_STEPS => {
                     self.undone.insert(record.place(), record.source);
@@ -299,9 +342,9 @@ impl<'p> Study<'p> {
                     self.completed.insert(record.place());
                 }
                 Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
-                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+                    let lane = lane(record);
                     let line = said.lines().next().unwrap_or_default().to_owned();
-                    let success = Success { seq: record.seq, time: record.time, line };
+                    let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
                     self.successes.entry(lane).or_default().insert(Scope::Step, success);
                 }
                 Marker::Job => {
@@ -313,6 +356,16 @@ impl<'p> Study<'p> {
                 Marker::JobFailed => {
                     self.failed.insert(record.stream.name.clone());
                 }
+                Marker::Faltered => {
+                    let place = self.faltered.entry(record.stream.name.clone()).or_default();
+                    *place = record.seq.max(*place);
+                }
+                Marker::Shutdown => {
+                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+                    let place = self.shutdowns.entry(lane).or_default();
+                    *place = record.seq.max(*place);
+                }
+                Marker::Served if record.level < Level::Error => self.serve(record),
                 Marker::StepBegins => {
                     let steps = self.steps.entry(record.stream.name.clone()).or_default();
                     if steps.begin.len() < MOST_STEPS {
@@ -361,30 +414,77 @@ impl<'p> Study<'p> {
         }
     }
 
-    fn add_telling(&mut self, kept: Kept, score: i32, company: BTreeSet<usize>) {
-        let telling = self.telling.entry(kept.place.stream.clone()).or_default();
-        let shape = shape_hash(&kept.line);
+    fn add_telling(
+        &mut self,
+        record: &Record,
+        text: &str,
+        lines: &[&str],
+        line: usize,
+        score: i32,
+        company: BTreeSet<usize>,
+    ) {
+        let telling = self.telling.entry(record.stream.name.clone()).or_default();
+        let place = record.place();
+        let shape = shape_hash(&told_line(lines, line));
         let same = telling
             .iter()
             .find(|((_, _, other), group)| *other == shape && group.score == score)
             .map(|(key, _)| key.clone());
+        let kept = || keep(record, text, lines, line, BTreeMap::new());
         match same.and_then(|key| telling.remove(&key)) {
             Some(group) => {
-                let last = group.last.clone().max(kept.place.clone());
-                let first = if kept.place < group.first.place { kept } else { group.first };
+                let last = group.last.clone().max(place.clone());
+                let first = if place < group.first.place { kept() } else { group.first };
                 let key = (std::cmp::Reverse(score), first.place.clone(), shape);
                 telling.insert(key, Group { first, last, count: group.count + 1, ..group });
             }
             None => {
-                let key = (std::cmp::Reverse(score), kept.place.clone(), shape);
-                telling
-                    .insert(key, Group { last: kept.place.clone(), first: kept, count: 1, score, company });
+                let key = (std::cmp::Reverse(score), place.clone(), shape);
+                let is_full = telling.len() >= MOST_TELLING;
+                if is_full && telling.last_key_value().is_some_and(|(last, _)| *last < key) {
+                    return;
+                }
+                telling.insert(key, Group { last: place, first: kept(), count: 1, score, company });
                 if telling.len() > MOST_TELLING {
                     telling.pop_last();
                 }
             }
         }
     }
+
+    /// Keeps the first and the last events; of a batch, only those are worth a copy.
+    fn keep_events(&mut self, mut events: Vec<&Record>) {
+        let order = |a: &&Record, b: &&Record| -> Ordering {
+            (a.time, &a.stream.name, a.seq).cmp(&(b.time, &b.stream.name, b.seq))
+        };
+        // Of two in one place, the later one counts.
+        events.reverse();
+        events.sort_by(order);
+        events.dedup_by(|a, b| order(a, b).is_eq());
+        if events.len() > MOST_EVENTS {
+            events.drain(MOST_EVENTS / 2..events.len() - MOST_EVENTS / 2);
+        }
+        for record in events {
+            let mut counted = Redactions::new();
+            let said = redact(record.said(), &mut counted);
+            let text = match &record.body {
+                Some(_) => redact(&record.text, &mut counted),
+                None => Cow::Borrowed(&*said),
+            };
+            let lines: Vec<&str> = said.lines().collect();
+            let kept = keep(record, &text, &lines, 0, BTreeMap::new());
+            self.events.insert(kept.place.clone(), kept);
+            thin_out(&mut self.events);
+        }
+    }
+}
+
+fn is_event(record: &Record) -> bool {
+    record.source.signal() == Signal::Event || record.source == Source::Cdk
+}
+
+fn lane(record: &Record) -> Lane {
+    (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned))
 }
 
 enum Status {
@@ -419,33 +519,74 @@ fn succeeds(scope: Scope, said: &str) -> bool {
         Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
         Scope::Service => !said.contains("rolloutState=FAILED"),
         // "Make sure that the server is running" says that it is not.
-        Scope::Application | Scope::Connection => {
-            !["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
+        Scope::Application => !has_doubt(said),
+        Scope::Connection => {
+            let lower = said.to_ascii_lowercase();
+            const DENIALS: [&str; 12] = [
+                "disconnect",
+                "not ",
+                "n't ",
+                "fail",
+                "error",
+                "unable",
+                "refused",
+                "never",
+                "no longer",
+                "until ",
+                "waiting",
+                "timed out",
+            ];
+            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
         }
-        Scope::Pipeline | Scope::Step => true,
+        Scope::Part => !counts_failures(said),
+        Scope::Pipeline | Scope::Step | Scope::Migration | Scope::Target => true,
     }
+}
+
+fn has_doubt(said: &str) -> bool {
+    ["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
+}
+
+/// Whether a summary counts failures: `2 failed`, `Failures: 1`.
+fn counts_failures(said: &str) -> bool {
+    const WORDS: [&str; 4] = ["failed", "failing", "failures", "errors"];
+    let lower = said.to_ascii_lowercase();
+    let count = |word: &str, at: usize| -> Option<u64> {
+        let after = lower[at + word.len()..].trim_start();
+        let digits: String = match after.strip_prefix([':', '=']) {
+            Some(rest) => rest.trim_start().chars().take_while(char::is_ascii_digit).collect(),
+            None => {
+                let before = lower[..at].trim_end();
+                before[before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].to_owned()
+            }
+        };
+        digits.parse().ok()
+    };
+    WORDS
+        .iter()
+        .any(|word| lower.match_indices(word).any(|(at, _)| count(word, at).is_some_and(|count| count > 0)))
 }
 
 fn add(
     groups: &mut BTreeMap<GroupKey, Group>,
     key: GroupKey,
-    kept: Kept,
-    score: i32,
+    place: Place,
     company: &BTreeSet<usize>,
+    kept: impl FnOnce() -> Kept,
 ) {
     match groups.get_mut(&key) {
         Some(group) => {
             group.count += 1;
-            group.last = group.last.clone().max(kept.place.clone());
-            if kept.place < group.first.place {
-                group.first = kept;
+            if place < group.first.place {
+                group.first = kept();
             }
+            group.last = group.last.clone().max(place);
             group.company.extend(company);
         }
         None => {
             groups.insert(
                 key,
-                Group { last: kept.place.clone(), first: kept, count: 1, score, company: company.clone() },
+                Group { last: place, first: kept(), count: 1, score: 0, company: company.clone() },
             );
             if groups.len() > MOST_GROUPS {
                 let latest = groups
@@ -467,19 +608,22 @@ fn thin_out(events: &mut BTreeMap<Place, Kept>) {
 }
 
 fn keep(record: &Record, text: &str, lines: &[&str], line: usize, values: BTreeMap<String, String>) -> Kept {
-    let said = lines.get(line).copied().unwrap_or_default();
     Kept {
         place: record.place(),
         source: record.source,
         level: record.level,
         text: cut_lines(text, line),
-        line: cut_line(said.trim_end()),
+        line: told_line(lines, line),
         line_index: line,
         line_number: record.line,
         entity: record.entity.clone(),
         deployment: record.deployment.clone(),
         values,
     }
+}
+
+fn told_line(lines: &[&str], line: usize) -> String {
+    cut_line(lines.get(line).copied().unwrap_or_default().trim_end())
 }
 
 /// Cuts long traces: the head, the causes, what stands around the line that tells, the tail.
@@ -541,4 +685,30 @@ fn take<'s, T>(items: &mut &'s [T], index: usize, of: impl Fn(&T) -> u32) -> &'s
     let (taken, rest) = items.split_at(end);
     *items = rest;
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(scope: Scope, said: &str, success: bool) {
+        assert_eq!(succeeds(scope, said), success, "{said}");
+    }
+
+    #[test]
+    fn a_summary_with_failures_is_no_success() {
+        check(Scope::Part, "Tests run: 14, Failures: 0, Errors: 0, Skipped: 1", true);
+        check(Scope::Part, "Tests run: 14, Failures: 1, Errors: 0, Skipped: 1", false);
+        check(Scope::Part, "===== 22 passed, 3 warnings in 4.11s =====", true);
+        check(Scope::Part, "===== 1 failed, 21 passed in 4.11s =====", false);
+        check(Scope::Part, "Test Suites: 1 failed, 2 passed, 3 total", false);
+    }
+
+    #[test]
+    fn a_connection_that_is_not_made_is_no_success() {
+        check(Scope::Connection, "Connected to redis://cache:6379/0", true);
+        check(Scope::Connection, "MongoDB disconnected", false);
+        check(Scope::Connection, "Connection to node -1 could not be established", false);
+    }
 }

@@ -10,6 +10,9 @@ pub const TELLING_ENOUGH: i32 = 40;
 /// A line that scores less than this is not worth showing beside the evidence.
 pub const WORTH_SHOWING: i32 = 8;
 
+/// What the innermost of several causes tells more than the others.
+const INNERMOST: i32 = 30;
+
 /// Returns the line of a record that tells most, with its score.
 pub fn key_line<'r>(
     record: &Record,
@@ -19,16 +22,22 @@ pub fn key_line<'r>(
     let mut best: Option<(usize, &str, i32)> = None;
     let lines = said.lines().count();
     let is_trace = said.contains("Traceback (most recent call last)");
+    let is_cause = |line: &str| line.trim_start().starts_with("Caused by:");
+    let innermost =
+        said.lines().enumerate().filter(|(_, line)| is_cause(line)).last().map(|(index, _)| index);
     for (index, line) in said.lines().enumerate() {
         if known(index) || line.trim().is_empty() {
             continue;
         }
         let mut score = telling_score(line, record.source);
-        if index == 0 {
+        // What a calm record goes on to say is as calm.
+        let is_calm = matches!(record.level, Level::Info | Level::Debug | Level::Trace);
+        if index == 0 || is_calm {
             score += level_bonus(record.level);
         }
         if lines > 1 {
             score += place_bonus(line, index, lines, is_trace);
+            score += if innermost == Some(index) { INNERMOST } else { 0 };
         }
         if score > best.map_or(0, |(_, _, best)| best) {
             best = Some((index, line, score));
@@ -119,7 +128,7 @@ static TRANSPORT: LazyLock<Regex> = LazyLock::new(|| {
 
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
+        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:[A-Z], \[[^\]]{1,60}\]\s+[A-Z]+ -- [^:]{0,40}:\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
     )
 });
 
@@ -175,6 +184,9 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"(?i)\b(?:in use|failed|failure|rejected|cancell?ed|aborted|unhealthy|unavailable)\b", 12),
     (r"(?i)\bexit(?:ed)?(?: with)?(?: code| status)?[ :=(]+(?:[1-9]\d*)\b|exitCode[=: ]+[1-9]", 14),
     (r"--> [A-Z ]*FAIL|\bFAIL(?:ED)?\b", 14),
+    // What Gradle says behind its prompt.
+    (r"^\s*> (?:Could not|Cannot|There were|No |A problem|A failure|Failed|Unable|Unsupported|Plugin )", 75),
+    (r"^\s*(?:Execution failed for task|FAILURE: Build failed|\* What went wrong)", -25),
     // What only follows from something else.
     (
         r"(?i)process completed with exit code|\d+ errors? occurred|errors? found|exited with (?:error )?code|returned a non-zero code|command failed|exit status \d|ELIFECYCLE|lifecycle script|subprocess exited|script returned exit",
@@ -185,7 +197,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
         -60,
     ),
     (r"(?i)stack ?trace:?$|^Traceback|during handling of the above|the above exception was", -40),
-    (r"(?i)\bwarn(?:ing)?\b|deprecat", -24),
+    (r"(?i)\bwarn(?:ing)?\b|[a-z]Warning:|deprecat", -24),
     (
         r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed)[:=] ?0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b",
         -45,
@@ -199,6 +211,8 @@ const SHAPE_LIST: &[(&str, i32)] = &[
         r"^\s*(?://|\*|/\*|#!|<!--|import |public |private |def |if |for |return |throw |raise |else|\}|\{)|;\s*$",
         -35,
     ),
+    // Differences that are planned, not made.
+    (r"^\W*\[[-+~]\] ", -80),
     (r"(?:^|\s)(?:PASS(?:ED)?|✓|✔|ok)\b", -30),
 ];
 

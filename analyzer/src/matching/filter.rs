@@ -1,169 +1,237 @@
-//! A bitmap of four-byte grams, probed at every `STRIDE`th byte.
+//! Finds where literals stand, with bitmaps of grams that are probed at every `STRIDE`th byte.
 //!
-//! Of each literal, `STRIDE` neighbouring grams are in the bitmap, so that one of them is probed
-//! whatever the alignment. Bytes are folded with `| 0x20` before they are compared: that folds letters,
-//! and what else it folds together is told apart by the expression itself.
+//! Of each literal, `STRIDE` neighbouring grams are in a bitmap, so that one of them is probed
+//! whatever the alignment. A gram of eight bytes says much more than one of four: literals that are long
+//! enough have wide grams, and only short ones have narrow grams. Bytes are folded with `| 0x20` before they
+//! are compared: that folds letters, and what else it folds together is told apart by the expression itself.
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Literal;
+use super::tables::{Numbers, Strings};
 
-const BITMAP_BITS: u32 = 21;
-const BUCKET_BITS: u32 = 15;
-const FOLD: u32 = 0x2020_2020;
-const FOLD_WIDE: u64 = 0x2020_2020_2020_2020;
+const WIDE: usize = 8;
+const NARROW: usize = 4;
+/// Words of 64 bits. What is probed at every step must stay in the cache of a core.
+const WIDE_WORDS: usize = 1 << 14;
+const NARROW_WORDS: usize = 1 << 10;
+const BUCKET_BITS: u32 = 14;
+const FOLD: u64 = 0x2020_2020_2020_2020;
+const NARROW_MASK: u64 = 0xFFFF_FFFF;
 
-/// A gram that stands at `offset` in a literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Gram {
-    pub folded: u32,
-    pub literal: u32,
-    pub offset: u32,
+/// Finds literals. Without `HAS_WIDE`, all grams are narrow and one bitmap is probed.
+pub struct Filter<const STRIDE: usize, const HAS_WIDE: bool> {
+    wide: Grams<WIDE_WORDS>,
+    narrow: Grams<NARROW_WORDS>,
+    /// The bytes of all literals.
+    bytes: Vec<u8>,
 }
 
-pub struct Filter<const STRIDE: usize> {
-    bitmap: Vec<u64>,
-    /// Where the grams of a bucket begin.
-    buckets: Vec<u32>,
-    grams: Vec<Gram>,
-    literals: Vec<Literal>,
-}
-
-impl<const STRIDE: usize> Filter<STRIDE> {
-    pub fn new(mut grams: Vec<Gram>, literals: Vec<Literal>) -> Self {
-        let mut bitmap = vec![0u64; 1 << (BITMAP_BITS - 6)];
-        for gram in &grams {
-            let bit = hash(gram.folded);
-            bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
+impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
+    /// Takes literals of at least `STRIDE + 3` bytes, and where in each its grams begin.
+    pub fn new(literals: &Strings, starts: &Numbers) -> Self {
+        let (mut wide, mut narrow) = (Vec::new(), Vec::new());
+        let mut bytes = Vec::new();
+        for (index, literal) in literals.iter().enumerate() {
+            let width = width::<STRIDE, HAS_WIDE>(literal.len());
+            let list = if width == WIDE { &mut wide } else { &mut narrow };
+            let first = starts.get(index) as usize;
+            let (start, length) = (bytes.len() as u32, literal.len() as u32);
+            for offset in first..first + STRIDE {
+                let gram = gram(&literal[offset..offset + width]);
+                list.push(Entry { gram, offset: offset as u32, start, length, literal: index as u32 });
+            }
+            bytes.extend(literal.iter().map(|byte| byte | 0x20));
         }
-        grams.sort_unstable_by_key(|gram| (bucket(gram.folded), *gram));
-        let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
-        for gram in &grams {
-            buckets[bucket(gram.folded) as usize + 1] += 1;
-        }
-        for index in 1..buckets.len() {
-            buckets[index] += buckets[index - 1];
-        }
-        let literals =
-            literals.into_iter().map(|literal| Literal { bytes: folded(&literal.bytes), ..literal });
-        Filter { bitmap, buckets, grams, literals: literals.collect() }
+        Filter { wide: Grams::new(&wide), narrow: Grams::new(&narrow), bytes }
     }
 
-    /// Calls `found` for each place where a literal stands, case aside, ordered by the place of the gram that showed it.
-    pub fn scan(&self, text: &[u8], mut found: impl FnMut(Range<usize>, &Literal)) {
-        let bitmap: &[u64; 1 << (BITMAP_BITS - 6)] = match self.bitmap.as_slice().try_into() {
-            Ok(bitmap) => bitmap,
-            Err(_) => return,
-        };
+    /// Makes a filter of words, of which no gram is known to be common.
+    pub fn of_words<'w>(words: impl Iterator<Item = &'w str>) -> Self {
+        let literals: Strings = words.map(str::as_bytes).collect();
+        let starts = choose_grams::<STRIDE, HAS_WIDE>(&literals, b"");
+        Filter::new(&literals, &starts)
+    }
+
+    /// Calls `found` for each place where a literal stands, case aside, with the number of the literal;
+    /// ordered by the place of the gram that showed it.
+    pub fn scan(&self, text: &[u8], mut found: impl FnMut(Range<usize>, usize)) {
+        let (wide, narrow) = (self.wide.bitmap(), self.narrow.bitmap());
         let mut at = 0;
-        // Six probes at a time out of loads of eight bytes.
-        while at + 5 * STRIDE + 8 <= text.len() {
-            let window = &text[at..at + 5 * STRIDE + 8];
-            let mut grams = [0u32; 6];
-            for (probe, gram) in grams.iter_mut().enumerate() {
-                let start = probe * STRIDE;
-                *gram = u32::from_le_bytes([
-                    window[start],
-                    window[start + 1],
-                    window[start + 2],
-                    window[start + 3],
-                ]) | FOLD;
-            }
-            let mut any = 0u64;
-            for gram in grams {
-                any |= probe(bitmap, gram);
-            }
-            if any & 1 != 0 {
-                for (index, gram) in grams.into_iter().enumerate() {
-                    if probe(bitmap, gram) & 1 != 0 {
-                        self.verify(text, at + index * STRIDE, gram, &mut found);
-                    }
+        while at + 5 * STRIDE + WIDE <= text.len() {
+            let window = &text[at..at + 5 * STRIDE + WIDE];
+            let mut grams = [0u64; 6];
+            let mut hits = 0u64;
+            for (index, gram) in grams.iter_mut().enumerate() {
+                let bytes = window[index * STRIDE..].first_chunk().copied().unwrap_or_default();
+                *gram = u64::from_le_bytes(bytes) | FOLD;
+                let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(*gram & NARROW_MASK)));
+                if HAS_WIDE {
+                    hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(*gram)));
                 }
+                hits |= hit << index;
+            }
+            while hits != 0 {
+                let index = hits.trailing_zeros() as usize;
+                self.verify(text, at + index * STRIDE, grams[index % 6], &mut found);
+                hits &= hits - 1;
             }
             at += 6 * STRIDE;
         }
-        while at + 4 <= text.len() {
-            let gram = u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]]) | FOLD;
-            if probe(bitmap, gram) & 1 != 0 {
-                self.verify(text, at, gram, &mut found);
-            }
+        while at + NARROW <= text.len() {
+            let mut bytes = [0; WIDE];
+            let rest = &text[at..(at + WIDE).min(text.len())];
+            bytes[..rest.len()].copy_from_slice(rest);
+            self.verify(text, at, u64::from_le_bytes(bytes) | FOLD, &mut found);
             at += STRIDE;
         }
     }
 
-    #[cold]
     #[inline(never)]
-    fn verify(&self, text: &[u8], at: usize, gram: u32, found: &mut impl FnMut(Range<usize>, &Literal)) {
-        let bucket = bucket(gram) as usize;
-        for entry in &self.grams[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize] {
-            if entry.folded != gram {
-                continue;
+    fn verify(&self, text: &[u8], at: usize, gram: u64, found: &mut impl FnMut(Range<usize>, usize)) {
+        let mut verify = |entry: &Entry| {
+            let (from, length) = (entry.start as usize, entry.length as usize);
+            let Some(start) = at.checked_sub(entry.offset as usize) else { return };
+            let Some(place) = text.get(start..start + length) else { return };
+            if equals_folded(place, &self.bytes[from..from + length]) {
+                found(start..start + length, entry.literal as usize);
             }
-            let literal = &self.literals[entry.literal as usize];
-            let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
-            let Some(place) = text.get(start..start + literal.bytes.len()) else { continue };
-            if equals_folded(place, &literal.bytes) {
-                found(start..start + literal.bytes.len(), literal);
-            }
+        };
+        if HAS_WIDE {
+            self.wide.entries(gram).for_each(&mut verify);
         }
+        self.narrow.entries(gram & NARROW_MASK).for_each(&mut verify);
     }
 }
 
-/// Chooses for each literal the window of `STRIDE` grams that is rarest in `typical` text.
-pub fn choose_grams<'a, const STRIDE: usize>(
-    literals: impl Iterator<Item = &'a [u8]>,
+/// Chooses for each literal the window of `STRIDE` grams that is rarest in `typical` text; returns where it begins.
+pub fn choose_grams<const STRIDE: usize, const HAS_WIDE: bool>(
+    literals: &Strings,
     typical: &[u8],
-) -> Vec<Gram> {
-    let mut common = BTreeMap::<u32, u32>::new();
-    for window in typical.windows(4) {
-        *common.entry(gram_of(window)).or_default() += 1;
-    }
-    let count = |window: &[u8]| common.get(&gram_of(window)).copied().unwrap_or(0);
-    let mut grams = Vec::new();
-    for (index, literal) in literals.enumerate() {
-        let windows = (0..=literal.len() - STRIDE - 3).min_by_key(|&start| {
-            let cost: u32 = (start..start + STRIDE).map(|at| count(&literal[at..at + 4])).sum();
-            (cost, std::cmp::Reverse(start))
-        });
-        let start = windows.unwrap_or(0);
-        for offset in start..start + STRIDE {
-            let folded = gram_of(&literal[offset..offset + 4]);
-            grams.push(Gram { folded, literal: index as u32, offset: offset as u32 });
+) -> Numbers {
+    let mut common = BTreeMap::<u64, u32>::new();
+    for width in [NARROW, WIDE] {
+        for window in typical.windows(width) {
+            *common.entry(gram(window)).or_default() += 1;
         }
     }
-    grams
+    let count = |window: &[u8]| common.get(&gram(window)).copied().unwrap_or(0);
+    let mut chosen = Numbers::default();
+    for literal in literals.iter() {
+        let width = width::<STRIDE, HAS_WIDE>(literal.len());
+        let starts = 0..=(literal.len() + 1).saturating_sub(STRIDE + width);
+        let rarest = starts.min_by_key(|&start| {
+            let grams = (start..start + STRIDE).filter_map(|at| literal.get(at..at + width));
+            (grams.map(count).sum::<u32>(), std::cmp::Reverse(start))
+        });
+        chosen.push(rarest.unwrap_or(0) as u32);
+    }
+    chosen
 }
 
-fn gram_of(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) | FOLD
+/// Returns how wide the grams of a literal are; a window of `STRIDE` of them must fit.
+fn width<const STRIDE: usize, const HAS_WIDE: bool>(length: usize) -> usize {
+    if HAS_WIDE && length + 1 >= WIDE + STRIDE { WIDE } else { NARROW }
+}
+
+/// Returns the folded gram of four or eight bytes.
+fn gram(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |gram, byte| gram << 8 | u64::from(byte | 0x20))
+}
+
+/// A gram that stands at `offset` in a literal, and where the bytes of the literal are.
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    gram: u64,
+    offset: u32,
+    start: u32,
+    length: u32,
+    literal: u32,
+}
+
+/// Grams of one width: a bitmap that says quickly where none is, and the grams by their hash.
+struct Grams<const WORDS: usize> {
+    bitmap: Vec<u64>,
+    /// Where the entries of a bucket begin.
+    buckets: Vec<u32>,
+    entries: Vec<Entry>,
+}
+
+impl<const WORDS: usize> Grams<WORDS> {
+    fn new(list: &[Entry]) -> Self {
+        if list.is_empty() {
+            return Grams { bitmap: Vec::new(), buckets: Vec::new(), entries: Vec::new() };
+        }
+        let mut bitmap = vec![0u64; WORDS];
+        let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
+        for entry in list {
+            let hash = hash(entry.gram);
+            bitmap[word::<WORDS>(hash)] |= 1 << first_bit(hash) | 1 << second_bit(hash);
+            buckets[bucket(entry.gram) + 1] += 1;
+        }
+        for index in 1..buckets.len() {
+            buckets[index] += buckets[index - 1];
+        }
+        let mut next = buckets.clone();
+        let mut entries = vec![Entry::default(); list.len()];
+        for entry in list {
+            let place = &mut next[bucket(entry.gram)];
+            entries[*place as usize] = *entry;
+            *place += 1;
+        }
+        Grams { bitmap, buckets, entries }
+    }
+
+    /// Returns the bitmap, or nothing where there are no grams.
+    fn bitmap(&self) -> Option<&[u64; WORDS]> {
+        self.bitmap.as_slice().try_into().ok()
+    }
+
+    fn entries(&self, gram: u64) -> impl Iterator<Item = &Entry> {
+        let bucket = bucket(gram);
+        let entries = match self.buckets.get(bucket..bucket + 2) {
+            Some(&[from, to]) => &self.entries[from as usize..to as usize],
+            _ => &[],
+        };
+        entries.iter().filter(move |entry| entry.gram == gram)
+    }
 }
 
 #[inline(always)]
-fn hash(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9E37_79B1) >> (32 - BITMAP_BITS)
+fn hash(gram: u64) -> u64 {
+    gram.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+fn bucket(gram: u64) -> usize {
+    (hash(gram) >> (64 - BUCKET_BITS)) as usize
 }
 
 #[inline(always)]
-fn bucket(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9E37_79B1) >> (32 - BUCKET_BITS)
+fn word<const WORDS: usize>(hash: u64) -> usize {
+    (hash >> (64 - WORDS.trailing_zeros())) as usize
+}
+
+/// Two bits of one word stand for a gram: that both are set by others is rare.
+#[inline(always)]
+fn first_bit(hash: u64) -> u64 {
+    hash >> 44 & 63
 }
 
 #[inline(always)]
-fn probe(bitmap: &[u64; 1 << (BITMAP_BITS - 6)], gram: u32) -> u64 {
-    let bit = hash(gram);
-    bitmap[(bit >> 6) as usize] >> (bit & 63)
+fn second_bit(hash: u64) -> u64 {
+    hash >> 38 & 63
 }
 
-fn folded(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|byte| byte | 0x20).collect()
+#[inline(always)]
+fn probe<const WORDS: usize>(bitmap: &[u64; WORDS], hash: u64) -> u64 {
+    let bits = bitmap[word::<WORDS>(hash)];
+    bits >> first_bit(hash) & bits >> second_bit(hash) & 1
 }
 
 fn equals_folded(text: &[u8], literal: &[u8]) -> bool {
     let (text_words, text_rest) = text.as_chunks::<8>();
     let (literal_words, literal_rest) = literal.as_chunks::<8>();
     let words = text_words.iter().zip(literal_words);
-    words.into_iter().all(|(a, b)| u64::from_le_bytes(*a) | FOLD_WIDE == u64::from_le_bytes(*b))
+    words.into_iter().all(|(a, b)| u64::from_le_bytes(*a) | FOLD == u64::from_le_bytes(*b))
         && text_rest.iter().zip(literal_rest).all(|(a, b)| a | 0x20 == *b)
 }

@@ -1,17 +1,20 @@
 //! Matches all expressions of all patterns in one pass over the bytes.
 //!
-//! A filter on four-byte grams of required literals finds the few places where an expression can match;
+//! A filter on grams of required literals finds the few places where an expression can match;
 //! only there, and only on that line, the expression itself runs.
 
 mod filter;
 mod literals;
+mod tables;
 
-pub use filter::{Filter, Gram, choose_grams};
+pub use filter::{Filter, choose_grams};
 pub use literals::{LiteralError, Required, required_literals};
+pub use tables::{Lists, Numbers, Strings};
 
 use memchr::{memchr, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -23,31 +26,28 @@ const EXPRESSION_SIZE_LIMIT: usize = 1 << 20;
 
 /// All expressions, ready to scan text.
 pub struct Matcher {
-    filter: Filter<STRIDE>,
-    expressions: Vec<Expression>,
-    besides: Vec<Vec<Vec<u8>>>,
-}
-
-struct Expression {
-    source: String,
-    compiled: OnceLock<Option<Regex>>,
+    filter: Filter<STRIDE, true>,
+    /// The expressions that need each literal.
+    users: Lists,
+    sources: Strings,
+    compiled: Vec<OnceLock<Option<Regex>>>,
+    besides: Strings,
+    /// The place of the rarest byte of each of them.
+    anchors: Vec<u8>,
+    besides_of: Lists,
 }
 
 /// Everything that takes time to work out about a list of expressions, so that it can be stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prepared {
-    pub expressions: Vec<String>,
-    pub grams: Vec<Gram>,
-    pub literals: Vec<Literal>,
-    /// What must stand on the line besides, for each expression; empty where nothing is known.
-    pub besides: Vec<Vec<Vec<u8>>>,
-}
-
-/// A case-folded literal and the expressions that need it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Literal {
-    pub bytes: Vec<u8>,
-    pub expressions: Vec<u32>,
+    pub expressions: Strings,
+    /// Case-folded literals that are sought, the expressions that need each, and where its grams begin.
+    pub literals: Strings,
+    pub users: Lists,
+    pub grams: Numbers,
+    /// What must stand on the line besides, and which of it for each expression; none where nothing is known.
+    pub besides: Strings,
+    pub besides_of: Lists,
 }
 
 /// A line on which an expression matches.
@@ -70,93 +70,128 @@ impl Prepared {
     pub fn new(expressions: Vec<String>, typical: &[u8]) -> Result<Prepared, ExpressionError> {
         let ordinary = typical.to_ascii_lowercase();
         let commonness = |literal: &[u8]| memchr::memmem::find_iter(&ordinary, literal).count();
-        let mut besides = Vec::with_capacity(expressions.len());
-        let mut by_bytes = std::collections::BTreeMap::<Vec<u8>, Vec<u32>>::new();
+        let mut prepared = Prepared::default();
+        let mut by_bytes = BTreeMap::<Vec<u8>, Vec<u32>>::new();
+        let mut numbers = BTreeMap::<Vec<u8>, u32>::new();
         for (index, expression) in expressions.iter().enumerate() {
             let required = required_literals(expression, commonness)
                 .map_err(|error| ExpressionError { index, message: error.to_string() })?;
-            besides.push(required.besides);
+            let mut besides = Vec::with_capacity(required.besides.len());
+            for literal in required.besides {
+                besides.push(*numbers.entry(literal).or_insert_with_key(|literal| {
+                    prepared.besides.push(literal);
+                    prepared.besides.len() as u32 - 1
+                }));
+            }
+            prepared.besides_of.push(besides);
             for literal in required.sought {
                 let users = by_bytes.entry(literal).or_default();
                 if users.last() != Some(&(index as u32)) {
                     users.push(index as u32);
                 }
             }
+            prepared.expressions.push(expression.as_bytes());
         }
-        let literals: Vec<Literal> =
-            by_bytes.into_iter().map(|(bytes, expressions)| Literal { bytes, expressions }).collect();
-        let grams = choose_grams::<STRIDE>(literals.iter().map(|literal| &literal.bytes[..]), typical);
-        Ok(Prepared { expressions, grams, literals, besides })
+        for (literal, users) in by_bytes {
+            prepared.literals.push(&literal);
+            prepared.users.push(users);
+        }
+        prepared.grams = choose_grams::<STRIDE, true>(&prepared.literals, typical);
+        Ok(prepared)
     }
 }
 
 impl Matcher {
     pub fn new(prepared: Prepared) -> Matcher {
-        let Prepared { expressions, grams, literals, besides } = prepared;
-        let expressions =
-            expressions.into_iter().map(|source| Expression { source, compiled: OnceLock::new() });
-        Matcher { filter: Filter::new(grams, literals), expressions: expressions.collect(), besides }
+        let Prepared { expressions, literals, users, grams, besides, besides_of } = prepared;
+        Matcher {
+            filter: Filter::new(&literals, &grams),
+            users,
+            compiled: (0..expressions.len()).map(|_| OnceLock::new()).collect(),
+            sources: expressions,
+            anchors: besides.iter().map(anchor).collect(),
+            besides,
+            besides_of,
+        }
     }
 
     /// Calls `found` for each line and expression that match, each pair once, in the order of lines.
     pub fn scan(&self, text: &[u8], mut found: impl FnMut(Hit)) {
         let mut line = 0..0;
-        let mut tried: Vec<u32> = Vec::new();
-        let mut hits: Vec<u32> = Vec::new();
-        self.filter.scan(text, |place, literal| {
-            if place.start >= line.end || line.is_empty() {
+        let mut hits: Vec<usize> = Vec::new();
+        self.candidates(text, |place, expression| {
+            if *place != line {
                 flush(&line, &mut hits, &mut found);
-                line = line_around(text, place.start);
-                tried.clear();
+                line = place.clone();
             }
-            if place.end > line.end {
-                return;
-            }
-            for expression in &literal.expressions {
-                if tried.contains(expression) {
-                    continue;
-                }
-                tried.push(*expression);
-                if self.is_match(*expression as usize, &text[line.clone()]) {
-                    hits.push(*expression);
-                }
+            if self.expression(expression).is_some_and(|compiled| compiled.is_match(&text[line.clone()])) {
+                hits.push(expression);
             }
         });
         flush(&line, &mut hits, &mut found);
     }
 
-    /// Calls `found` with the position of each required literal and the expressions that it speaks for.
-    pub fn candidates(&self, text: &[u8], mut found: impl FnMut(usize, &[u32])) {
-        self.filter.scan(text, |place, literal| found(place.start, &literal.expressions));
+    /// Calls `found` for each line and expression that may match on it: the line has what any match has.
+    pub fn candidates(&self, text: &[u8], mut found: impl FnMut(&Range<usize>, usize)) {
+        let mut line = 0..0;
+        let mut tried: Vec<u32> = Vec::new();
+        let mut pairs = Pairs::default();
+        self.filter.scan(text, |place, literal| {
+            if place.start >= line.end || line.is_empty() {
+                line = line_around(text, place.start);
+                tried.clear();
+                pairs = Pairs::default();
+            }
+            if place.end > line.end {
+                return;
+            }
+            for expression in self.users.get(literal) {
+                if tried.contains(&expression) {
+                    continue;
+                }
+                tried.push(expression);
+                if self.has_besides(expression as usize, &text[line.clone()], &mut pairs) {
+                    found(&line, expression as usize);
+                }
+            }
+        });
     }
 
     /// Whether a line has what any match of the expression has besides the literal that was sought.
     pub fn may_match(&self, index: usize, line: &[u8]) -> bool {
-        let besides = &self.besides[index];
-        besides.is_empty() || besides.iter().any(|literal| contains_folded(line, literal))
+        self.has_besides(index, line, &mut Pairs::default())
+    }
+
+    fn has_besides(&self, index: usize, line: &[u8], pairs: &mut Pairs) -> bool {
+        let mut known = false;
+        for number in self.besides_of.get(index) {
+            known = true;
+            let number = number as usize;
+            let literal = self.besides.get(number);
+            if pairs.may_contain(line, literal)
+                && contains_folded(line, literal, usize::from(self.anchors[number]))
+            {
+                return true;
+            }
+        }
+        !known
     }
 
     /// Returns the compiled expression.
     pub fn expression(&self, index: usize) -> Option<&Regex> {
-        let expression = &self.expressions[index];
-        expression.compiled.get_or_init(|| compile(&expression.source).ok()).as_ref()
+        self.compiled[index].get_or_init(|| compile(self.source(index)).ok()).as_ref()
     }
 
     pub fn source(&self, index: usize) -> &str {
-        &self.expressions[index].source
+        std::str::from_utf8(self.sources.get(index)).unwrap_or_default()
     }
 
     pub fn len(&self) -> usize {
-        self.expressions.len()
+        self.sources.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.expressions.is_empty()
-    }
-
-    fn is_match(&self, index: usize, line: &[u8]) -> bool {
-        self.may_match(index, line)
-            && self.expression(index).is_some_and(|expression| expression.is_match(line))
+        self.sources.is_empty()
     }
 }
 
@@ -169,22 +204,54 @@ pub fn compile(expression: &str) -> Result<Regex, String> {
         .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim().to_owned())
 }
 
-fn flush(line: &Range<usize>, hits: &mut Vec<u32>, found: &mut impl FnMut(Hit)) {
-    hits.sort_unstable();
-    for expression in hits.drain(..) {
-        found(Hit { line: line.clone(), expression: expression as usize });
+/// Which pairs of neighbouring bytes a line has, case aside; worked out once a line is asked often.
+#[derive(Default)]
+struct Pairs {
+    asked: u8,
+    /// A row for the first byte, a bit for the second; of both, the lowest five bits count.
+    rows: [u32; 32],
+}
+
+impl Pairs {
+    const PATIENCE: u8 = 2;
+
+    /// Whether a line may contain a literal; false is certain.
+    fn may_contain(&mut self, line: &[u8], literal: &[u8]) -> bool {
+        if self.asked <= Pairs::PATIENCE {
+            self.asked += 1;
+            if self.asked <= Pairs::PATIENCE {
+                return true;
+            }
+            for (first, second) in line.iter().zip(line.iter().skip(1)) {
+                self.rows[usize::from(first & 31)] |= 1 << (second & 31);
+            }
+        }
+        literal.windows(2).all(|pair| self.rows[usize::from(pair[0] & 31)] & 1 << (pair[1] & 31) != 0)
     }
 }
 
-/// Whether a line contains a lower-case literal, case aside.
-fn contains_folded(line: &[u8], literal: &[u8]) -> bool {
-    let first = literal[0];
-    let last_start = match line.len().checked_sub(literal.len()) {
-        Some(last_start) => last_start,
-        None => return false,
-    };
-    memchr::memchr2_iter(first, first.to_ascii_uppercase(), &line[..=last_start])
+fn flush(line: &Range<usize>, hits: &mut Vec<usize>, found: &mut impl FnMut(Hit)) {
+    hits.sort_unstable();
+    for expression in hits.drain(..) {
+        found(Hit { line: line.clone(), expression });
+    }
+}
+
+/// Whether a line contains a lower-case literal, case aside; it is looked for by one of its bytes.
+fn contains_folded(line: &[u8], literal: &[u8], anchor: usize) -> bool {
+    let Some(last_start) = line.len().checked_sub(literal.len()) else { return false };
+    let Some(&byte) = literal.get(anchor) else { return true };
+    memchr::memchr2_iter(byte, byte.to_ascii_uppercase(), &line[anchor..=last_start + anchor])
         .any(|at| line[at..at + literal.len()].eq_ignore_ascii_case(literal))
+}
+
+/// Returns the place of the byte of a literal that is rarest in logs.
+fn anchor(literal: &[u8]) -> u8 {
+    const COMMON_FIRST: &[u8] = b" etaonirsldcpm0u1g2fh.:-b3/54v6987w=ky\"'_x()[],qjz";
+    let rarity =
+        |byte: &u8| COMMON_FIRST.iter().position(|common| common == byte).unwrap_or(COMMON_FIRST.len());
+    let rarest = literal.iter().take(255).enumerate().max_by_key(|(_, byte)| rarity(byte));
+    rarest.map_or(0, |(at, _)| at as u8)
 }
 
 fn line_around(text: &[u8], place: usize) -> Range<usize> {

@@ -1,0 +1,224 @@
+use super::*;
+use crate::sources::testing::Fake;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Reads all files of a folder once.
+async fn read_once(folder: &Path, fake: &Fake) {
+    let (outlet, _stop) = fake.collect();
+    let paths = vec![folder.to_string_lossy().into_owned()];
+    run(paths, None, fake.cursor(), true, outlet).await.unwrap();
+    // What was handed over is stored by a task of its own.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+/// What is written in steps, each followed by a run of Medic, gives these records, none twice.
+#[track_caller]
+fn check(steps: &[&dyn Fn(&Path)], wanted: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for step in steps {
+        step(folder.path());
+        runtime.block_on(read_once(folder.path(), &fake));
+    }
+    assert_eq!(fake.texts(), wanted);
+    assert_eq!(fake.store.lock().unwrap().repeated, 0, "records were read twice");
+}
+
+fn append(folder: &Path, name: &str, text: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(folder.join(name)).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_file_is_read_on_from_where_it_was_left() {
+    check(
+        &[&|f| append(f, "a.log", "one\ntwo\n"), &|f| append(f, "a.log", "three\n"), &|_| ()],
+        &["one", "two", "three"],
+    );
+}
+
+#[test]
+fn the_last_line_needs_no_end() {
+    check(&[&|f| append(f, "a.log", "one\r\ntwo\rthree")], &["one", "two", "three"]);
+}
+
+#[test]
+fn a_trace_is_one_record() {
+    check(
+        &[&|f| append(f, "a.log", "ERROR x\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:2)\nnext\n")],
+        &["ERROR x\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:2)", "next"],
+    );
+}
+
+#[test]
+fn a_renamed_file_goes_on() {
+    check(
+        &[&|f| append(f, "a.log", "one\n"), &|f| {
+            append(f, "a.log", "two\n");
+            fs::rename(f.join("a.log"), f.join("a.log.1")).unwrap();
+            append(f, "a.log", "three\n");
+        }],
+        &["one", "two", "three"],
+    );
+}
+
+#[test]
+fn a_file_that_was_cut_is_read_from_its_new_beginning() {
+    check(
+        &[&|f| append(f, "a.log", "one\n"), &|f| {
+            File::create(f.join("a.log")).unwrap().write_all(b"two, longer than what was cut\n").unwrap();
+        }],
+        &["one", "two, longer than what was cut"],
+    );
+}
+
+#[test]
+fn a_file_with_the_same_words_as_one_that_is_gone_is_another() {
+    check(
+        &[
+            &|f| append(f, "a.log", "same\n"),
+            &|f| {
+                fs::remove_file(f.join("a.log")).unwrap();
+                append(f, "b.log", "other\n");
+            },
+            &|f| append(f, "a.log", "same\n"),
+        ],
+        &["same", "same", "other"],
+    );
+}
+
+#[test]
+fn an_answer_of_the_cli_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    append(
+        folder.path(),
+        "service.json",
+        r#"{"services": [{"serviceName": "web", "desiredCount": 2, "events": []}]}"#,
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(read_once(folder.path(), &fake));
+    let store = fake.store.lock().unwrap();
+    assert!(
+        matches!(&store.snapshot.services, analyzer::snapshot::Part::Known(services) if services.len() == 1)
+    );
+}
+
+#[test]
+fn json_lines_are_a_log() {
+    check(
+        &[&|f| append(f, "a.log", "{\"level\":\"error\",\"msg\":\"x\"}\n"), &|f| {
+            append(f, "a.log", "{\"level\":\"info\",\"msg\":\"y\"}\n");
+        }],
+        &["{\"level\":\"error\",\"msg\":\"x\"}", "{\"level\":\"info\",\"msg\":\"y\"}"],
+    );
+}
+
+#[test]
+fn compressed_files_are_read_whole_and_once() {
+    check(
+        &[
+            &|f| {
+                let file = File::create(f.join("a.log.gz")).unwrap();
+                let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+                encoder.write_all(b"one\ntwo\n").unwrap();
+                encoder.finish().unwrap();
+            },
+            &|_| (),
+        ],
+        &["one", "two"],
+    );
+}
+
+#[test]
+fn what_cannot_be_found_is_a_gap() {
+    let fake = Fake::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (outlet, _stop) = fake.collect();
+        run(vec!["/nowhere/*.log".to_owned()], None, None, true, outlet).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    });
+    let store = fake.store.lock().unwrap();
+    assert_eq!(store.gaps.len(), 1);
+    assert!(store.gaps[0].because.contains("no such file yet"), "{:?}", store.gaps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_handed_over_when_the_file_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let (outlet, stop) = fake.collect();
+    append(folder.path(), "a.log", "one");
+    let path = folder.path().join("a.log").to_string_lossy().into_owned();
+    let running = tokio::spawn(run(vec![path], None, None, false, outlet));
+    fake.wait_for(1).await;
+    append(folder.path(), "a.log", "\ntwo\n");
+    fake.wait_for(2).await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(fake.texts(), ["one", "two"]);
+}
+
+/// Feature: exactly once. Medic is killed at many points, and goes on from what was stored, while the log
+/// is written to and rotated. Nothing is lost, and nothing is stored twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_point_nothing_is_lost_and_nothing_is_twice() {
+    const LINES: usize = 6000;
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (folder, done) = (folder.path().to_owned(), done.clone());
+        move || {
+            write_and_rotate(&folder, LINES);
+            done.store(true, Ordering::SeqCst);
+        }
+    });
+    let path = folder.path().join("a.log").to_string_lossy().into_owned();
+    let mut kills = 0;
+    while !done.load(Ordering::SeqCst) {
+        let (outlet, _stop) = fake.collect();
+        let running = tokio::spawn(run(vec![path.clone()], None, fake.cursor(), false, outlet));
+        // Points in time that are spread by a sequence without a pattern of its own.
+        tokio::time::sleep(Duration::from_millis((kills * 7919 + 13) % 331)).await;
+        running.abort();
+        let _ = running.await;
+        kills += 1;
+    }
+    writer.join().unwrap();
+    // Files that were rotated away while Medic was dead are found by their inodes.
+    let (outlet, _stop) = fake.collect();
+    run(vec![path], None, fake.cursor(), true, outlet).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let found: Vec<String> = fake.texts();
+    let numbers: Vec<usize> = found
+        .iter()
+        .filter_map(|text| text.split(' ').nth(1))
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    assert_eq!(numbers, (0..LINES).collect::<Vec<usize>>(), "after {kills} kills");
+    assert!(found.iter().all(|text| text.lines().count() == 3), "every record keeps its trace");
+    assert!(kills > 5, "{kills}");
+}
+
+/// Writes records of three lines; the file is renamed now and then, while the last record is half written.
+fn write_and_rotate(folder: &Path, lines: usize) {
+    let open = || OpenOptions::new().create(true).append(true).open(folder.join("a.log")).unwrap();
+    let mut file = open();
+    for number in 0..lines {
+        write!(file, "ERROR {number} fai").unwrap();
+        if number % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        write!(file, "led\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:{number})\n").unwrap();
+        if number % 1000 == 999 {
+            fs::rename(folder.join("a.log"), folder.join(format!("a.log.{}", number / 1000))).unwrap();
+            file = open();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Folds the lines of a stream that has not ended, and knows where each unfinished record began.
+
+use analyzer::record::{Record, Stream};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::formats::{self, Folder};
+
+/// The lines of one stream.
+pub struct Lines {
+    folder: Folder,
+    pub count: Count,
+    /// Records that may still go on, in the order in which they began.
+    pub open: Vec<Open>,
+    closed: Vec<Record>,
+    keeps_further: bool,
+}
+
+/// How far a stream has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    pub lines: u64,
+    /// Records that have begun; it numbers them in their stream.
+    pub records: u64,
+}
+
+/// Where a record began that may still go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// The container that speaks: each has its own unfinished record.
+    pub entity: Option<Arc<str>>,
+    pub offset: u64,
+    pub line: u64,
+    pub seq: u64,
+    /// The offsets of the lines that were added since, where they are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<u64>,
+}
+
+/// A complete record, and the offset of its first line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    pub offset: u64,
+    pub further: Vec<u64>,
+    pub record: Record,
+}
+
+impl Lines {
+    pub fn new(stream: Arc<Stream>) -> Lines {
+        Lines {
+            folder: Folder::new(stream),
+            count: Count::default(),
+            open: Vec::new(),
+            closed: Vec::new(),
+            keeps_further: false,
+        }
+    }
+
+    /// Keeps the offsets of all lines of a record, not only of its first one.
+    pub fn keeping_further(stream: Arc<Stream>) -> Lines {
+        Lines { keeps_further: true, ..Lines::new(stream) }
+    }
+
+    /// Takes the next line, which begins at `offset`; gives out records that are complete.
+    pub fn push(&mut self, raw: &str, offset: u64, done: &mut Vec<Placed>) {
+        self.count.lines += 1;
+        self.folder.push(raw, self.count.lines, &mut self.closed);
+        // A record that closes makes room for one of the same container, which begins with this line.
+        if let Some(closed) = self.closed.first() {
+            let entity = closed.entity.clone();
+            self.begin(entity, offset);
+            self.give_out(done);
+            return;
+        }
+        let (entity, says) = formats::speaker(raw);
+        match self.open.iter_mut().find(|open| open.entity.as_deref() == entity.as_deref()) {
+            Some(open) if says && self.keeps_further => open.further.push(offset),
+            None if says => self.begin(entity.map(Arc::from), offset),
+            _ => {}
+        }
+    }
+
+    /// Gives out what is open: nothing more of it is expected.
+    pub fn finish(&mut self, done: &mut Vec<Placed>) {
+        self.folder.finish(&mut self.closed);
+        self.give_out(done);
+        self.open.clear();
+    }
+
+    /// Takes a line again that was read before the stream was left, when `left` was open.
+    /// Only lines of records in `left` are folded again: all others are stored.
+    pub fn push_again(&mut self, raw: &str, offset: u64, left: &[Open], done: &mut Vec<Placed>) {
+        self.count.lines += 1;
+        let (entity, _) = formats::speaker(raw);
+        let of_this = left.iter().find(|open| open.entity.as_deref() == entity.as_deref());
+        let Some(open) = of_this.filter(|open| open.offset <= offset) else { return };
+        if open.offset == offset {
+            self.open.push(open.clone());
+        }
+        self.folder.push(raw, self.count.lines, &mut self.closed);
+        self.give_out(done);
+    }
+
+    fn begin(&mut self, entity: Option<Arc<str>>, offset: u64) {
+        self.count.records += 1;
+        let (line, seq) = (self.count.lines, self.count.records);
+        self.open.push(Open { entity, offset, line, seq, further: Vec::new() });
+    }
+
+    fn give_out(&mut self, done: &mut Vec<Placed>) {
+        for mut record in self.closed.drain(..) {
+            let at = self.open.iter().position(|open| open.line == record.line);
+            // Every record has begun with a line; should one be unknown, it is better kept than lost.
+            let open = at.map(|at| self.open.remove(at));
+            let (offset, further, seq) = open
+                .map_or((u64::MAX - record.line, Vec::new(), record.line), |open| {
+                    (open.offset, open.further, open.seq)
+                });
+            record.seq = seq;
+            done.push(Placed { offset, further, record });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use analyzer::record::Source;
+
+    fn stream() -> Arc<Stream> {
+        Arc::new(Stream { name: "test".to_owned(), source: Source::ContainerLog })
+    }
+
+    /// Offsets are the numbers of lines here.
+    fn fold(lines: &mut Lines, texts: &[&str]) -> Vec<Placed> {
+        let mut done = Vec::new();
+        for text in texts {
+            lines.push(text, lines.count.lines, &mut done);
+        }
+        done
+    }
+
+    fn told(done: &[Placed]) -> Vec<(u64, u64, String)> {
+        done.iter().map(|placed| (placed.offset, placed.record.seq, placed.record.text.clone())).collect()
+    }
+
+    /// Wherever reading is left and taken up again, the same records come out, each once.
+    #[track_caller]
+    fn check(texts: &[&str]) {
+        let mut whole = Lines::new(stream());
+        let mut wanted = fold(&mut whole, texts);
+        whole.finish(&mut wanted);
+        assert!(whole.open.is_empty());
+        for left_at in 0..=texts.len() {
+            let mut first = Lines::new(stream());
+            let mut found = fold(&mut first, &texts[..left_at]);
+            let mut second = Lines::new(stream());
+            let from = first.open.iter().map(|open| open.offset).min().unwrap_or(left_at as u64) as usize;
+            second.count = Count { lines: from as u64, records: first.count.records };
+            for (at, text) in texts.iter().enumerate().take(left_at).skip(from) {
+                second.push_again(text, at as u64, &first.open, &mut found);
+            }
+            assert_eq!(second.open, first.open, "left at {left_at}");
+            found.extend(fold(&mut second, &texts[left_at..]));
+            second.finish(&mut found);
+            assert_eq!(told(&found), told(&wanted), "left at {left_at}");
+        }
+    }
+
+    #[test]
+    fn reading_goes_on_inside_a_trace() {
+        check(&[
+            "one",
+            "Traceback (most recent call last):",
+            "  File \"a.py\", line 1",
+            "KeyError: 'A'",
+            "",
+            "two",
+        ]);
+    }
+
+    #[test]
+    fn reading_goes_on_while_containers_speak_at_once() {
+        check(&[
+            "a-1  | Error: x",
+            "b-1  | Error: y",
+            "b-1  |     at b (b.js:1:1)",
+            "a-1  |     at a (a.js:1:1)",
+            "b-1  | next",
+            "",
+            "c-1  | quiet",
+            "a-1  |     at a (a.js:2:2)",
+            "b-1  | next",
+            "a-1  | next",
+        ]);
+    }
+
+    #[test]
+    fn more_containers_than_are_kept_open() {
+        let texts: Vec<String> = (0..600).map(|n| format!("c-{}  | line {n}", n % 300)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut lines = Lines::new(stream());
+        let mut done = fold(&mut lines, &texts);
+        lines.finish(&mut done);
+        let mut offsets: Vec<u64> = done.iter().map(|placed| placed.offset).collect();
+        offsets.sort_unstable();
+        assert_eq!(offsets, (0..600).collect::<Vec<u64>>());
+    }
+}

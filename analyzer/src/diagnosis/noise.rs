@@ -1,0 +1,161 @@
+//! Lines with frightening words that never are why a deployment failed.
+
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use std::sync::LazyLock;
+
+use crate::record::Source;
+
+/// Whether a line is the everyday noise of its source: strangers at the door, passed tests, optional helpers.
+pub fn is_noise(line: &str, source: Source) -> bool {
+    let mut end = line.len().min(LONGEST);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    NOISE.matches(&line.as_bytes()[..end]).iter().any(|index| NOISE_LIST[index].0.holds(source))
+}
+
+const LONGEST: usize = 2000;
+
+/// Where a line is noise.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Anything,
+    Application,
+    Agent,
+    Pipeline,
+}
+
+impl Of {
+    fn holds(self, source: Source) -> bool {
+        match self {
+            Of::Anything => true,
+            Of::Application => matches!(source, Source::ContainerLog | Source::Other),
+            Of::Agent => source == Source::EcsAgentLog,
+            Of::Pipeline => source.is_pipeline(),
+        }
+    }
+}
+
+const NOISE_LIST: &[(Of, &str)] = &[
+    // Strangers at the door: port scans, browsers, health checks that only open a connection.
+    (
+        Of::Application,
+        r"(?i)http: TLS handshake error from |Invalid HTTP request received|(?:robots\.txt|favicon\.ico|apple-touch-icon|wp-login\.php|/\.env\b|/\.git/)",
+    ),
+    (
+        Of::Application,
+        r"(?i)Invalid character found in (?:method name|the request target|the HTTP protocol)|Error parsing HTTP request header|HttpParser\S* (?:bad|illegal)|Invalid method in request \\x16|client sent (?:an invalid|plain HTTP) |http: superfluous response\.WriteHeader|http: proxy error: context canceled",
+    ),
+    (
+        Of::Application,
+        r#"(?i)RoutingError \(No route matches \[[A-Z]+\] "/(?:[^"hulpsr]|r[^e]|s[^t])|No static resource [\w./-]+\.(?:ico|png|js|css|map|txt|xml)|DefaultHandlerExceptionResolver\s*: Resolved \["#,
+    ),
+    (
+        Of::Application,
+        r#"(?i)"(?:status|statusCode|status_code|code)":\s?"?4(?:0[01345689]|1\d|2\d)\b|\bstatus(?:_?code)?[=:] ?4(?:0[01345689]|1\d|2\d)\b.{0,80}\b(?:path|url|uri)\b"#,
+    ),
+    (
+        Of::Application,
+        r"Failed to find Server Action|^Original error: Cannot read properties of undefined \(reading 'workers'\)|over 2MB can not be cached",
+    ),
+    // Helpers that are missing without harm.
+    (
+        Of::Anything,
+        r"^SLF4J: |StaticLoggerBinder|(?i)unable to load native-hadoop library|DNSServerAddressStreamProviders|no JTA platform available",
+    ),
+    (
+        Of::Application,
+        r"(?i)failed to export (?:spans|traces|metrics|batch|logs)|OTLPExporterError|\b(?:SENTRY_)?DSN (?:is )?(?:not set|missing|empty)|exception during geoip",
+    ),
+    (
+        Of::Application,
+        r"(?i)\b(?:relation|table|constraint|index|column|database|type|schema|extension|sequence|view|trigger|function|policy|role)\b.{1,120}\b(?:already exists|does not exist),? skipping",
+    ),
+    // PowerShell calls every line on standard error an error; frameworks describe themselves when they start.
+    (
+        Of::Anything,
+        r"FullyQualifiedE|NativeCommandError|^\s*\+ CategoryInfo|^,? ?RemoteException$|^At line:\d+ char:\d+|\|-INFO in ch\.qos\.logback",
+    ),
+    (
+        Of::Application,
+        r"HHH10001005: Database info|\[undefined/unknown\]|Using generated security password|generated password is for development use only",
+    ),
+    // A database server writes down that a tool looked for its table of migrations before it made one.
+    (
+        Of::Application,
+        r#"(?i)relation "?(?:\w+\.)?(?:flyway_schema_history|alembic_version|django_migrations|_prisma_migrations|schema_migrations|databasechangelog(?:lock)?|__EFMigrationsHistory)"? does not exist at character"#,
+    ),
+    // The agent of ECS loses its connections by plan, and statistics are not tasks.
+    (
+        Of::Agent,
+        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|telemetry|fetch user data|spot instance-action|Redundant container state change",
+    ),
+    // Tests that passed, and tools whose answer is advice.
+    (
+        Of::Pipeline,
+        r"^\W*(?:\d{4}-\d\d-\d\dT[\d:.]+Z\s+)?\s*(?:✓|✔|√|PASS(?:ED)?\b|ok \d+\b|--- PASS)|^(?:\S+Z )?test .{1,200} \.\.\. ok$|\) PASSED$|\bPASSED\s+\[\s*\d+%\]",
+    ),
+    (
+        Of::Pipeline,
+        r"(?i)registry cache importer|There was an error running the uploader|Failed to (?:save|restore): |Unable to reserve cache|Cache service responded|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
+    ),
+];
+
+static NOISE: LazyLock<RegexSet> = LazyLock::new(|| {
+    let set = RegexSetBuilder::new(NOISE_LIST.iter().map(|(_, expression)| *expression))
+        .unicode(false)
+        .size_limit(1 << 24)
+        .build();
+    set.unwrap_or_else(|_| RegexSet::empty())
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_expressions_compile() {
+        assert_eq!(NOISE.len(), NOISE_LIST.len());
+    }
+
+    #[track_caller]
+    fn check(line: &str, source: Source, noise: bool) {
+        assert_eq!(is_noise(line, source), noise, "{line}");
+    }
+
+    #[test]
+    fn strangers_at_the_door_are_noise() {
+        check("http: TLS handshake error from 10.0.1.9:51234: EOF", Source::ContainerLog, true);
+        check(
+            r#"ActionController::RoutingError (No route matches [GET] "/blog")"#,
+            Source::ContainerLog,
+            true,
+        );
+        check(
+            r#"ActionController::RoutingError (No route matches [GET] "/health")"#,
+            Source::ContainerLog,
+            false,
+        );
+        check(r#"{"msg":"token is expired","status":401}"#, Source::ContainerLog, true);
+        check("dial tcp 10.0.3.1:5432: connect: connection refused", Source::ContainerLog, false);
+    }
+
+    #[test]
+    fn passed_tests_are_noise_in_a_pipeline_only() {
+        check("  ✓ fails when the database is unreachable (12 ms)", Source::GithubActions, true);
+        check("test tests::panics_on_missing_file - should panic ... ok", Source::GithubActions, true);
+        check("ok 3 connection refused", Source::ContainerLog, false);
+    }
+
+    #[test]
+    fn descriptions_of_oneself_are_noise() {
+        check("    + FullyQualifiedErrorId : NativeCommandError", Source::Cdk, true);
+        check("\tIsolation level: [undefined/unknown]", Source::ContainerLog, true);
+    }
+
+    #[test]
+    fn what_is_skipped_is_noise() {
+        check("relation \"orders\" already exists, skipping", Source::ContainerLog, true);
+        check("ERROR: relation \"orders\" already exists", Source::ContainerLog, false);
+    }
+}
