@@ -28,6 +28,8 @@ pub struct Config {
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
     pub telemetry: Telemetry,
+    pub watch: Watching,
+    pub deliver: Deliver,
 }
 
 /// What is kept. The oldest parts go first.
@@ -49,6 +51,37 @@ impl Default for Retention {
             size: Size(2_000_000_000),
             free: Size(256_000_000),
         }
+    }
+}
+
+/// How long `medic watch` waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watching {
+    /// How long it waits for an outcome (`30m`).
+    pub timeout: Span,
+    /// How long an outcome must stand before it counts (`8s`): about two polls of the slowest source that matters.
+    pub settle: Span,
+}
+
+impl Default for Watching {
+    fn default() -> Watching {
+        Watching { timeout: Span(Duration::from_secs(1800)), settle: Span(Duration::from_secs(8)) }
+    }
+}
+
+/// Where guides are sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deliver {
+    /// The environment variable that holds the address of an incoming webhook of Slack. The address itself is a secret
+    /// and does not belong into a file.
+    pub slack_webhook_variable: String,
+}
+
+impl Default for Deliver {
+    fn default() -> Deliver {
+        Deliver { slack_webhook_variable: "MEDIC_SLACK_WEBHOOK".to_owned() }
     }
 }
 

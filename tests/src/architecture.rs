@@ -10,7 +10,7 @@ const EDGES: [(&str, &str, &[&str]); 6] = [
     ("analyzer", "analyzer", &[]),
     ("patterns", "patterns", &["analyzer"]),
     ("reports", "reports", &["analyzer"]),
-    ("agent", "medic", &["analyzer", "patterns", "reports"]),
+    ("agent", "medic", &["analyzer", "patterns", "reports", "twin"]),
     ("tests", "tests", &["analyzer", "medic", "patterns", "reports"]),
     ("tests/twin", "twin", &[]),
 ];

@@ -129,8 +129,12 @@ pub fn recorded(reader: &Reader, id: Option<String>) -> anyhow::Result<String> {
 
 /// Prints a diagnosis.
 pub fn show(diagnosis: &Diagnosis, patterns: &Patterns, format: Format) -> anyhow::Result<()> {
-    let guide = Guide::new(diagnosis, patterns);
-    let out = reports::render(&guide, format, screen()).context("cannot write the guide")?;
+    print(&Guide::new(diagnosis, patterns), format)
+}
+
+/// Prints a guide.
+pub fn print(guide: &Guide, format: Format) -> anyhow::Result<()> {
+    let out = reports::render(guide, format, screen()).context("cannot write the guide")?;
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(out.as_bytes())?;
     stdout.flush()?;

@@ -13,6 +13,7 @@ mod patterns;
 mod search;
 mod state;
 mod time;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ enum Command {
     Collect(collect::Collect),
     Check(check::Check),
     IamPolicy(iam_policy::IamPolicy),
+    Watch(watch::Watch),
     Search(search::Search),
     Deployments(deployments::Deployments),
     Bundle(bundle::BundleCommand),
@@ -60,12 +62,15 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    log_to_stderr();
+    // A live view is on standard error itself; what goes wrong meanwhile is a gap in it.
+    let usual = if matches!(arguments.command, Command::Watch(_)) { "error" } else { "medic=info,warn" };
+    log_to_stderr(usual);
     let outcome = match arguments.command {
         Command::Diagnose(command) => command.run(),
         Command::Collect(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::IamPolicy(command) => command.run(),
+        Command::Watch(command) => command.run(),
         Command::Search(command) => command.run(),
         Command::Deployments(command) => command.run(),
         Command::Bundle(command) => command.run(),
@@ -84,9 +89,9 @@ pub fn run() -> ExitCode {
 }
 
 /// Medic's own messages go to standard error: as text for people, as JSON lines where `MEDIC_LOG_FORMAT=json` asks for it.
-fn log_to_stderr() {
+fn log_to_stderr(usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("medic=info,warn"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let is_json = std::env::var("MEDIC_LOG_FORMAT").is_ok_and(|format| format == "json");

@@ -80,6 +80,7 @@ fn describe(entry: &mut DeploymentEntry, service: &Service, primary: &Deployment
     entry.cluster = Some(analyzer::snapshot::last_segment(&service.cluster_arn).to_owned())
         .filter(|name| !name.is_empty());
     entry.task_definition = primary.task_definition.clone().or(entry.task_definition.take());
+    entry.created = primary.created_at.or(entry.created);
     entry.from = entry.from.or(primary.created_at);
 }
 

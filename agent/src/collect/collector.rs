@@ -320,6 +320,8 @@ impl Collector {
             // A sender that has gone away no longer wants to know.
             let _ = waiting.send(());
         }
+        // Whoever watches reads the records once they are stored.
+        self.changed |= self.pending.records > 0;
         self.pending = Pending::default();
         Ok(())
     }

@@ -39,6 +39,8 @@ pub struct DeploymentEntry {
     pub service: Option<String>,
     pub stack: Option<String>,
     pub task_definition: Option<String>,
+    /// When ECS began it; its records count from a little earlier.
+    pub created: Option<Timestamp>,
     /// From when its records count.
     pub from: Option<Timestamp>,
     pub ended: Option<Timestamp>,

@@ -1,0 +1,8 @@
+//! Delivers guides to where people are: Slack, and the job of a pipeline.
+
+pub mod github;
+mod outbox;
+mod slack;
+
+pub use outbox::{Message, Outbox};
+pub use slack::Slack;

@@ -1,0 +1,152 @@
+//! Watches one deployment: records it, shows how it stands, and knows when there is nothing more to wait for.
+//!
+//! What is shown and when watching ends is decided by pure functions over a [`Scene`]; [`session`] feeds them.
+
+mod changes;
+mod end;
+mod records;
+mod screen;
+mod session;
+mod summary;
+mod view;
+
+pub use changes::{Told, changes};
+pub use end::{End, Limits, Settling, verdict_of_watch};
+pub use records::{Event, LogLine};
+pub use screen::Screen;
+pub use session::{Ended, Session, run};
+pub use summary::{exit_code, guide, last_line, status_line};
+pub use view::{Line, Piece, Tone, view};
+
+use analyzer::deployment::{Counts, Job, ResourceMetrics, Rollout};
+use analyzer::diagnosis::{Diagnosis, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+use crate::collect::Live;
+use crate::index::DeploymentEntry;
+
+/// What is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    pub cluster: Option<String>,
+    pub service: Option<String>,
+    pub stack: Option<String>,
+}
+
+/// What is known at a time: all that a view shows, and all that decides whether watching ends.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub target: Target,
+    pub live: Arc<Live>,
+    /// The deployment that is watched: the first that was seen.
+    pub deployment: Option<DeploymentEntry>,
+    /// The latest events that tell of a failure, the newest first.
+    pub events: Vec<Event>,
+    pub counts: Counts,
+    pub resources: Option<ResourceMetrics>,
+    /// How long earlier deployments of the service took that ended well.
+    pub earlier: Vec<SignedDuration>,
+    /// What the pipeline says of its own steps.
+    pub job: Option<Job>,
+    /// Whether the deployment had ended when watching began.
+    pub was_over: bool,
+    pub watching_since: Timestamp,
+    pub now: Timestamp,
+}
+
+impl Scene {
+    pub fn new(target: Target, job: Option<Job>, now: Timestamp) -> Scene {
+        Scene {
+            target,
+            live: Arc::default(),
+            deployment: None,
+            events: Vec::new(),
+            counts: Counts::default(),
+            resources: None,
+            earlier: Vec::new(),
+            job,
+            was_over: false,
+            watching_since: now,
+            now,
+        }
+    }
+
+    /// Takes in what the collector tells. The deployment that is seen first stays the one that is watched.
+    pub fn take(&mut self, live: Arc<Live>) {
+        let pinned = self.deployment.as_ref().map(|entry| entry.id.clone());
+        let of_pinned = live.deployments.iter().find(|entry| Some(&entry.id) == pinned.as_ref());
+        match of_pinned {
+            Some(entry) => self.deployment = Some(entry.clone()),
+            None if pinned.is_none() => self.deployment = live.deployment.clone(),
+            None => {}
+        }
+        self.earlier = earlier(&live.deployments, self.deployment.as_ref());
+        self.live = live;
+    }
+
+    pub fn rollout(&self) -> Rollout<'_> {
+        let id = self.deployment.as_ref().map_or("", |entry| entry.id.as_str());
+        let undone_by = self.live.deployments.iter().find(|entry| entry.rolls_back.as_deref() == Some(id));
+        Rollout {
+            known: &self.live.known,
+            service: self.target.service.as_deref(),
+            id,
+            began: self.deployment.as_ref().and_then(|entry| entry.created.or(entry.from)),
+            undone_by: undone_by.map(|entry| entry.id.as_str()),
+            stack: self.target.stack.as_deref(),
+            job: self.job,
+            diagnosis: self.diagnosis(),
+            earlier: &self.earlier,
+            now: self.now,
+        }
+    }
+
+    /// Returns the diagnosis, as long as it is that of the deployment that is watched.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        let is_own = match (&self.deployment, &self.live.deployment) {
+            (Some(own), Some(focus)) => own.id == focus.id,
+            (own, _) => own.is_none(),
+        };
+        self.live.diagnosis.as_deref().filter(|_| is_own)
+    }
+}
+
+/// Returns how long deployments of the same service took that ended well.
+fn earlier(deployments: &[DeploymentEntry], own: Option<&DeploymentEntry>) -> Vec<SignedDuration> {
+    let Some(own) = own else { return Vec::new() };
+    let others = deployments.iter().filter(|entry| {
+        entry.id != own.id
+            && entry.service == own.service
+            && entry.rolls_back.is_none()
+            && entry.verdict == Some(Verdict::Healthy)
+    });
+    let took = others.filter_map(|entry| Some(entry.ended?.duration_since(entry.created.or(entry.from)?)));
+    took.filter(|took| took.is_positive()).collect()
+}
+
+/// Returns text from outside as part of one line: control characters neither steer the terminal nor break the line.
+pub(crate) fn one_line(text: &str) -> String {
+    let text = reports::escape::printable(text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the first characters of an id, as many as tell tasks apart.
+pub(crate) fn short_id(id: &str) -> String {
+    one_line(id).chars().take(8).collect()
+}
+
+/// Returns a span of time in one or two units.
+pub(crate) fn span(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds @ ..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod given;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Runs a recording and watches it until there is nothing more to wait for.
+
+use analyzer::deployment::{self, Job, Outcome, State};
+use analyzer::diagnosis::Diagnosis;
+use analyzer::pattern::Patterns;
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::screen::of_log;
+use super::view::Tone;
+use super::{End, Limits, Line, Scene, Screen, Settling, Target, changes, records, verdict_of_watch, view};
+use crate::collect::{Live, Recording, diagnose_stored};
+use crate::config::Config;
+use crate::index::Reader;
+
+/// How often the view is drawn again though nothing changed: times pass.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What to watch, and how.
+pub struct Session {
+    pub config: Config,
+    pub patterns: &'static Patterns,
+    pub state: PathBuf,
+    pub limits: Limits,
+    /// Whether lines of logs are shown as they arrive.
+    pub follow: bool,
+    pub job: Option<Job>,
+    /// Cancelled by whoever wants watching to end.
+    pub interrupt: CancellationToken,
+}
+
+/// How watching ended.
+pub struct Ended {
+    pub end: End,
+    pub scene: Scene,
+    pub outcome: Outcome,
+    pub diagnosis: Diagnosis,
+}
+
+/// Watches until the end; `screen` is where the view goes, `tell` is given each scene.
+pub async fn run(
+    session: Session,
+    mut screen: Option<Screen>,
+    mut tell: impl FnMut(&Scene, &Outcome) -> Result<()>,
+) -> Result<Ended> {
+    let target = Target {
+        cluster: session.config.cluster.clone(),
+        service: session.config.service.clone(),
+        stack: session.config.stack.clone(),
+    };
+    let mut scene = Scene::new(target, session.job, Timestamp::now());
+    let mut settling = Settling::new(scene.now);
+    let mut told = super::Told::default();
+    let mut shown = records::last_stored(&session.state);
+    let mut commits = None;
+    let mut is_joined = false;
+    let (live, mut news) = watch::channel(Arc::new(Live::default()));
+    let stop = CancellationToken::new();
+    let mut recording = record(&session, live, stop.clone());
+    let mut tick = tokio::time::interval(TICK);
+    let end = loop {
+        let mut is_over = false;
+        let mut is_interrupted = false;
+        tokio::select! {
+            _ = tick.tick() => {}
+            changed = news.changed(), if !recording.is_finished() => is_over = changed.is_err(),
+            () = session.interrupt.cancelled() => is_interrupted = true,
+            outcome = &mut recording => {
+                is_joined = true;
+                is_over = true;
+                outcome.context("recording ended unexpectedly")??;
+            }
+        }
+        let live = news.borrow_and_update().clone();
+        let is_first_sight = scene.deployment.is_none() && live.deployment.is_some();
+        scene.now = Timestamp::now();
+        if !Arc::ptr_eq(&live, &scene.live) {
+            scene.take(live);
+        }
+        if commits != Some(scene.live.commits) {
+            commits = Some(scene.live.commits);
+            shown = look_up(&session, &mut scene, &mut screen, shown).await?;
+        }
+        let outcome = deployment::outcome(&scene.rollout());
+        if is_first_sight {
+            scene.was_over = matches!(outcome.state, State::Succeeded | State::Failed);
+        }
+        settling.look(&scene, &outcome);
+        show(&mut screen, &scene, &mut told)?;
+        tell(&scene, &outcome)?;
+        if is_interrupted {
+            break End::Interrupted;
+        }
+        if let Some(end) = verdict_of_watch(&scene, &outcome, settling.since, &session.limits) {
+            break end;
+        }
+        if is_over {
+            break End::SourcesEnded;
+        }
+    };
+    stop.cancel();
+    if !is_joined {
+        recording.await.context("recording ended unexpectedly")??;
+    }
+    conclude(session, scene, screen, told, end, shown, &news).await
+}
+
+/// Starts to record.
+fn record(
+    session: &Session,
+    live: watch::Sender<Arc<Live>>,
+    stop: CancellationToken,
+) -> JoinHandle<Result<()>> {
+    let recording = Recording {
+        config: session.config.clone(),
+        patterns: session.patterns,
+        once: false,
+        deployment: None,
+        stop,
+        live,
+    };
+    let state = session.state.clone();
+    tokio::spawn(async move { recording.run(&state).await })
+}
+
+/// Reads what the last commit stored; returns the number of the last line that was shown.
+async fn look_up(
+    session: &Session,
+    scene: &mut Scene,
+    screen: &mut Option<Screen>,
+    shown: u64,
+) -> Result<u64> {
+    let id = scene.deployment.as_ref().map(|entry| entry.id.clone());
+    let (state, follow) = (session.state.clone(), session.follow);
+    let read = tokio::task::spawn_blocking(move || records::read(&state, id.as_deref(), follow, shown));
+    // Before the first commit there is nothing to read.
+    let Ok(found) = read.await.context("cannot read the index")? else { return Ok(shown) };
+    scene.events = found.events;
+    scene.counts = found.counts;
+    scene.resources = found.resources;
+    if let (Some(screen), false) = (screen, found.lines.is_empty()) {
+        let mut lines: Vec<Line> = Vec::new();
+        if found.left_out {
+            lines.push(Line::of("… earlier lines are left out; `medic search` finds them", Tone::Quiet));
+        }
+        lines.extend(found.lines.iter().map(of_log));
+        screen.print(&lines)?;
+    }
+    Ok(found.shown)
+}
+
+fn show(screen: &mut Option<Screen>, scene: &Scene, told: &mut super::Told) -> Result<()> {
+    let Some(screen) = screen else { return Ok(()) };
+    if screen.redraws() {
+        let (width, height) = screen.size();
+        screen.draw(&view(scene, width.saturating_sub(1)), height)?;
+        return Ok(());
+    }
+    let time = scene.now.strftime("%H:%M:%S").to_string();
+    let lines: Vec<Line> = changes(told, scene)
+        .into_iter()
+        .map(|line| Line::of(format!("{time} "), Tone::Quiet).with(line, Tone::Plain))
+        .collect();
+    if !lines.is_empty() {
+        screen.print(&lines)?;
+    }
+    Ok(())
+}
+
+/// Draws the last view, and takes the diagnosis of the deployment that was watched.
+async fn conclude(
+    session: Session,
+    mut scene: Scene,
+    mut screen: Option<Screen>,
+    mut told: super::Told,
+    end: End,
+    shown: u64,
+    news: &watch::Receiver<Arc<Live>>,
+) -> Result<Ended> {
+    let last = news.borrow().clone();
+    scene.take(last);
+    look_up(&session, &mut scene, &mut screen, shown).await?;
+    show(&mut screen, &scene, &mut told)?;
+    let outcome = deployment::outcome(&scene.rollout());
+    let diagnosis = match scene.diagnosis() {
+        Some(diagnosis) => diagnosis.clone(),
+        None => stored_diagnosis(&session.state, session.patterns, &scene)?,
+    };
+    Ok(Ended { end, scene, outcome, diagnosis })
+}
+
+/// Diagnoses from what is stored: another deployment has come into focus meanwhile.
+fn stored_diagnosis(state: &Path, patterns: &Patterns, scene: &Scene) -> Result<Diagnosis> {
+    let reader = Reader::open(state)?;
+    let id = scene.deployment.as_ref().map_or(crate::collect::UNNAMED, |entry| entry.id.as_str());
+    diagnose_stored(&reader, patterns, id, crate::input::Span::default())
+}
