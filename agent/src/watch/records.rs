@@ -57,7 +57,7 @@ pub fn read(state: &Path, deployment: Option<&str>, follow: bool, shown: u64) ->
     let question = |sources: &[Source], severity: Option<Level>| Question {
         words: String::new(),
         filter: Filter {
-            deployment: deployment.map(str::to_owned),
+            deployments: deployment.map(str::to_owned).into_iter().collect(),
             sources: sources.iter().map(|source| source.as_str().to_owned()).collect(),
             severity,
             ..Filter::default()
