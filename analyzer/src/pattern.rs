@@ -66,7 +66,9 @@ impl Condition {
 
     /// Whether a record of this source and level can meet the condition at all.
     pub fn admits(&self, record: &Record) -> bool {
-        let signal_fits = self.signal.is_none_or(|signal| signal == record.source.signal());
+        // What a metric is called says nothing about its value.
+        let signal = record.source.signal();
+        let signal_fits = self.signal.map_or(signal != Signal::Metric, |wanted| wanted == signal);
         let source_fits = self.sources.is_empty() || self.sources.contains(&record.source);
         signal_fits && source_fits
     }

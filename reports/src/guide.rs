@@ -253,7 +253,22 @@ fn quote(evidence: &Evidence) -> Quote {
 
 /// Returns the command that shows a record where it stands; names are quoted for the shell.
 fn show(evidence: &Evidence) -> String {
-    if evidence.line_number == 0 || evidence.stream == "-" {
+    if let Some((group, stream)) = evidence.stream.split_once('#') {
+        // A log stream of an account; or of an answer in a file, where no line number leads to it.
+        let is_file = group.rsplit('/').next().is_some_and(|name| name.contains('.'));
+        return match is_file {
+            true => String::new(),
+            false => format!(
+                "aws logs get-log-events --log-group-name {} --log-stream-name {}",
+                quoted(group),
+                quoted(stream)
+            ),
+        };
+    }
+    let kind = evidence.stream.split_once(':').map_or("", |(kind, _)| kind);
+    let is_of_account =
+        !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    if evidence.line_number == 0 || evidence.stream == "-" || is_of_account {
         return String::new();
     }
     let first = evidence.line_number.saturating_sub(3).max(1);

@@ -10,16 +10,17 @@ use crate::given::{book, rendered};
 
 #[test]
 fn the_schemas_in_the_repository_are_current() {
-    for (name, schema) in
-        [("report", reports::json::schema()), ("status", reports::status::schema())]
-    {
+    for (name, schema) in [("report", reports::json::schema()), ("status", reports::status::schema())] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../reports/{name}.schema.json"));
         let schema = serde_json::to_string_pretty(&schema).expect("a schema") + "\n";
         if std::env::var_os("MEDIC_UPDATE").is_some() {
             fs::write(&path, &schema).expect("the schema can be written");
         }
         let kept = fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == schema, "reports/{name}.schema.json is old: MEDIC_UPDATE=1 cargo test -p tests schema");
+        assert!(
+            kept == schema,
+            "reports/{name}.schema.json is old: MEDIC_UPDATE=1 cargo test -p tests schema"
+        );
     }
 }
 

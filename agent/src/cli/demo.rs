@@ -107,14 +107,19 @@ impl Demo {
         let begin = Timestamp::now().checked_sub(LEAD).unwrap_or(Timestamp::UNIX_EPOCH);
         let runtime = collect::runtime()?;
         let clock = Clock::running(begin.as_millisecond(), SPEED);
-        let account = runtime.block_on(Twin::start(scenario, clock)).context("cannot start the simulated account")?;
+        let account =
+            runtime.block_on(Twin::start(scenario, clock)).context("cannot start the simulated account")?;
         self.watch(&account.url(), &path, folder.path())?;
         account.stop();
         if self.format != FormatArgument::Text {
             let patterns = knowledge::load(None)?;
             let reader = Reader::open(folder.path())?;
             let id = recorded(&reader, None)?;
-            show(&diagnose_stored(&reader, &patterns, &id, Span::default())?, &patterns, self.format.format())?;
+            show(
+                &diagnose_stored(&reader, &patterns, &id, Span::default())?,
+                &patterns,
+                self.format.format(),
+            )?;
         }
         Ok(HEALTHY)
     }

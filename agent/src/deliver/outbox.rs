@@ -79,7 +79,8 @@ impl Outbox {
             };
             let process = taker.split('-').next().unwrap_or_default();
             // In containers every process has the same number: then the one that took it is gone.
-            let is_alive = process != std::process::id().to_string() && Path::new("/proc").join(process).exists();
+            let is_alive =
+                process != std::process::id().to_string() && Path::new("/proc").join(process).exists();
             if taker != claim() && !is_alive {
                 let _ = fs::rename(&path, path.with_extension("unknown"));
             }
@@ -98,9 +99,8 @@ impl Outbox {
 /// Returns what this process writes on messages that it took: its number, and a word that no other process has.
 fn claim() -> &'static str {
     static CLAIM: OnceLock<String> = OnceLock::new();
-    CLAIM.get_or_init(|| {
-        format!("{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish())
-    })
+    CLAIM
+        .get_or_init(|| format!("{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish()))
 }
 
 impl Message {

@@ -39,7 +39,7 @@ pub struct Target {
 pub struct Scene {
     pub target: Target,
     pub live: Arc<Live>,
-    /// The deployment that is watched: the first that was seen.
+    /// The deployment that is watched.
     pub deployment: Option<DeploymentEntry>,
     /// The latest events that tell of a failure, the newest first.
     pub events: Vec<Event>,
@@ -72,8 +72,18 @@ impl Scene {
         }
     }
 
-    /// Takes in what the collector tells. The deployment that is seen first stays the one that is watched.
+    /// Takes in what the collector tells. The deployment that is seen first stays the one that is watched,
+    /// unless it was over when watching began: then the next one is what the reader waits for.
     pub fn take(&mut self, live: Arc<Live>) {
+        let is_next = self.was_over
+            && live
+                .deployment
+                .as_ref()
+                .is_some_and(|focus| self.deployment.as_ref().is_some_and(|own| own.id != focus.id));
+        if is_next {
+            self.deployment = None;
+            self.was_over = false;
+        }
         let pinned = self.deployment.as_ref().map(|entry| entry.id.clone());
         let of_pinned = live.deployments.iter().find(|entry| Some(&entry.id) == pinned.as_ref());
         match of_pinned {

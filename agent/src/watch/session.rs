@@ -78,7 +78,7 @@ pub async fn run(
             }
         }
         let live = news.borrow_and_update().clone();
-        let is_first_sight = scene.deployment.is_none() && live.deployment.is_some();
+        let before = scene.deployment.as_ref().map(|entry| entry.id.clone());
         scene.now = Timestamp::now();
         if !Arc::ptr_eq(&live, &scene.live) {
             scene.take(live);
@@ -88,7 +88,8 @@ pub async fn run(
             shown = look_up(&session, &mut scene, &mut screen, shown).await?;
         }
         let outcome = deployment::outcome(&scene.rollout());
-        if is_first_sight {
+        let seen = scene.deployment.as_ref().map(|entry| &entry.id);
+        if seen.is_some() && seen != before.as_ref() {
             scene.was_over = matches!(outcome.state, State::Succeeded | State::Failed);
         }
         settling.look(&scene, &outcome);

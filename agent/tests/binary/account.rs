@@ -44,12 +44,18 @@ fn watch(scenario: &str) -> Watched {
     let config = state.path().join("medic.toml");
     let mut text_of_config = CONFIG.to_owned();
     if let Some(stack) = &scenario.stack {
-        let source = format!("[[source]]\nkind = \"cloudformation\"\nstack = \"{}\"\nevery = \"150ms\"\n", stack.name);
+        let source =
+            format!("[[source]]\nkind = \"cloudformation\"\nstack = \"{}\"\nevery = \"150ms\"\n", stack.name);
         text_of_config.push_str(&source);
     }
     std::fs::write(&config, text_of_config).expect("written");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let account = runtime.block_on(Twin::start(scenario, Clock::running(BEGIN, SPEED))).expect("the account starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let account =
+        runtime.block_on(Twin::start(scenario, Clock::running(BEGIN, SPEED))).expect("the account starts");
     let mut command = pointed_at(&account.url());
     command.args(["watch", "--format", "json", "--config"]).arg(&config).arg("--state").arg(state.path());
     let output = command.output().expect("medic runs");
@@ -68,8 +74,10 @@ fn pointed_at(url: &str) -> Command {
 }
 
 fn diagnose(state: &Path) -> Value {
-    let output =
-        medic().args(["diagnose", "--deployment", "latest", "--format", "json", "--state"]).arg(state).output();
+    let output = medic()
+        .args(["diagnose", "--deployment", "latest", "--format", "json", "--state"])
+        .arg(state)
+        .output();
     let output = output.expect("medic runs");
     serde_json::from_str(&text(&output)).unwrap_or_else(|_| panic!("no report: {}", errors(&output)))
 }
@@ -80,7 +88,11 @@ fn check(scenario: &str, exit: i32, class: &str) -> Watched {
     let said = errors(&watched.output);
     let report = diagnose(watched.state.path());
     let found = report["root_cause"]["class"].as_str().unwrap_or("none");
-    assert_eq!(found, class, "{scenario}: {} {said}\n{:#}", report["headline"], report["root_cause"]["evidence"]);
+    assert_eq!(
+        found, class,
+        "{scenario}: {} {said}\n{:#}",
+        report["headline"], report["root_cause"]["evidence"]
+    );
     assert_eq!(watched.output.status.code(), Some(exit), "{scenario}: {said}");
     assert_ne!(watched.report, Value::Null, "the last line is JSON: {said}");
     watched

@@ -29,7 +29,8 @@ fn an_agent_that_is_killed_stores_every_line_once() {
                 written.store(from + LINES, Ordering::Relaxed);
                 // The file is rotated now and then.
                 if (from / LINES) % 40 == 39 {
-                    std::fs::rename(&log, folder.path().join(format!("old-{from}.container-log.log"))).expect("renamed");
+                    std::fs::rename(&log, folder.path().join(format!("old-{from}.container-log.log")))
+                        .expect("renamed");
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }

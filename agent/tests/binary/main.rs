@@ -20,7 +20,8 @@ fn medic() -> Command {
 
 /// Counts what was recorded.
 fn count(state: &Path, query: &str) -> u64 {
-    let output = medic().args(["search", query, "--count", "--state"]).arg(state).output().expect("medic runs");
+    let output =
+        medic().args(["search", query, "--count", "--state"]).arg(state).output().expect("medic runs");
     text(&output).trim().parse().unwrap_or_else(|_| panic!("no count: {}", errors(&output)))
 }
 

@@ -177,7 +177,9 @@ fn a_stopped_task_is_replaced_and_a_larger_count_is_reached() {
     twin::ecs::answer(&mut world, "StopTask", &params).unwrap();
     world.run(BEGIN + 7 * MINUTE);
     let stopped = stopped(&world);
-    assert!(stopped.iter().any(|task| task["stopCode"] == "UserInitiated" && task["stoppedReason"] == "tried"));
+    assert!(
+        stopped.iter().any(|task| task["stopCode"] == "UserInitiated" && task["stoppedReason"] == "tried")
+    );
     assert_eq!(service(&world)["runningCount"], 2);
     let params = json!({ "cluster": "shop", "service": "web", "desiredCount": 3 });
     twin::ecs::answer(&mut world, "UpdateService", &params).unwrap();
