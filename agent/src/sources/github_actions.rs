@@ -52,7 +52,9 @@ pub async fn run(
         match github.state().await {
             Ok((ended, jobs)) => {
                 has_ended = ended;
-                for job in jobs.iter().filter(|job| job.has_ended() && !done.0.contains(&job.id)) {
+                let new: Vec<&Job> =
+                    jobs.iter().filter(|job| job.has_ended() && !done.0.contains(&job.id)).collect();
+                for job in new {
                     match github.log(job).await {
                         Ok(log) => {
                             done.0.insert(job.id);
