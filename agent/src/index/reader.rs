@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::Path;
 use std::sync::Arc;
@@ -176,15 +177,9 @@ impl Reader {
             Ok(())
         })?;
         let mut hits = Vec::new();
-        let mut open: BTreeMap<(usize, usize), StoredSegment> = BTreeMap::new();
+        let mut open: BTreeMap<Place, StoredSegment> = BTreeMap::new();
         for (_, place, document) in best.sorted() {
-            let segment = match open.entry(place) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    let reader = self.parts[place.0].searcher.segment_reader(place.1 as u32);
-                    entry.insert(StoredSegment::open(reader, self.fields)?)
-                }
-            };
+            let segment = self.stored(&mut open, place)?;
             if let Some(record) = segment.record(document)? {
                 hits.push(Hit {
                     time: segment.time(document),
@@ -243,16 +238,10 @@ impl Reader {
             Ok(())
         })?;
         places.sort_unstable();
-        let mut open: BTreeMap<(usize, usize), StoredSegment> = BTreeMap::new();
+        let mut open: BTreeMap<Place, StoredSegment> = BTreeMap::new();
         let mut records = Vec::with_capacity(BATCH);
         for (_, place, document) in places {
-            if !open.contains_key(&place) {
-                let reader = self.parts[place.0].searcher.segment_reader(place.1 as u32);
-                open.insert(place, StoredSegment::open(reader, self.fields)?);
-            }
-            if let Some(segment) = open.get_mut(&place) {
-                records.extend(segment.record(document)?);
-            }
+            records.extend(self.stored(&mut open, place)?.record(document)?);
             if records.len() == BATCH {
                 batch(&records);
                 records.clear();
@@ -336,6 +325,21 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Returns the stored values of a segment, opened once.
+    fn stored<'o>(
+        &self,
+        open: &'o mut BTreeMap<Place, StoredSegment>,
+        place: Place,
+    ) -> Result<&'o mut StoredSegment> {
+        match open.entry(place) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let segment = self.parts[place.0].searcher.segment_reader(place.1 as u32);
+                Ok(entry.insert(StoredSegment::open(segment, self.fields)?))
+            }
+        }
     }
 
     /// Visits the segments, those of newer parts first.

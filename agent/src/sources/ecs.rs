@@ -434,6 +434,7 @@ mod tests {
     #[test]
     fn a_task_tells_each_state_once() {
         let mut ecs = ecs();
+        ecs.knows_tasks = true;
         assert_eq!(ecs.take(task("STOPPING")).len(), 1);
         assert_eq!(ecs.take(task("STOPPING")).len(), 0);
         assert_eq!(ecs.take(task("STOPPED")).len(), 1);

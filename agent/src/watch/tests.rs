@@ -1,6 +1,6 @@
 //! What is shown, and when watching ends.
 
-use analyzer::deployment::{self, DETERMINISTIC, State, outcome};
+use analyzer::deployment::{DETERMINISTIC, State, outcome};
 use analyzer::diagnosis::Verdict;
 use analyzer::record::Source;
 use jiff::SignedDuration;
@@ -237,7 +237,7 @@ fn what_is_under_way_is_not_called_healthy() {
 fn the_deployment_that_was_seen_first_stays_the_one_that_is_watched() {
     let mut scene = tag_missing();
     let mut live = (*scene.live).clone();
-    let other = crate::index::DeploymentEntry { id: "ecs-svc/9".to_owned(), ..Default::default() };
+    let other = DeploymentEntry { id: "ecs-svc/9".to_owned(), ..Default::default() };
     live.deployments.push(other.clone());
     live.deployment = Some(other);
     scene.take(Arc::new(live));
@@ -248,7 +248,7 @@ fn the_deployment_that_was_seen_first_stays_the_one_that_is_watched() {
 #[test]
 fn a_line_of_the_stream_has_the_names_of_the_design() {
     let scene = tag_missing();
-    let line = status_line(&scene, &deployment::outcome(&scene.rollout()));
+    let line = status_line(&scene, &outcome(&scene.rollout()));
     let text = reports::status::render(&line).unwrap();
     assert_eq!(text.lines().count(), 1);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();

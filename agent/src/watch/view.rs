@@ -210,8 +210,8 @@ fn table(scene: &Scene) -> Vec<Line> {
             .with(pad(&row[0], first), tone(0))
             .with("  ", Tone::Plain)
             .with(pad(&row[1], second), tone(1));
-        for column in 2..row.len() {
-            line = line.with(format!("{:>9}", row[column]), tone(column));
+        for (column, cell) in row.iter().enumerate().skip(2) {
+            line = line.with(format!("{cell:>9}"), tone(column));
         }
         lines.push(line);
     }

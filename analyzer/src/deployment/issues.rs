@@ -52,7 +52,7 @@ pub(super) fn issues(rollout: &Rollout<'_>) -> Vec<Issue> {
             issues.push(issue(Severity::High, title, None, alarms.len() as u64));
         }
     }
-    issues.sort_by(|a, b| b.severity.cmp(&a.severity));
+    issues.sort_by_key(|issue| std::cmp::Reverse(issue.severity));
     // What explains the others leads, whatever its severity.
     let failed = rollout.diagnosis.filter(|diagnosis| diagnosis.verdict == Verdict::Failed);
     if let Some(root) = failed.and_then(|diagnosis| diagnosis.root_cause()) {

@@ -742,6 +742,13 @@ fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
     }
     for ((stream, _), scopes) in &study.successes {
         for success in scopes.values() {
+            // The same record may be evidence: then it is told already, with its cause.
+            let is_told = entries.values().any(|entry| {
+                entry.stream == *stream && entry.time == success.time && entry.text == clip(&success.line)
+            });
+            if is_told {
+                continue;
+            }
             let place = Place { time: success.time, stream: stream.clone(), seq: success.seq };
             let source = study.streams.get(stream).copied().unwrap_or(Source::Other);
             let entry = entry(&place, source, Level::Info, &success.line, None, 1);

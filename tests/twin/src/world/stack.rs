@@ -164,14 +164,14 @@ pub fn watch(world: &mut World) {
     let Some(stack) = &world.stack else { return };
     match stack.waiting {
         Some(Waiting::Deployment { .. }) => watch_deployment(world),
-        Some(Waiting::Deletion) => {
-            if world.service.as_ref().is_none_or(|service| service.status == "INACTIVE") {
-                settle(world);
-                tell(world, SERVICE, "DELETE_COMPLETE", None);
-                next(world, SECOND, Turn::DeleteDefinition);
-            }
+        Some(Waiting::Deletion)
+            if world.service.as_ref().is_none_or(|service| service.status == "INACTIVE") =>
+        {
+            settle(world);
+            tell(world, SERVICE, "DELETE_COMPLETE", None);
+            next(world, SECOND, Turn::DeleteDefinition);
         }
-        None => {}
+        Some(Waiting::Deletion) | None => {}
     }
 }
 
