@@ -19,6 +19,8 @@ pub struct Fields {
     pub timed: Field,
     /// The order of arrival.
     pub seq: Field,
+    /// The position of the record in its stream; a record that others interrupt is complete after them.
+    pub place: Field,
     /// The number of the record's first line in its stream.
     pub line: Field,
     /// The identities of the record and of what is folded into it.
@@ -59,6 +61,7 @@ pub fn schema() -> (Schema, Fields) {
         ),
         timed: schema.add_bool_field("timed", FAST),
         seq: schema.add_u64_field("seq", number.clone()),
+        place: schema.add_u64_field("place", number.clone()),
         line: schema.add_u64_field("line", number.clone()),
         id: schema.add_u64_field("id", number),
         text: schema.add_text_field("text", TextOptions::default().set_indexing_options(words).set_stored()),

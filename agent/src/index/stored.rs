@@ -20,7 +20,7 @@ pub struct StoredSegment {
     store: StoreReader,
     times: Arc<dyn ColumnValues<DateTime>>,
     timed: Column<bool>,
-    seq: Column<u64>,
+    place: Column<u64>,
     line: Column<u64>,
     source: Names,
     origin: Names,
@@ -63,7 +63,7 @@ impl StoredSegment {
             store: segment.get_store_reader(8)?,
             times: times(segment)?,
             timed: segment.fast_fields().bool("timed")?,
-            seq: segment.fast_fields().u64("seq")?,
+            place: segment.fast_fields().u64("place")?,
             line: segment.fast_fields().u64("line")?,
             source: Names::of(segment, "source")?,
             origin: Names::of(segment, "origin")?,
@@ -88,7 +88,7 @@ impl StoredSegment {
         let is_timed = self.timed.first(document).unwrap_or(false);
         Ok(Some(formats::restored(Record {
             stream: Arc::new(Stream { name: name.to_string(), source: origin }),
-            seq: self.seq.first(document).unwrap_or_default(),
+            seq: self.place.first(document).unwrap_or_default(),
             time: if is_timed { self.time(document) } else { None },
             source,
             level,

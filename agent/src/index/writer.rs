@@ -103,6 +103,7 @@ impl Writer {
         document.add_date(self.fields.time, DateTime::from_timestamp_micros(time.as_microsecond()));
         document.add_bool(self.fields.timed, record.time.is_some());
         document.add_u64(self.fields.seq, self.next_seq());
+        document.add_u64(self.fields.place, record.seq);
         document.add_u64(self.fields.line, record.line);
         document.add_u64(self.fields.id, entry.id);
         for further in entry.further {

@@ -416,6 +416,7 @@ fn by_check(study: &Study<'_>, checks: &[CheckResult]) -> Option<Judged> {
             source: Source::Other,
             stream: "snapshot".to_owned(),
             line_number: 0,
+            seq: 0,
             time: None,
             level: Level::Error,
             entity: None,
@@ -727,11 +728,8 @@ fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
                     entry.count = entry.count.max(evidence.count);
                 }
                 None => {
-                    let place = Place {
-                        time: evidence.time,
-                        stream: evidence.stream.clone(),
-                        seq: evidence.line_number,
-                    };
+                    let place =
+                        Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.seq };
                     let cause = Some(finding.cause.clone());
                     let entry =
                         entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
@@ -742,13 +740,6 @@ fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
     }
     for ((stream, _), scopes) in &study.successes {
         for success in scopes.values() {
-            // The same record may be evidence: then it is told already, with its cause.
-            let is_told = entries.values().any(|entry| {
-                entry.stream == *stream && entry.time == success.time && entry.text == clip(&success.line)
-            });
-            if is_told {
-                continue;
-            }
             let place = Place { time: success.time, stream: stream.clone(), seq: success.seq };
             let source = study.streams.get(stream).copied().unwrap_or(Source::Other);
             let entry = entry(&place, source, Level::Info, &success.line, None, 1);

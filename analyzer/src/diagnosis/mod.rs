@@ -105,6 +105,8 @@ pub struct Evidence {
     pub stream: String,
     /// The number of that record's first line in its stream, from 1; 0 for checks.
     pub line_number: u64,
+    /// The position of the record in its stream; 0 for checks.
+    pub seq: u64,
     pub time: Option<Timestamp>,
     pub level: Level,
     pub entity: Option<String>,
