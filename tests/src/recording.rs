@@ -185,6 +185,8 @@ fn report(diagnosis: &Diagnosis) -> serde_json::Value {
     let mut report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     // From files, what was removed is counted where it is shown; the index counts all that it removed.
     report["redactions"] = serde_json::Value::Null;
+    // A removed secret has another length.
+    report["input"]["bytes"] = serde_json::Value::Null;
     report
 }
 

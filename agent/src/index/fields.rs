@@ -57,7 +57,7 @@ pub fn schema() -> (Schema, Fields) {
     let fields = Fields {
         time: schema.add_date_field(
             "time",
-            DateOptions::default().set_fast().set_precision(DateTimePrecision::Microseconds),
+            DateOptions::default().set_fast().set_precision(DateTimePrecision::Nanoseconds),
         ),
         timed: schema.add_bool_field("timed", FAST),
         seq: schema.add_u64_field("seq", number.clone()),

@@ -107,7 +107,7 @@ impl StoredSegment {
 
     /// Returns the time of a document: when it happened, or when it arrived.
     pub fn time(&self, document: DocId) -> Option<Timestamp> {
-        Timestamp::from_microsecond(self.times.get_val(document).into_timestamp_micros()).ok()
+        Timestamp::from_nanosecond(i128::from(self.times.get_val(document).into_timestamp_nanos())).ok()
     }
 
     /// Returns the described state of a document.

@@ -100,7 +100,7 @@ impl Writer {
         let record = entry.record;
         let mut document = TantivyDocument::new();
         let time = record.time.unwrap_or(entry.arrived);
-        document.add_date(self.fields.time, DateTime::from_timestamp_micros(time.as_microsecond()));
+        document.add_date(self.fields.time, stored_time(time));
         document.add_bool(self.fields.timed, record.time.is_some());
         document.add_u64(self.fields.seq, self.next_seq());
         document.add_u64(self.fields.place, record.seq);
@@ -130,7 +130,7 @@ impl Writer {
     /// Adds what was described while a deployment was the wanted one.
     pub fn add_state(&mut self, deployment: &str, time: Timestamp, state: &Snapshot) -> Result<()> {
         let mut document = TantivyDocument::new();
-        document.add_date(self.fields.time, DateTime::from_timestamp_micros(time.as_microsecond()));
+        document.add_date(self.fields.time, stored_time(time));
         document.add_u64(self.fields.seq, self.next_seq());
         document.add_text(self.fields.deployment, deployment);
         document.add_text(self.fields.state, serde_json::to_string(state)?);
@@ -214,6 +214,12 @@ impl OpenPart {
         let bytes = parts::size(state, number);
         Ok(OpenPart { number, index, writer, documents, bytes })
     }
+}
+
+/// Returns a time as it is stored: to the nanosecond, and as far as 64 bits reach (years 1678 to 2262).
+fn stored_time(time: Timestamp) -> DateTime {
+    let nanoseconds = time.as_nanosecond().clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+    DateTime::from_timestamp_nanos(nanoseconds as i64)
 }
 
 fn lock(state: &Path) -> Result<File> {
