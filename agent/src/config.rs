@@ -27,7 +27,6 @@ pub struct Config {
     /// Where records come from. Without any: what the cluster, the service and the stack tell.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
-    pub telemetry: Telemetry,
     pub watch: Watching,
     pub deliver: Deliver,
 }
@@ -83,14 +82,6 @@ impl Default for Deliver {
     fn default() -> Deliver {
         Deliver { slack_webhook_variable: "MEDIC_SLACK_WEBHOOK".to_owned() }
     }
-}
-
-/// Medic's own metrics and traces.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Telemetry {
-    /// The OTLP/HTTP endpoint that takes them (`http://127.0.0.1:4318`).
-    pub otlp: Option<String>,
 }
 
 /// One source of records. `name` is the key under which its cursor is kept; without it, the kind and its place in the file.
