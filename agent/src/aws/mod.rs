@@ -50,8 +50,14 @@ mod connected {
                 .operation_attempt_timeout(Duration::from_secs(30))
                 .operation_timeout(Duration::from_secs(75))
                 .build();
+            // Not the adaptive mode: after one throttled call it holds back all calls of a client for seconds,
+            // and the budgets hold back already.
+            let retries = RetryConfig::standard()
+                .with_max_attempts(4)
+                .with_initial_backoff(Duration::from_millis(300))
+                .with_max_backoff(Duration::from_secs(5));
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
-                .retry_config(RetryConfig::adaptive().with_max_attempts(4))
+                .retry_config(retries)
                 .timeout_config(timeouts);
             if let Ok(name) = AppName::new("medic") {
                 loader = loader.app_name(name);

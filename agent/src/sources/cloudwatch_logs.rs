@@ -104,9 +104,13 @@ impl Logs {
             }
             self.gaps = found.gaps;
             for (name, prefix) in &found.groups {
-                let from = first_moment(&known, now());
-                let stored = self.stored.get(name);
-                let group = self.groups.entry(name.clone()).or_insert_with(|| Group::new(name, stored, from));
+                if !self.groups.contains_key(name) {
+                    let from = first_moment(&known, now());
+                    self.groups.insert(name.clone(), Group::new(name, self.stored.get(name), from));
+                    // From here on nothing is left out, even if Medic stops before the first page is there.
+                    outlet.deliver(Delivery { cursor: Some(self.cursor()), ..Delivery::default() }).await?;
+                }
+                let Some(group) = self.groups.get_mut(name) else { continue };
                 group.prefix = prefix.clone();
                 self.read_group(name, reading, &client, asking, outlet).await?;
             }
