@@ -140,7 +140,7 @@ pub enum SourceConfig {
         name: Option<String>,
         #[serde(default)]
         groups: Vec<String>,
-        #[serde(default = "two_seconds")]
+        #[serde(default = "a_second_and_a_half")]
         every: Span,
         /// How much is read again, because events arrive late.
         #[serde(default = "five_minutes")]
@@ -241,8 +241,8 @@ fn github_token() -> String {
     "GITHUB_TOKEN".to_owned()
 }
 
-fn two_seconds() -> Span {
-    Span(Duration::from_secs(2))
+fn a_second_and_a_half() -> Span {
+    Span(Duration::from_millis(1500))
 }
 
 fn three_seconds() -> Span {

@@ -2,6 +2,7 @@
 
 use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::checks::Check;
@@ -114,6 +115,8 @@ pub struct Patterns {
     /// The compiled expressions of excluding conditions, by pattern; compiled when they are first needed.
     exclusions: Vec<OnceLock<Vec<Exclusion>>>,
     model: Model,
+    /// The metrics that conditions ask for.
+    metrics: BTreeSet<String>,
 }
 
 struct Exclusion {
@@ -130,7 +133,13 @@ pub struct Owner {
 impl Patterns {
     pub fn new(book: Book) -> Patterns {
         let owners = owners(&book.patterns);
+        let conditions = book.patterns.iter().flat_map(|pattern| &pattern.conditions);
+        let metrics = conditions.filter_map(|condition| match &condition.test {
+            Test::Metric { name, .. } => Some(name.clone()),
+            _ => None,
+        });
         Patterns {
+            metrics: metrics.collect(),
             owners,
             exclusions: book.patterns.iter().map(|_| OnceLock::new()).collect(),
             matcher: Matcher::new(book.prepared),
@@ -169,6 +178,11 @@ impl Patterns {
 
     pub fn condition(&self, owner: Owner) -> &Condition {
         &self.list[owner.pattern].conditions[owner.condition]
+    }
+
+    /// Whether a condition asks for a metric.
+    pub fn measures(&self, metric: &str) -> bool {
+        self.metrics.contains(metric)
     }
 
     pub fn model(&self) -> &Model {

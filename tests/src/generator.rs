@@ -1,21 +1,31 @@
 //! Generates a log from a seed: ordinary lines of many systems, and one line in a hundred that a page knows.
 
+use analyzer::record::Record;
 use std::fmt::Write;
 
 /// Returns a log of about so many bytes. The same seed gives the same bytes.
 pub fn log(seed: u64, bytes: usize) -> Vec<u8> {
     let telling = telling_lines();
     let mut random = Random(seed | 1);
+    let mut clock = Clock::default();
     let mut log = String::with_capacity(bytes + 1024);
     while log.len() < bytes {
+        clock.goes_on(&mut random);
         if random.below(100) == 0 && !telling.is_empty() {
             let line = &telling[random.below(telling.len() as u64) as usize];
-            let _ = writeln!(log, "{} {line}", time(&mut random));
+            let _ = writeln!(log, "{} {line}", clock.time());
         } else {
-            ordinary(&mut random, &mut log);
+            ordinary(&mut random, clock, &mut log);
         }
     }
     log.into_bytes()
+}
+
+/// Returns a record as a line of values between tabs, for other engines: milliseconds, source, severity, text.
+pub fn table_line(record: &Record) -> String {
+    let at = record.time.unwrap_or_default().as_millisecond();
+    let text = record.text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
+    format!("{at}\t{}\t{}\t{text}\n", record.source.as_str(), record.level.as_str())
 }
 
 /// Lines of the samples of pages.
@@ -45,12 +55,36 @@ impl Random {
     }
 }
 
-fn time(random: &mut Random) -> String {
-    let (h, m, s, ms) = (random.below(24), random.below(60), random.below(60), random.below(1000));
-    format!("2026-06-{:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z", 1 + random.below(28))
+/// Time passes from line to line, as it does in a log: milliseconds since the beginning of June 2026.
+#[derive(Clone, Copy, Default)]
+struct Clock(u64);
+
+impl Clock {
+    const JUNE: u64 = 1_780_272_000_000;
+
+    fn goes_on(&mut self, random: &mut Random) {
+        self.0 = (self.0 + random.below(500)) % (30 * 86_400_000);
+    }
+
+    fn milliseconds(self) -> u64 {
+        Clock::JUNE + self.0
+    }
+
+    fn day(self) -> u64 {
+        1 + self.0 / 86_400_000
+    }
+
+    fn time(self) -> String {
+        format!("2026-06-{:02}T{}.{:03}Z", self.day(), self.hours(), self.0 % 1000)
+    }
+
+    fn hours(self) -> String {
+        let seconds = self.0 / 1000;
+        format!("{:02}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+    }
 }
 
-fn ordinary(random: &mut Random, log: &mut String) {
+fn ordinary(random: &mut Random, clock: Clock, log: &mut String) {
     const WORDS: [&str; 24] = [
         "order", "payment", "customer", "basket", "invoice", "session", "shipment", "catalog", "search",
         "profile", "report", "export", "import", "schedule", "message", "template", "upload", "download",
@@ -66,7 +100,8 @@ fn ordinary(random: &mut Random, log: &mut String) {
         "/graphql",
         "/assets/logo.svg",
     ];
-    let t = time(random);
+    let t = clock.time();
+    let (day, hours) = (clock.day(), clock.hours());
     let (a, b) = (random.pick(&WORDS), random.pick(&WORDS));
     let (n, id) = (random.below(100_000), random.next());
     let path = random.pick(&PATHS);
@@ -89,7 +124,8 @@ fn ordinary(random: &mut Random, log: &mut String) {
         ),
         3 => writeln!(
             log,
-            "{{\"level\":30,\"time\":17812{n:05}000,\"pid\":1,\"hostname\":\"ip-10-0-{}-9\",\"reqId\":\"req-{id:x}\",\"msg\":\"{a} {b} served\"}}",
+            "{{\"level\":30,\"time\":{},\"pid\":1,\"hostname\":\"ip-10-0-{}-9\",\"reqId\":\"req-{id:x}\",\"msg\":\"{a} {b} served\"}}",
+            clock.milliseconds(),
             n % 250
         ),
         4 => writeln!(
@@ -134,20 +170,12 @@ fn ordinary(random: &mut Random, log: &mut String) {
         ),
         11 => writeln!(
             log,
-            "Jun {:2} {:02}:{:02}:{:02} ip-10-0-1-{} systemd[1]: Started Session {n} of user ec2-user.",
-            1 + n % 28,
-            n % 24,
-            n % 60,
-            id % 60,
+            "Jun {day:2} {hours} ip-10-0-1-{} systemd[1]: Started Session {n} of user ec2-user.",
             n % 250
         ),
         12 => writeln!(
             log,
-            "Jun {:2} {:02}:{:02}:{:02} combo sshd(pam_unix)[{n}]: session opened for user {a} by (uid=0)",
-            1 + n % 28,
-            n % 24,
-            n % 60,
-            id % 60
+            "Jun {day:2} {hours} combo sshd(pam_unix)[{n}]: session opened for user {a} by (uid=0)"
         ),
         13 => writeln!(
             log,

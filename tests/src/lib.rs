@@ -21,6 +21,8 @@ mod huge;
 #[cfg(test)]
 mod matcher;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod order;

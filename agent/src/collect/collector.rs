@@ -24,11 +24,12 @@ pub const UNNAMED: &str = "unnamed";
 
 /// How long records wait for their commit, and how many.
 const COMMIT_AFTER: Duration = Duration::from_millis(700);
+const COMMIT_WHEN_BUSY: Duration = Duration::from_secs(2);
 const COMMIT_RECORDS: u64 = 200_000;
 /// A sender that waits for the commit waits at least this long, so that others share it.
 const COMMIT_FOR_SENDER: Duration = Duration::from_millis(60);
 /// How often a live view is told what is known.
-const TELL_EVERY: Duration = Duration::from_millis(500);
+const TELL_EVERY: Duration = Duration::from_millis(300);
 
 /// What is known while a deployment is recorded.
 #[derive(Clone, Debug, Default)]
@@ -92,10 +93,7 @@ impl Collector {
             newest.len() < Seen::MOST
         })?;
         let remembers_all = newest.len() < Seen::MOST;
-        newest.into_iter().rev().for_each(|id| seen.insert(id));
-        if !remembers_all {
-            seen.forget_rest();
-        }
+        seen.restore(newest.into_iter().rev(), reader.newest_time()?, remembers_all);
         let mut entries = ledger.deployments.iter();
         let newest = entries.rfind(|entry| entry.rolls_back.is_none() && entry.id != UNNAMED);
         let fixed = deployment.is_some();
@@ -147,7 +145,7 @@ impl Collector {
                 Ok(None) => break,
                 Err(_) => {}
             }
-            if self.is_due() {
+            if self.is_due(!arrivals.is_empty()) {
                 self.commit()?;
             }
             if self.changed && self.told.elapsed() >= TELL_EVERY && self.live.receiver_count() > 0 {
@@ -173,10 +171,12 @@ impl Collector {
         }
     }
 
-    fn is_due(&self) -> bool {
+    /// Whether it is time to commit. While more waits already, fewer and larger commits get through it sooner.
+    fn is_due(&self, more_waits: bool) -> bool {
         let Some(since) = self.pending.since else { return false };
         let waits = !self.pending.waiting.is_empty() && since.elapsed() >= COMMIT_FOR_SENDER;
-        waits || since.elapsed() >= COMMIT_AFTER || self.pending.records >= COMMIT_RECORDS
+        let after = if more_waits { COMMIT_WHEN_BUSY } else { COMMIT_AFTER };
+        waits || since.elapsed() >= after || self.pending.records >= COMMIT_RECORDS
     }
 
     /// Takes in what a source hands over.
@@ -213,7 +213,9 @@ impl Collector {
         if self.seen.contains(arrival.id) {
             return Ok(true);
         }
-        let Some(time) = arrival.record.time.filter(|_| self.seen.is_forgetful()) else { return Ok(false) };
+        let Some(time) = arrival.record.time.filter(|_| self.seen.may_have_forgotten(&arrival.record)) else {
+            return Ok(false);
+        };
         if self.view.is_none() {
             self.view = Some(self.writer.reader()?);
         }
@@ -231,31 +233,20 @@ impl Collector {
         {
             record.body = Some(clean);
         }
-        let deployment = self.deployment_of(&record);
+        let deployment = deployment_of(&record, self.focus.as_deref(), self.fixed, &self.ledger);
+        let entry = Entry { id, further: &further, record: &record, arrived: now, deployment };
+        self.writer.add(&entry).context("cannot add to the index")?;
         if !removed.is_empty() {
-            let counts = self.ledger.redactions.entry(deployment.clone()).or_default();
+            let deployment = deployment.to_owned();
+            let counts = self.ledger.redactions.entry(deployment).or_default();
             for (kind, count) in removed {
                 *counts.entry(kind).or_default() += count;
             }
         }
-        let entry = Entry { id, further: &further, record: &record, arrived: now, deployment: &deployment };
-        self.writer.add(&entry).context("cannot add to the index")?;
-        self.seen.insert(id);
-        further.into_iter().for_each(|id| self.seen.insert(id));
+        self.seen.insert(id, &record);
+        further.into_iter().for_each(|id| self.seen.insert(id, &record));
         self.records += 1;
         Ok(record)
-    }
-
-    /// Returns the deployment under whose name the record is found: the one that it names, where that was recorded,
-    /// else the one that was under way when it happened.
-    fn deployment_of(&self, record: &Record) -> String {
-        let current = self.focus.as_deref().unwrap_or(UNNAMED);
-        if self.fixed || self.focus.is_none() {
-            return current.to_owned();
-        }
-        let named = record.deployment.as_deref().and_then(|id| self.ledger.deployment(id));
-        let entry = named.or_else(|| record.time.and_then(|time| self.ledger.at(time)));
-        entry.map_or(current, |entry| entry.rolls_back.as_deref().unwrap_or(&entry.id)).to_owned()
     }
 
     /// Takes in described state: it may say that another deployment began.
@@ -369,6 +360,18 @@ impl Collector {
             diagnosis,
         }));
     }
+}
+
+/// Returns the deployment under whose name a record is found: the one that it names, where that was recorded,
+/// else the one that was under way when it happened. `fixed`: a person named the one in focus.
+fn deployment_of<'n>(record: &Record, focus: Option<&'n str>, fixed: bool, ledger: &'n Ledger) -> &'n str {
+    let current = match focus {
+        Some(focus) if !fixed => focus,
+        focus => return focus.unwrap_or(UNNAMED),
+    };
+    let named = record.deployment.as_deref().and_then(|id| ledger.deployment(id));
+    let entry = named.or_else(|| record.time.and_then(|time| ledger.at(time)));
+    entry.map_or(current, |entry| entry.rolls_back.as_deref().unwrap_or(&entry.id))
 }
 
 /// Returns the question for all that belongs to a deployment.

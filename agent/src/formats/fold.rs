@@ -31,6 +31,15 @@ pub struct Folder {
     spare: Vec<String>,
 }
 
+/// What a line did to the records of its stream; each is known by the entity that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It says nothing.
+    None,
+    Begins(Option<Arc<str>>),
+    Joins(Option<Arc<str>>),
+}
+
 struct Open {
     record: Record,
     lines: usize,
@@ -69,8 +78,8 @@ impl Folder {
         }
     }
 
-    /// Takes the next line; gives out records that are complete.
-    pub fn push(&mut self, raw: &str, number: u64, done: &mut Vec<Record>) {
+    /// Takes the next line; gives out records that are complete, and says what the line did.
+    pub fn push(&mut self, raw: &str, number: u64, done: &mut Vec<Record>) -> Effect {
         let line = line::read(raw);
         let is_blank = line.message().trim().is_empty();
         let open = match line.entity() {
@@ -80,17 +89,18 @@ impl Folder {
         match open {
             Some(open) if is_blank => {
                 open.blank = true;
-                return;
+                return Effect::None;
             }
             Some(open) if open.continues(&line) => {
                 open.append(&line);
-                return;
+                return Effect::Joins(open.record.entity.clone());
             }
-            None if is_blank => return,
+            None if is_blank => return Effect::None,
             _ => {}
         }
         let record = self.begin(line, number);
-        let closed = match record.entity.clone() {
+        let entity = record.entity.clone();
+        let closed = match entity.clone() {
             None => self.open.replace(Open::new(record)),
             Some(name) => self.of_entities.insert(name, Open::new(record)),
         };
@@ -100,6 +110,7 @@ impl Folder {
         if self.of_entities.len() + usize::from(self.open.is_some()) > MOST_OPEN {
             self.finish(done);
         }
+        Effect::Begins(entity)
     }
 
     /// Gives out what is still open.

@@ -7,7 +7,7 @@ mod members;
 mod recognise;
 mod time;
 
-pub use fold::Folder;
+pub use fold::{Effect, Folder};
 
 use analyzer::record::{Level, Record, Source, Stream};
 use analyzer::snapshot::Snapshot;
@@ -214,7 +214,7 @@ fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink)
             match text.and_then(|text| text.get(line.clone())) {
                 Some(line) => folder.push(line, number, &mut done),
                 None => folder.push(&String::from_utf8_lossy(&bytes[line]), number, &mut done),
-            }
+            };
         }
         buffer.drain(..whole);
         if at_end {

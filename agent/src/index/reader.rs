@@ -304,6 +304,17 @@ impl Reader {
         Ok(false)
     }
 
+    /// Returns the newest time that is stored.
+    pub fn newest_time(&self) -> Result<Option<Timestamp>> {
+        let mut newest = None;
+        for segment in self.parts.iter().flat_map(|part| part.searcher.segment_readers()) {
+            let last = self.zones.of(segment)?.spans.iter().map(|(_, last)| *last).max();
+            // A time is kept to the nanosecond, and its zone to the microsecond.
+            newest = newest.max(last.and_then(|last| Timestamp::from_microsecond(last + 1).ok()));
+        }
+        Ok(newest)
+    }
+
     /// Hands out the identities of stored records, newest first, while they are taken.
     pub fn identities(&self, mut take: impl FnMut(u64) -> bool) -> Result<()> {
         for part in self.parts.iter().rev() {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use tantivy::indexer::UserOperation;
 use tantivy::{DateTime, Index, IndexWriter, TantivyDocument};
 
 use super::fields::{self, Fields};
@@ -18,6 +19,8 @@ use crate::config::Retention;
 const MEMORY: usize = 64 << 20;
 /// A part with more records than this is closed.
 const MOST_DOCUMENTS: u64 = 2_000_000;
+/// So many documents are handed to the writing thread at a time.
+const BATCH: usize = 256;
 
 /// The one writer of a state directory.
 pub struct Writer {
@@ -35,6 +38,8 @@ struct OpenPart {
     number: u64,
     index: Index,
     writer: IndexWriter,
+    /// What is on its way to the writer.
+    batch: Vec<UserOperation<TantivyDocument>>,
     documents: u64,
     bytes: u64,
 }
@@ -121,10 +126,8 @@ impl Writer {
             document.add_text(self.fields.named, named);
         }
         document.add_text(self.fields.deployment, entry.deployment);
-        self.open.documents += 1;
         self.open.bytes += record.text.len() as u64;
-        self.open.writer.add_document(document)?;
-        Ok(())
+        self.open.add(document)
     }
 
     /// Adds what was described while a deployment was the wanted one.
@@ -134,9 +137,7 @@ impl Writer {
         document.add_u64(self.fields.seq, self.next_seq());
         document.add_text(self.fields.deployment, deployment);
         document.add_text(self.fields.state, serde_json::to_string(state)?);
-        self.open.documents += 1;
-        self.open.writer.add_document(document)?;
-        Ok(())
+        self.open.add(document)
     }
 
     fn next_seq(&mut self) -> u64 {
@@ -149,6 +150,7 @@ impl Writer {
         change(&mut self.ledger);
         self.ledger.commit += 1;
         let payload = serde_json::to_string(&self.ledger)?;
+        self.open.flush()?;
         let mut prepared = self.open.writer.prepare_commit().context("cannot write the index")?;
         prepared.set_payload(&payload);
         prepared.commit().context("cannot commit to the index")?;
@@ -212,7 +214,19 @@ impl OpenPart {
         let documents =
             index.load_metas()?.segments.iter().map(|segment| u64::from(segment.num_docs())).sum();
         let bytes = parts::size(state, number);
-        Ok(OpenPart { number, index, writer, documents, bytes })
+        Ok(OpenPart { number, index, writer, batch: Vec::new(), documents, bytes })
+    }
+
+    fn add(&mut self, document: TantivyDocument) -> Result<()> {
+        self.documents += 1;
+        self.batch.push(UserOperation::Add(document));
+        if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let more = Vec::with_capacity(BATCH);
+        self.writer.run(std::mem::replace(&mut self.batch, more))?;
+        Ok(())
     }
 }
 

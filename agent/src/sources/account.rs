@@ -19,7 +19,7 @@ pub fn usual(config: &Config) -> Vec<SourceConfig> {
         sources.push(SourceConfig::CloudwatchLogs {
             name: None,
             groups: Vec::new(),
-            every: seconds(2),
+            every: Span(Duration::from_millis(1500)),
             overlap: seconds(300),
         });
         sources.push(SourceConfig::TargetHealth { name: None, every: seconds(3) });

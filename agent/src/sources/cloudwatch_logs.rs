@@ -118,7 +118,16 @@ impl Logs {
             if reading.once {
                 return Ok(());
             }
-            tokio::time::sleep(reading.every).await;
+            // What nothing followed is complete, and a verdict on it need not wait for the next turn.
+            let quiet = group::QUIET.min(reading.every);
+            tokio::time::sleep(quiet).await;
+            let now = Instant::now();
+            let complete: Vec<Arrival> =
+                self.groups.values_mut().flat_map(|group| group.close_quiet(now)).collect();
+            if !complete.is_empty() {
+                self.end(complete, Snapshot::default(), asking, outlet).await?;
+            }
+            tokio::time::sleep(reading.every - quiet).await;
         }
     }
 
@@ -166,9 +175,7 @@ impl Logs {
                 break;
             }
         }
-        let quiet =
-            self.groups.get_mut(name).map(|group| group.close_quiet(Instant::now())).unwrap_or_default();
-        self.end(quiet, Snapshot::default(), asking, outlet).await
+        Ok(())
     }
 
     async fn end(

@@ -4,7 +4,7 @@ use analyzer::record::{Record, Stream};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::formats::{self, Folder};
+use crate::formats::{self, Effect, Folder};
 
 /// The lines of one stream.
 pub struct Lines {
@@ -64,20 +64,16 @@ impl Lines {
     /// Takes the next line, which begins at `offset`; gives out records that are complete.
     pub fn push(&mut self, raw: &str, offset: u64, done: &mut Vec<Placed>) {
         self.count.lines += 1;
-        self.folder.push(raw, self.count.lines, &mut self.closed);
-        // A record that closes makes room for one of the same container, which begins with this line.
-        if let Some(closed) = self.closed.first() {
-            let entity = closed.entity.clone();
-            self.begin(entity, offset);
-            self.give_out(done);
-            return;
+        match self.folder.push(raw, self.count.lines, &mut self.closed) {
+            Effect::None => {}
+            Effect::Begins(entity) => self.begin(entity, offset),
+            Effect::Joins(entity) if self.keeps_further => {
+                let open = self.open.iter_mut().find(|open| open.entity == entity);
+                open.into_iter().for_each(|open| open.further.push(offset));
+            }
+            Effect::Joins(_) => {}
         }
-        let (entity, says) = formats::speaker(raw);
-        match self.open.iter_mut().find(|open| open.entity.as_deref() == entity.as_deref()) {
-            Some(open) if says && self.keeps_further => open.further.push(offset),
-            None if says => self.begin(entity.map(Arc::from), offset),
-            _ => {}
-        }
+        self.give_out(done);
     }
 
     /// Gives out what is open: nothing more of it is expected.

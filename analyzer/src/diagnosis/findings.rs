@@ -87,7 +87,7 @@ fn draft<'s>(
         }
         let required = condition.role == Role::Required;
         match &condition.test {
-            Test::Find(_) => {
+            Test::Find(_) | Test::Metric { .. } => {
                 let owner = Owner { pattern: index, condition: number };
                 let lead: Vec<&Group> = groups.first().map(|(_, groups)| groups.clone()).unwrap_or_default();
                 let met = met(study, owner, condition, pattern.class, deployments, &lead, taken_away);
@@ -107,9 +107,6 @@ fn draft<'s>(
                 }
                 violated.extend(found);
             }
-            // Metrics are not among the records of files.
-            Test::Metric { .. } if required => return None,
-            Test::Metric { .. } => {}
         }
     }
     groups.sort_by_key(|(role, _)| *role != Role::Required);

@@ -5,6 +5,7 @@ mod confidence;
 mod facts;
 mod findings;
 mod markers;
+mod measured;
 mod noise;
 mod study;
 mod telling;

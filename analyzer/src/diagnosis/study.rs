@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::markers::{Marker, Markers, Scope};
+use super::measured::{self, Measured};
 use super::telling::{self, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude, noise};
 use crate::pattern::{Owner, Patterns};
@@ -32,6 +33,7 @@ const LONGEST_LINE: usize = 4000;
 pub struct Study<'p> {
     pub(super) patterns: &'p Patterns,
     pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
+    measured: Measured,
     pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
     /// Where and when deployments were undone, and where and when deployments completed.
@@ -129,6 +131,7 @@ impl<'p> Study<'p> {
         Study {
             patterns,
             met: BTreeMap::new(),
+            measured: Measured::default(),
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),
             undone: BTreeMap::new(),
@@ -184,6 +187,9 @@ impl<'p> Study<'p> {
                 self.streams.entry(record.stream.name.clone()).or_insert(record.stream.source);
             }
             self.count(record);
+            if record.source == Source::Metric {
+                self.measure(record);
+            }
             let is_event = is_event(record);
             if is_event {
                 events.push(record);
@@ -202,8 +208,26 @@ impl<'p> Study<'p> {
     }
 
     /// Weighs what was taken in.
-    pub fn conclude(self, snapshot: &Snapshot, gaps: Vec<Gap>) -> Diagnosis {
+    pub fn conclude(mut self, snapshot: &Snapshot, gaps: Vec<Gap>) -> Diagnosis {
+        for (pattern, page) in self.patterns.list().iter().enumerate() {
+            for (condition, asked) in page.conditions.iter().enumerate() {
+                let met = self.measured.meet(&asked.test);
+                met.and_then(|met| self.met.insert(Owner { pattern, condition }, met));
+            }
+        }
         conclude::conclude(self, snapshot, gaps)
+    }
+
+    /// Keeps a sample of a metric that a condition asks for.
+    fn measure(&mut self, record: &Record) {
+        let Some((name, value)) = measured::sample(&record.text) else { return };
+        if let Some(time) = record.time
+            && self.patterns.measures(name)
+        {
+            let text = redact(&record.text, &mut self.redactions).into_owned();
+            let kept = keep(record, &text, &[&text], 0, BTreeMap::new());
+            self.measured.add(name, time, value, kept);
+        }
     }
 
     fn count(&mut self, record: &Record) {

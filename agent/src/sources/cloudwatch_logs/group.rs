@@ -15,7 +15,7 @@ use crate::sources::rounds::{Order, arrival};
 use crate::sources::{Arrival, ecs_event, id};
 
 /// A record may go on until its stream has been quiet for this long.
-const QUIET: Duration = Duration::from_secs(2);
+pub const QUIET: Duration = Duration::from_millis(700);
 /// How many events a group remembers; what is forgotten is not read again.
 const MOST_SEEN: usize = 100_000;
 /// How long a stream without open records is remembered, in milliseconds of event time.

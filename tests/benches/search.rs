@@ -1,0 +1,124 @@
+//! Questions to an index of two million records, warm.
+//!
+//! `cargo bench -p tests --bench search`; `MEDIC_BENCH_RECORDS` sets how many records. Building the index takes a while.
+//! `MEDIC_BENCH_OUT=DIR` also writes the records to `DIR/records.tsv`, for `tests/benches/clickhouse.py` and for ripgrep.
+
+use analyzer::record::{Level, Record};
+use analyzer::snapshot::Snapshot;
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::Timestamp;
+use medic::config::Retention;
+use medic::formats::{Sink, read};
+use medic::index::{Entry, Filter, Question, Reader, Writer};
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use tests::generator;
+
+const NAME: &str = "bench.container-log.log";
+/// The agent commits at least so often.
+const COMMIT: u64 = 200_000;
+const NEWEST: usize = 20;
+
+fn search(criterion: &mut Criterion) {
+    let wanted = std::env::var("MEDIC_BENCH_RECORDS").ok().and_then(|count| count.parse().ok());
+    let wanted: u64 = wanted.unwrap_or(2_000_000);
+    let state = TempDir::new().expect("a folder for the index");
+    let (records, times) = build(&state, wanted);
+    let reader = Reader::open(state.path()).expect("the index opens");
+    println!("{records} records");
+
+    let middle = (times.0.as_millisecond() + times.1.as_millisecond()) / 2;
+    let middle = Timestamp::from_millisecond(middle).unwrap_or_default();
+    let quarter = |words: &str, severity: Option<Level>| {
+        let since = Some(middle);
+        let until = middle.checked_add(jiff::SignedDuration::from_mins(15)).ok();
+        Question {
+            words: words.to_owned(),
+            filter: Filter { since, until, severity, ..Filter::default() },
+        }
+    };
+    let always = |words: &str| Question { words: words.to_owned(), filter: Filter::default() };
+    let questions = [
+        ("common term", always("info")),
+        ("rare term", always("parquet")),
+        ("two terms and 15 minutes", quarter("order payment", None)),
+        ("either term and 15 minutes", quarter("order OR payment", None)),
+        ("phrase", always("\"session opened for user\"")),
+        ("phrase and 15 minutes", quarter("\"session opened for user\"", None)),
+        ("severity and 15 minutes", quarter("", Some(Level::Warn))),
+        ("everything", always("")),
+    ];
+    let mut group = criterion.benchmark_group("search");
+    group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
+    for (name, question) in &questions {
+        let count = reader.count(question).expect("the question is answered");
+        println!("{name}: {count}");
+        group.bench_function(format!("{name}, count"), |bench| {
+            bench.iter(|| reader.count(black_box(question)));
+        });
+        group.bench_function(format!("{name}, newest {NEWEST}"), |bench| {
+            bench.iter(|| reader.newest(black_box(question), NEWEST));
+        });
+    }
+    group.finish();
+}
+
+/// Builds the index as the agent does, and returns how many records it has and between which times.
+fn build(state: &TempDir, wanted: u64) -> (u64, (Timestamp, Timestamp)) {
+    let writer = Writer::open(state.path(), &Retention::default()).expect("the index opens");
+    let table = std::env::var_os("MEDIC_BENCH_OUT").map(|folder| {
+        let file = File::create(Path::new(&folder).join("records.tsv")).expect("the records can be written");
+        BufWriter::new(file)
+    });
+    let mut store = Store { writer, table, wanted, count: 0, first: None, last: Timestamp::MIN };
+    // A record of this log has about 120 bytes; what is too much is not stored.
+    for seed in 7.. {
+        if store.count >= wanted {
+            break;
+        }
+        let log = generator::log(seed, (wanted - store.count).max(10_000) as usize * 125);
+        read(NAME, None, &log[..], &mut store).expect("reading from memory does not fail");
+    }
+    store.writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("the index commits");
+    (store.count, (store.first.unwrap_or_default(), store.last))
+}
+
+struct Store {
+    writer: Writer,
+    table: Option<BufWriter<File>>,
+    wanted: u64,
+    count: u64,
+    first: Option<Timestamp>,
+    last: Timestamp,
+}
+
+impl Sink for Store {
+    fn records(&mut self, records: &[Record]) {
+        for record in records {
+            if self.count == self.wanted {
+                return;
+            }
+            self.count += 1;
+            let time = record.time.unwrap_or(self.last);
+            self.last = self.last.max(time);
+            self.first.get_or_insert(time);
+            let entry = Entry { id: self.count, further: &[], record, arrived: self.last, deployment: "bench" };
+            self.writer.add(&entry).expect("the index takes a record");
+            if let Some(table) = &mut self.table {
+                table.write_all(generator::table_line(record).as_bytes()).expect("the records can be written");
+            }
+            if self.count.is_multiple_of(COMMIT) {
+                self.writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("the index commits");
+            }
+        }
+    }
+
+    fn snapshot(&mut self, _: Snapshot) {}
+}
+
+criterion_group!(benches, search);
+criterion_main!(benches);
