@@ -1,5 +1,6 @@
 """Makes the files of an image that holds this Python, a database driver and one program, and nothing else."""
 
+import compileall
 import re
 import shutil
 import subprocess
@@ -40,12 +41,14 @@ def make(root: Path) -> None:
         for needed in libraries(program):
             copy(needed, root)
     (root / "app" / "shop.py").write_text(PROGRAM)
+    # What is compiled starts at once, also on a machine that is busy.
+    compileall.compile_dir(root / "app", quiet=2)
     (root / "tmp").mkdir()
     (root / "python").symlink_to(interpreter)
 
 
 def left_out(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in LEFT_OUT or name == "__pycache__" or name.startswith("config-")]
+    return [name for name in names if name in LEFT_OUT or name.startswith("config-")]
 
 
 def libraries(program: Path) -> list[Path]:

@@ -12,6 +12,15 @@ from test_ministack import GROUP, create_service, task_definition
 
 IMAGE = "docker.io/library/shop:v1"
 START = ["/python", "/app/shop.py"]
+# ministack takes a service for steady whose task has run for a second; a busy machine needs longer to fail.
+SLOWER = """
+import ministack.services.ecs as ecs
+from ministack.app import main
+
+assert ecs._ECS_DEPLOYMENT_STEADY_DELAY
+ecs._ECS_DEPLOYMENT_STEADY_DELAY = 6.0
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +52,7 @@ def endpoint(tmp_path, engine):
         "S3_DATA_DIR": str(tmp_path / "s3"),
         "DOCKER_HOST": f"unix://{engine}",
     }
-    yield from serve([tool("ministack")], port, tmp_path / "ministack.log", settings)
+    yield from serve([tool("python"), "-c", SLOWER], port, tmp_path / "ministack.log", settings)
 
 
 def deploy(client, medic, **changes) -> tuple[dict, subprocess.CompletedProcess]:

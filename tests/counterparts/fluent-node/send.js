@@ -19,6 +19,8 @@ async function main() {
   await client.shutdown();
 }
 
+// A client that is refused may just stop: what was not acknowledged was not sent.
+process.exitCode = 1;
 main().then(
   () => process.exit(0),
   (error) => {
