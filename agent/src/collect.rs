@@ -65,8 +65,11 @@ impl Recording {
                 Ok(()) => return Ok(()),
                 Err(error) if self.stop.is_cancelled() || self.once => return Err(error),
                 Err(error) => {
+                    // What the index says of a full disk does not name it.
+                    let free_bytes = fs4::available_space(state).ok();
                     warn!(
                         error = format!("{error:#}"),
+                        free_bytes,
                         "the index failed; sources begin again from what is stored"
                     );
                     self.pause().await;

@@ -110,6 +110,9 @@ pub enum SourceConfig {
         name: Option<String>,
         #[serde(default = "fluent_address")]
         listen: String,
+        /// The environment variable with the key that senders must know; without it, whoever reaches the port may send.
+        #[serde(default)]
+        shared_key_variable: Option<String>,
     },
     /// OpenTelemetry logs and metrics over gRPC and HTTP.
     Otlp {

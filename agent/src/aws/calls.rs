@@ -160,6 +160,7 @@ calls! {
     DESCRIBE_STACKS "cloudformation" "DescribeStacks" STACKS Read Stacks;
     DESCRIBE_STACK_EVENTS "cloudformation" "DescribeStackEvents" STACKS Read Stacks;
     DESCRIBE_EVENTS "cloudformation" "DescribeEvents" STACKS Read Stacks;
+    LIST_CHANGE_SETS "cloudformation" "ListChangeSets" STACKS Read Stacks;
     DESCRIBE_TARGET_GROUPS "elasticloadbalancing" "DescribeTargetGroups" ANY Read LoadBalancers;
     DESCRIBE_TARGET_HEALTH "elasticloadbalancing" "DescribeTargetHealth" ANY Read LoadBalancers;
     GET_METRIC_DATA "cloudwatch" "GetMetricData" ANY Read MetricData;

@@ -31,6 +31,14 @@ pub fn follow(
         describe(ledger.deployment_mut(&primary.id), service, primary);
         return Change::None;
     }
+    if focus.is_none()
+        && let Some(failed) = already_undone(service, primary)
+    {
+        begin(ledger, focus, service, failed);
+        describe(ledger.deployment_mut(&primary.id), service, primary);
+        ledger.deployment_mut(&primary.id).rolls_back = Some(failed.id.clone());
+        return Change::Began;
+    }
     let undone =
         focus.as_deref().filter(|focus| is_undone_by(ledger, focus, service, primary)).map(str::to_owned);
     if let Some(undone) = undone {
@@ -41,13 +49,27 @@ pub fn follow(
         }
         return if is_new { Change::Undone } else { Change::None };
     }
-    let ended = focus.as_deref().and_then(|focus| ledger.deployment(focus)).and_then(|entry| entry.ended);
-    let entry = ledger.deployment_mut(&primary.id);
-    describe(entry, service, primary);
-    let lead = primary.created_at.and_then(|created| created.checked_sub(LEAD).ok());
-    entry.from = lead.max(ended).or(lead);
-    *focus = Some(primary.id.clone());
+    begin(ledger, focus, service, primary);
     Change::Began
+}
+
+/// Records belong to a deployment from now on.
+fn begin(ledger: &mut Ledger, focus: &mut Option<String>, service: &Service, deployment: &Deployment) {
+    let ended = focus.as_deref().and_then(|focus| ledger.deployment(focus)).and_then(|entry| entry.ended);
+    let entry = ledger.deployment_mut(&deployment.id);
+    describe(entry, service, deployment);
+    let lead = deployment.created_at.and_then(|created| created.checked_sub(LEAD).ok());
+    entry.from = lead.max(ended).or(lead);
+    *focus = Some(deployment.id.clone());
+}
+
+/// Returns the deployment that failed and is being undone when Medic first looks: it is what people ask about,
+/// and not the way back.
+fn already_undone<'s>(service: &'s Service, primary: &Deployment) -> Option<&'s Deployment> {
+    let mut failed = service.deployments.iter().filter(|deployment| {
+        deployment.id != primary.id && deployment.rollout_state.as_deref() == Some("FAILED")
+    });
+    failed.next().filter(|_| says_it_goes_back(primary))
 }
 
 /// Returns the service that is watched, and the deployment that it wants to reach.
@@ -62,17 +84,20 @@ pub fn wanted<'s>(service: Option<&str>, known: &'s Snapshot) -> Option<(&'s Ser
 fn is_undone_by(ledger: &Ledger, focus: &str, service: &Service, primary: &Deployment) -> bool {
     let own = service.deployments.iter().find(|deployment| deployment.id == focus);
     let failed = own.is_some_and(|own| own.rollout_state.as_deref() == Some("FAILED"));
-    let says_so = primary.rollout_state_reason.as_deref().is_some_and(|reason| {
-        let reason = reason.to_ascii_lowercase();
-        reason.contains("rolling back") || reason.contains("rolled back")
-    });
     let before = ledger.deployments.iter().any(|entry| entry.id == primary.id && entry.id != focus);
     let to_earlier_version = ledger.deployments.iter().any(|entry| {
         entry.id != focus
             && entry.task_definition.is_some()
             && entry.task_definition == primary.task_definition
     });
-    says_so || before || failed && to_earlier_version
+    says_it_goes_back(primary) || before || failed && to_earlier_version
+}
+
+fn says_it_goes_back(primary: &Deployment) -> bool {
+    primary.rollout_state_reason.as_deref().is_some_and(|reason| {
+        let reason = reason.to_ascii_lowercase();
+        ["rolling back", "rolled back", "rollback"].iter().any(|words| reason.contains(words))
+    })
 }
 
 fn describe(entry: &mut DeploymentEntry, service: &Service, primary: &Deployment) {
@@ -171,5 +196,20 @@ mod tests {
         let next = known(vec![deployment("ecs-svc/4", "PRIMARY", "web:3", "IN_PROGRESS")]);
         assert_eq!(follow(&mut ledger, &mut focus, None, &next), Change::Began);
         assert_eq!(focus.as_deref(), Some("ecs-svc/4"));
+    }
+
+    #[test]
+    fn a_deployment_that_is_undone_when_medic_comes_is_the_one_that_is_recorded() {
+        let (mut ledger, mut focus) = (Ledger::default(), None);
+        let mut back = deployment("ecs-svc/3", "PRIMARY", "web:1", "IN_PROGRESS");
+        back.rollout_state_reason =
+            Some("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".to_owned());
+        let back = known(vec![back, deployment("ecs-svc/2", "ACTIVE", "web:2", "FAILED")]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::Began);
+        assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::None);
+        let settled = known(vec![deployment("ecs-svc/3", "PRIMARY", "web:1", "COMPLETED")]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &settled), Change::None);
+        assert!(ended(None, "ecs-svc/2", &ledger, &settled).is_some());
     }
 }

@@ -1,4 +1,6 @@
-//! Events of a stack and its nested stacks, newest first until one that is known.
+//! Events of a stack and its nested stacks, newest first until one that is known, and change sets that failed.
+
+mod change_sets;
 
 use analyzer::record::{Source, Stream};
 use analyzer::snapshot::{Part, Snapshot, Stack};
@@ -10,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::change_sets::ChangeSets;
 use super::rounds::{Order, Rounds, arrival};
 use super::{Arrival, Closed, Outlet, id};
 use crate::aws::{Asking, Aws, Fields, Kind, Place, calls};
@@ -34,6 +37,7 @@ pub async fn run(
         streams: BTreeMap::new(),
         described: BTreeMap::new(),
         due: Vec::new(),
+        change_sets: ChangeSets::default(),
         offers_events: true,
         order: Order::default(),
     };
@@ -67,6 +71,7 @@ struct Stacks {
     described: BTreeMap<String, Stack>,
     /// Nested stacks that an event of their parent has named since they were read.
     due: Vec<String>,
+    change_sets: ChangeSets,
     /// Whether the endpoint knows DescribeEvents.
     offers_events: bool,
     order: Order,
@@ -91,6 +96,8 @@ impl Stacks {
                 self.due.push(before);
             }
             self.take_stack(&stack);
+            let stream = self.stream(&id);
+            arrivals.extend(self.change_sets.failed(&stack, &stream, client, asking).await);
         } else if let Some(id) = self.at.root.clone()
             && asking.trouble(calls::DESCRIBE_STACKS, &what) == Some(Kind::NotFound)
             && let Some(stack) = describe_stack(&id, &format!("{what} by its id"), client, asking).await
@@ -385,6 +392,7 @@ mod tests {
             streams: BTreeMap::new(),
             described: BTreeMap::new(),
             due: Vec::new(),
+            change_sets: ChangeSets::default(),
             offers_events: true,
             order: Order::default(),
         }

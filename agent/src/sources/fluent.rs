@@ -2,18 +2,25 @@
 //!
 //! A chunk that asks for it is acknowledged once it is stored. So that it can be stored, its records are taken
 //! as complete at its end; without acknowledgement a record may go on until its stream is quiet.
+//! Where a key is configured, only senders that know it are listened to.
 
+mod greeting;
+mod partial;
 mod streams;
 mod wire;
 
+use analyzer::diagnosis::Gap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
+use self::greeting::Greeting;
 use self::streams::Streams;
 use self::wire::{Refused, Scan};
 use super::{Arrival, Closed, Delivery, Outlet};
@@ -21,63 +28,132 @@ use super::{Arrival, Closed, Delivery, Outlet};
 const MOST_CONNECTIONS: usize = 512;
 const READ: usize = 64 << 10;
 const LOOK: Duration = Duration::from_millis(500);
+/// When Medic stops it still reads what is on its way, until a connection is quiet for so long.
+const LULL: Duration = Duration::from_millis(100);
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Listens until Medic stops.
-pub async fn run(listen: String, outlet: Outlet) -> Result<(), Closed> {
-    match super::listen(&listen, "the Fluent forward protocol", &outlet).await? {
-        Some(listener) => serve(listener, outlet).await,
+/// A sender has so long to prove that it knows the key.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// Listens until Medic stops; `key_variable` names the environment variable with the key that senders must know.
+pub async fn run(listen: String, key_variable: Option<String>, outlet: Outlet) -> Result<(), Closed> {
+    const WHAT: &str = "the Fluent forward protocol";
+    let key = match key_variable {
+        None => None,
+        Some(name) => match std::env::var(&name).ok().filter(|key| !key.is_empty()) {
+            Some(key) => Some(key),
+            None => {
+                let because =
+                    format!("the environment variable {name} with the key of the senders is not set");
+                let remedy =
+                    Some(format!("set {name}, or remove `shared_key_variable` to listen to everybody"));
+                return outlet.say_gaps(vec![Gap { what: WHAT.to_owned(), because, remedy }]).await;
+            }
+        },
+    };
+    match super::listen(&listen, WHAT, &outlet).await? {
+        Some(listener) => serve(listener, key, outlet).await,
         None => Ok(()),
     }
 }
 
-async fn serve(listener: TcpListener, outlet: Outlet) -> Result<(), Closed> {
+async fn serve(listener: TcpListener, key: Option<String>, outlet: Outlet) -> Result<(), Closed> {
     let streams = Arc::new(Streams::new());
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut connections = JoinSet::new();
+    let mut connections = Connections {
+        key: key.map(Arc::from),
+        streams: streams.clone(),
+        outlet: outlet.clone(),
+        places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+        running: JoinSet::new(),
+        number: 0,
+    };
     let mut look = tokio::time::interval(LOOK);
-    let mut number = 0;
     loop {
         tokio::select! {
             () = outlet.stop.cancelled() => break,
             _ = look.tick() => deliver(&outlet, streams.settle_quiet()).await?,
-            Some(ended) = connections.join_next() => {
+            Some(ended) = connections.running.join_next() => {
                 if let Ok(Err(Closed)) = ended {
                     return Err(Closed);
                 }
             }
-            accepted = listener.accept() => match (accepted, places.clone().try_acquire_owned()) {
-                (Ok((socket, _)), Ok(place)) => {
-                    number += 1;
-                    let connection = Connection { number, position: 0, streams: streams.clone(), outlet: outlet.clone() };
-                    connections.spawn(async move {
-                        let _place = place;
-                        connection.serve(socket).await
-                    });
-                }
-                (Ok((_, peer)), Err(_)) => warn!(%peer, "too many connections, one was refused"),
-                (Err(error), _) => {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => connections.begin(socket, peer),
+                Err(error) => {
                     warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
     }
-    while connections.join_next().await.is_some() {}
+    // Connections that wait to be accepted may have sent already.
+    for _ in 0..MOST_CONNECTIONS {
+        let Ok(Ok((socket, peer))) = timeout(LULL, listener.accept()).await else { break };
+        connections.begin(socket, peer);
+    }
+    while connections.running.join_next().await.is_some() {}
     deliver(&outlet, streams.settle_all()).await
+}
+
+/// All connections of a receiver.
+struct Connections {
+    key: Option<Arc<str>>,
+    streams: Arc<Streams>,
+    outlet: Outlet,
+    places: Arc<Semaphore>,
+    running: JoinSet<Result<(), Closed>>,
+    number: u64,
+}
+
+impl Connections {
+    fn begin(&mut self, socket: TcpStream, peer: SocketAddr) {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            warn!(%peer, "too many connections, one was refused");
+            return;
+        };
+        self.number += 1;
+        let connection = Connection {
+            number: self.number,
+            position: 0,
+            key: self.key.clone(),
+            streams: self.streams.clone(),
+            outlet: self.outlet.clone(),
+        };
+        self.running.spawn(async move {
+            let _place = place;
+            connection.serve(socket).await
+        });
+    }
 }
 
 struct Connection {
     number: u64,
     /// How many entries came before, over this connection.
     position: u64,
+    /// What the sender has to know.
+    key: Option<Arc<str>>,
     streams: Arc<Streams>,
     outlet: Outlet,
 }
 
 impl Connection {
     async fn serve(mut self, mut socket: TcpStream) -> Result<(), Closed> {
-        let mut bytes = Vec::new();
+        let mut bytes = match self.key.clone() {
+            None => Vec::new(),
+            Some(key) => {
+                let greeted = tokio::select! {
+                    () = self.outlet.stop.cancelled() => return Ok(()),
+                    greeted = timeout(GREETING, greet(&key, &mut socket)) => greeted,
+                };
+                match greeted {
+                    Ok(Ok(rest)) => rest,
+                    Ok(Err(refused)) => return self.refuse(refused),
+                    Err(_) => return self.refuse(Refused::Stranger),
+                }
+            }
+        };
         let mut scan = Scan::default();
+        let mut leaves_at: Option<Instant> = None;
         loop {
             let (ends, mut refused) = whole_messages(&mut scan, &bytes);
             if let Some(end) = ends.last() {
@@ -93,9 +169,20 @@ impl Connection {
                 return self.refuse(refused);
             }
             bytes.reserve(READ);
-            let got = tokio::select! {
-                () = self.outlet.stop.cancelled() => return Ok(()),
-                got = socket.read_buf(&mut bytes) => got,
+            let got = match leaves_at {
+                None => tokio::select! {
+                    () = self.outlet.stop.cancelled() => {
+                        leaves_at = Some(Instant::now() + FAREWELL);
+                        continue;
+                    }
+                    got = socket.read_buf(&mut bytes) => got,
+                },
+                // A sender that asks for no acknowledgement takes for received what the network has taken.
+                Some(at) if Instant::now() < at => match timeout(LULL, socket.read_buf(&mut bytes)).await {
+                    Ok(got) => got,
+                    Err(_) => return Ok(()),
+                },
+                Some(_) => return Ok(()),
             };
             match got {
                 Ok(0) if bytes.is_empty() => return Ok(()),
@@ -131,6 +218,28 @@ impl Connection {
         warn!(connection = self.number, %refused, "a connection was closed");
         Ok(())
     }
+}
+
+/// Lets a sender prove that it knows the key; returns what it has sent since.
+async fn greet(key: &str, socket: &mut TcpStream) -> Result<Vec<u8>, Refused> {
+    let greeting = Greeting::new(key).ok_or(Refused::Stranger)?;
+    socket.write_all(&greeting.hello()).await.map_err(|_| Refused::Stranger)?;
+    let (mut bytes, mut scan) = (Vec::new(), Scan::default());
+    let length = loop {
+        match scan.end(&bytes)? {
+            Some(length) => break length,
+            None if bytes.len() > greeting::LARGEST_PING => return Err(Refused::TooLarge),
+            None => {}
+        }
+        match socket.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return Err(Refused::Stranger),
+            Ok(_) => {}
+        }
+    };
+    let rest = bytes.split_off(length);
+    let answer = greeting.answer(&bytes).map_err(|_| Refused::Stranger)?;
+    socket.write_all(&answer.pong).await.map_err(|_| Refused::Stranger)?;
+    if answer.is_welcome { Ok(rest) } else { Err(Refused::Stranger) }
 }
 
 /// What a sender is told of messages that were taken.

@@ -166,7 +166,9 @@ pub fn spawn(
             SourceConfig::Stdin { holds, .. } => {
                 stdin::run(holds.and_then(|name| name.parse().ok()), outlet).await
             }
-            SourceConfig::FluentForward { listen, .. } => fluent::run(listen, outlet).await,
+            SourceConfig::FluentForward { listen, shared_key_variable, .. } => {
+                fluent::run(listen, shared_key_variable, outlet).await
+            }
             SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
             source => account::run(source, place, cursor, once, outlet).await,
         }

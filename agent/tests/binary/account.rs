@@ -1,17 +1,14 @@
 //! The agent watches deployments of a simulated account, over HTTP and with the real SDK.
 
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
-use twin::{Clock, Scenario, Twin};
+use std::process::Output;
 
-use crate::{count, errors, medic, text};
+use crate::simulated::{Account, assert_within_policy};
+use crate::{count, errors, text};
 
 /// So much faster than ours the account's clock runs.
 const SPEED: f64 = 40.0;
-/// It begins so many seconds ago: sources look for logs of the last hours.
-const LEAD: i64 = 600;
 
 const CONFIG: &str = r#"
 cluster = "shop"
@@ -34,60 +31,34 @@ struct Watched {
     output: Output,
     report: Value,
     state: tempfile::TempDir,
-    calls: BTreeSet<(String, String)>,
 }
 
-/// Watches a scenario to its end.
+/// Watches a scenario to its end; the calls that it makes are those of the policy.
 fn watch(scenario: &str) -> Watched {
-    let scenario = Scenario::built_in(scenario).expect("a built-in scenario");
+    let account = Account::running(scenario, SPEED);
     let state = tempfile::tempdir().expect("a folder");
     let config = state.path().join("medic.toml");
     let mut text_of_config = CONFIG.to_owned();
-    if let Some(stack) = &scenario.stack {
+    if let Some(stack) = &account.scenario.stack {
         let source =
             format!("[[source]]\nkind = \"cloudformation\"\nstack = \"{}\"\nevery = \"150ms\"\n", stack.name);
         text_of_config.push_str(&source);
     }
     std::fs::write(&config, text_of_config).expect("written");
-    let begin = (jiff::Timestamp::now().as_second() - LEAD) * 1000;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let account =
-        runtime.block_on(Twin::start(scenario, Clock::running(begin, SPEED))).expect("the account starts");
-    let mut command = pointed_at(&account.url());
+    let mut command = account.medic();
     command.args(["watch", "--format", "json", "--config"]).arg(&config).arg("--state").arg(state.path());
     let output = command.output().expect("medic runs");
-    let calls = account.calls().into_iter().map(|call| (call.service, call.action)).collect();
-    account.stop();
+    assert_within_policy(scenario, &account.calls());
     let last = text(&output).lines().last().unwrap_or_default().to_owned();
     let report = serde_json::from_str(&last).unwrap_or(Value::Null);
-    Watched { output, report, state, calls }
-}
-
-fn pointed_at(url: &str) -> Command {
-    let mut command = medic();
-    command.env("AWS_ENDPOINT_URL", url).env("AWS_REGION", "eu-central-1");
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    command
-}
-
-fn diagnose(state: &Path) -> Value {
-    let output = medic()
-        .args(["diagnose", "--deployment", "latest", "--format", "json", "--state"])
-        .arg(state)
-        .output();
-    let output = output.expect("medic runs");
-    serde_json::from_str(&text(&output)).unwrap_or_else(|_| panic!("no report: {}", errors(&output)))
+    Watched { output, report, state }
 }
 
 #[track_caller]
 fn check(scenario: &str, exit: i32, class: &str) -> Watched {
     let watched = watch(scenario);
     let said = errors(&watched.output);
-    let report = diagnose(watched.state.path());
+    let report = crate::diagnose(watched.state.path());
     let found = report["root_cause"]["class"].as_str().unwrap_or("none");
     assert_eq!(
         found, class,
@@ -103,12 +74,6 @@ fn check(scenario: &str, exit: i32, class: &str) -> Watched {
 fn a_database_that_refuses_is_found_behind_the_roll_back() {
     let watched = check("database-refused", 1, "application/database");
     assert!(count(watched.state.path(), "\"Connection refused\" source:container-log") > 0);
-    let called: BTreeSet<&str> = watched.calls.iter().map(|(_, action)| action.as_str()).collect();
-    let policy = medic().args(["iam-policy", "read"]).output().expect("medic runs");
-    let policy = text(&policy);
-    for action in called {
-        assert!(policy.contains(&format!(":{action}\"")), "{action} lies outside of the policy");
-    }
 }
 
 #[test]
@@ -129,4 +94,24 @@ fn memory_that_is_exhausted_is_capacity() {
 #[test]
 fn an_image_for_another_processor_is_found() {
     check("exec-format", 1, "application/startup-health");
+}
+
+#[test]
+fn the_resource_that_failed_is_found_in_the_stack_inside_the_stack() {
+    let watched = check("nested-stack-fails", 1, "infrastructure/stack-failure");
+    assert_eq!(count(watched.state.path(), "UPDATE_FAILED entity:Instance"), 1);
+    assert_evidence(&watched.report, watched.state.path(), "16.99");
+}
+
+#[test]
+fn a_hook_that_refuses_is_found() {
+    let watched = check("hook-refuses", 1, "infrastructure/stack-failure");
+    assert_evidence(&watched.report, watched.state.path(), "Private::Guard::Tags");
+}
+
+#[track_caller]
+fn assert_evidence(_report: &Value, state: &Path, words: &str) {
+    let report = crate::diagnose(state);
+    let evidence = report["root_cause"]["evidence"].to_string();
+    assert!(evidence.contains(words), "{words} is not in {evidence}");
 }

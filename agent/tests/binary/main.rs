@@ -1,8 +1,13 @@
 //! Tests of the real binary: it is killed, pointed at a simulated account, and fed by real files.
 
 mod account;
+mod counterparts;
+mod disk;
 mod killed;
+mod simulated;
+mod sources;
 
+use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -23,6 +28,16 @@ fn count(state: &Path, query: &str) -> u64 {
     let output =
         medic().args(["search", query, "--count", "--state"]).arg(state).output().expect("medic runs");
     text(&output).trim().parse().unwrap_or_else(|_| panic!("no count: {}", errors(&output)))
+}
+
+/// Diagnoses the deployment that was recorded last.
+fn diagnose(state: &Path) -> Value {
+    let output = medic()
+        .args(["diagnose", "--deployment", "latest", "--format", "json", "--state"])
+        .arg(state)
+        .output();
+    let output = output.expect("medic runs");
+    serde_json::from_str(&text(&output)).unwrap_or_else(|_| panic!("no report: {}", errors(&output)))
 }
 
 fn text(output: &Output) -> String {

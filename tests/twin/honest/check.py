@@ -54,6 +54,10 @@ def main(binary):
         ("slow-start", 12),
         ("stack-times-out-service-steady", 12),
         ("job-green-rolled-back", 8),
+        ("nested-stack-fails", 4),
+        ("hook-refuses", 4),
+        ("change-set-fails", 2),
+        ("alarm-rolls-back", 12),
     ]:
         with Twin(binary, name) as twin:
             for minute in range(minutes * 2):
@@ -392,6 +396,8 @@ def read_all(twin):
         for paginator in ("describe_stack_events", "list_stack_resources"):
             for _ in stacks.get_paginator(paginator).paginate(StackName=stack["StackName"]):
                 pass
+        for change_set in stacks.list_change_sets(StackName=stack["StackName"])["Summaries"]:
+            stacks.describe_change_set(ChangeSetName=change_set["ChangeSetName"], StackName=stack["StackName"])
         stacks.describe_events(StackName=stack["StackName"])
         stacks.describe_events(StackName=stack["StackId"], Filters={"FailedEvents": True})
     balancers = twin.client("elbv2")
@@ -480,6 +486,16 @@ def change_everything(twin):
     read_all(twin)
     twin.advance(300)
     read_all(twin)
+    for name, tag in [("same", "1.41.0"), ("newer", "1.42.0")]:
+        parameters = [{"ParameterKey": "ImageTag", "ParameterValue": tag}]
+        stacks.create_change_set(
+            StackName="shop-web", ChangeSetName=name, UsePreviousTemplate=True, Parameters=parameters
+        )
+    read_all(twin)
+    stacks.execute_change_set(StackName="shop-web", ChangeSetName="newer")
+    stacks.delete_change_set(StackName="shop-web", ChangeSetName="same")
+    twin.advance(300)
+    read_all(twin)
     stacks.delete_stack(StackName="shop-web")
     twin.advance(200)
     read_all(twin)
@@ -514,6 +530,8 @@ def refuse_everything(twin):
         lambda: logs.filter_log_events(logGroupName="/ecs/web", nextToken="none"),
         lambda: stacks.describe_stacks(StackName="none"),
         lambda: stacks.describe_stack_events(StackName="none"),
+        lambda: stacks.describe_change_set(StackName="shop-web", ChangeSetName="none"),
+        lambda: stacks.execute_change_set(StackName="shop-web", ChangeSetName="none"),
         lambda: stacks.continue_update_rollback(StackName="shop-web"),
         lambda: stacks.rollback_stack(StackName="shop-web"),
         lambda: twin.client("elbv2").describe_target_health(TargetGroupArn=group),

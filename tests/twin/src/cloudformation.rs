@@ -1,9 +1,9 @@
 //! CloudFormation: the query protocol, version 2010-05-15.
 
-use crate::page;
 use crate::wire::{Answer, ApiError, maybe_time, present, time};
 use crate::world::World;
 use crate::world::stack::{self, Stack};
+use crate::{change_sets, page};
 use serde_json::{Value, json};
 
 pub const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
@@ -23,6 +23,7 @@ pub fn answer(world: &mut World, action: &str, params: &Value) -> Answer {
         "DeleteStack" => delete_stack(world, params),
         "ContinueUpdateRollback" => continue_update_rollback(world, params),
         "RollbackStack" => rollback_stack(world, params),
+        _ if action.contains("ChangeSet") => change_sets::answer(world, action, params),
         _ => Err(page::unknown_action(action)),
     }
 }
@@ -33,6 +34,7 @@ fn describe_stacks(world: &World, params: &Value) -> Answer {
         None => world
             .stack
             .iter()
+            .chain(&world.nested)
             .filter(|stack| stack.status != "DELETE_COMPLETE")
             .map(|stack| stack_json(world, stack))
             .collect(),
@@ -48,11 +50,18 @@ fn stack_json(world: &World, stack: &Stack) -> Value {
         .take(1)
         .map(|operation| json!({ "OperationType": operation.kind, "OperationId": operation.id }))
         .collect();
+    let outer = world.stack.as_ref().filter(|_| stack.is_nested(world)).map(|outer| &outer.id);
+    let parameters = match outer {
+        Some(_) => json!([]),
+        None => json!([{ "ParameterKey": TAG_PARAMETER, "ParameterValue": stack.tag }]),
+    };
     present(json!({
         "StackId": stack.id,
         "StackName": stack.name,
+        "ParentId": outer,
+        "RootId": outer,
         "Description": world.scenario.title,
-        "Parameters": [{ "ParameterKey": TAG_PARAMETER, "ParameterValue": stack.tag }],
+        "Parameters": parameters,
         "CreationTime": time(stack.created),
         "DeletionTime": maybe_time(stack.deleted),
         "LastUpdatedTime": maybe_time(stack.updated),
@@ -90,6 +99,11 @@ fn describe_stack_events(world: &World, params: &Value) -> Answer {
                 "ResourceStatus": event.status,
                 "ResourceStatusReason": event.reason,
                 "ClientRequestToken": event.token,
+                "HookType": event.hook.as_ref().map(|(kind, _)| kind),
+                "HookStatus": event.hook.as_ref().map(|_| "HOOK_COMPLETE_FAILED"),
+                "HookStatusReason": event.hook.as_ref().map(|(_, reason)| reason),
+                "HookInvocationPoint": event.hook.as_ref().map(|_| "PRE_PROVISION"),
+                "HookFailureMode": event.hook.as_ref().map(|_| "FAIL"),
             }))
         })
         .collect();
@@ -109,7 +123,7 @@ fn describe_events(world: &World, params: &Value) -> Answer {
     let mut events = Vec::new();
     for event in stack.events.iter().rev() {
         let Some(operation) = stack.operations.get(event.operation) else { continue };
-        let failed = event.status.ends_with("_FAILED");
+        let failed = event.status.ends_with("_FAILED") || event.hook.is_some();
         if only_failed && !failed || wanted.is_some_and(|wanted| wanted != operation.id) {
             continue;
         }
@@ -120,7 +134,16 @@ fn describe_events(world: &World, params: &Value) -> Answer {
             "OperationId": operation.id,
             "OperationType": operation.kind,
             "OperationStatus": of_stack.then_some(operation.status),
-            "EventType": if failed && !of_stack { "PROVISIONING_ERROR" } else { "STACK_EVENT" },
+            "EventType": match event.hook {
+                Some(_) => "HOOK_INVOCATION_ERROR",
+                None if failed && !of_stack => "PROVISIONING_ERROR",
+                None => "STACK_EVENT",
+            },
+            "HookType": event.hook.as_ref().map(|(kind, _)| kind),
+            "HookStatus": event.hook.as_ref().map(|_| "HOOK_COMPLETE_FAILED"),
+            "HookStatusReason": event.hook.as_ref().map(|(_, reason)| reason),
+            "HookInvocationPoint": event.hook.as_ref().map(|_| "PRE_PROVISION"),
+            "HookFailureMode": event.hook.as_ref().map(|_| "FAIL"),
             "LogicalResourceId": event.logical,
             "PhysicalResourceId": event.physical,
             "ResourceType": event.kind,
@@ -250,11 +273,12 @@ fn stack_id(world: &World) -> Answer {
 }
 
 /// Finds the stack by name or id; a deleted one is found by its id only.
-fn named<'a>(world: &'a World, name: &str, words: &str) -> Result<&'a Stack, ApiError> {
+pub fn named<'a>(world: &'a World, name: &str, words: &str) -> Result<&'a Stack, ApiError> {
     let found = world
         .stack
-        .as_ref()
-        .filter(|stack| stack.id == name || stack.name == name && stack.status != "DELETE_COMPLETE");
+        .iter()
+        .chain(&world.nested)
+        .find(|stack| stack.id == name || stack.name == name && stack.status != "DELETE_COMPLETE");
     found.ok_or_else(|| {
         let message = if words == "Stack" {
             format!("Stack [{name}] does not exist")
@@ -265,7 +289,7 @@ fn named<'a>(world: &'a World, name: &str, words: &str) -> Result<&'a Stack, Api
     })
 }
 
-fn tag(params: &Value) -> Option<String> {
+pub fn tag(params: &Value) -> Option<String> {
     let given = params["Parameters"].as_array()?;
     let found = given.iter().find(|parameter| parameter["ParameterKey"].as_str() == Some(TAG_PARAMETER))?;
     found["ParameterValue"].as_str().map(str::to_owned)

@@ -3,13 +3,16 @@
 //! The twin plays ECS deployments and CloudFormation stacks on a virtual clock and answers the calls
 //! that Medic makes, in the protocols of AWS. See README.md for the format of scenarios.
 
+pub mod change_sets;
 pub mod clock;
 pub mod cloudformation;
 pub mod ec2;
 pub mod ecs;
 pub mod elb;
 mod faults;
+mod github;
 pub mod logs;
+mod metadata;
 pub mod metrics;
 mod page;
 pub mod registry;

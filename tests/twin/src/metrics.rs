@@ -107,19 +107,34 @@ fn describe_alarms(world: &World, params: &Value) -> Answer {
     Ok(answer)
 }
 
-fn alarm_json(world: &World, alarm: &Alarm) -> Value {
-    let namespace =
-        METRICS.iter().find(|(_, metric)| *metric == alarm.metric).map_or(ECS, |(namespace, _)| namespace);
+/// Says whether an alarm is in alarm.
+pub fn is_in_alarm(world: &World, name: &str) -> bool {
+    let alarm = world.scenario.alarms.iter().find(|alarm| alarm.name == name);
+    alarm.is_some_and(|alarm| state_of(alarm, &points_of(world, alarm), 0).0 == "ALARM")
+}
+
+fn points_of(world: &World, alarm: &Alarm) -> Vec<(Millis, f64)> {
     let from = world.begin.max(world.now - 3 * HOUR);
-    let points = series(world, &alarm.metric, "Average", from, world.now, MINUTE);
-    // The state holds since the last time that the value crossed the threshold.
+    series(world, &alarm.metric, "Average", from, world.now, MINUTE)
+}
+
+/// Returns the state of an alarm, and since when it holds: since the value last crossed the threshold.
+fn state_of(alarm: &Alarm, points: &[(Millis, f64)], from: Millis) -> (&'static str, Millis) {
     let (mut state, mut since) = ("INSUFFICIENT_DATA", from);
-    for (at, value) in &points {
+    for (at, value) in points {
         let next = if *value > alarm.above { "ALARM" } else { "OK" };
         if next != state {
             (state, since) = (next, *at + MINUTE);
         }
     }
+    (state, since)
+}
+
+fn alarm_json(world: &World, alarm: &Alarm) -> Value {
+    let namespace =
+        METRICS.iter().find(|(_, metric)| *metric == alarm.metric).map_or(ECS, |(namespace, _)| namespace);
+    let points = points_of(world, alarm);
+    let (state, since) = state_of(alarm, &points, world.begin.max(world.now - 3 * HOUR));
     let reason = match points.last() {
         None => "Unchecked: Initial alarm creation".to_owned(),
         Some((_, value)) if state == "ALARM" => {

@@ -1,5 +1,7 @@
 //! Scenarios: what the account holds, how each version behaves, and which faults the API has.
 
+mod defaults;
+
 use crate::clock::Millis;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -24,6 +26,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     #[serde(rename = "alarm")]
     pub alarms: Vec<Alarm>,
+    /// The run of GitHub Actions that deploys.
+    pub pipeline: Option<Pipeline>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +54,8 @@ pub struct Service {
     #[serde(deserialize_with = "millis")]
     pub grace_period: Millis,
     pub circuit_breaker: CircuitBreaker,
+    /// The alarms that watch deployments.
+    pub alarms: Option<Watch>,
     /// False when the stack creates the service, so that nothing runs before.
     pub exists: bool,
 }
@@ -61,6 +67,17 @@ pub struct CircuitBreaker {
     pub rollback: bool,
     /// Failed tasks that trip it; by default half of the desired count, at least three.
     pub threshold: Option<u32>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    pub names: Vec<String>,
+    /// Whether a deployment during which one of them is in alarm is rolled back.
+    pub rollback: bool,
+    /// How long they have to stay quiet after the last task is healthy.
+    #[serde(deserialize_with = "millis")]
+    pub bake: Millis,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -88,6 +105,27 @@ pub struct StackPlan {
     pub on_failure: OnFailure,
     /// Why rolling back fails, when it does.
     pub rollback_error: Option<String>,
+    /// Why no change set can be made; the deployment then ends before it begins.
+    pub change_set_error: Option<String>,
+    /// A stack inside the stack, which holds the database.
+    pub nested: Option<Nested>,
+    /// A hook that looks at the service before it is changed.
+    pub hook: Option<Hook>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Nested {
+    /// Why its resource cannot be updated, when it cannot.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// The name of the hook (`Private::Guard::Tags`).
+    pub kind: String,
+    pub refuses: String,
 }
 
 /// What the stack does when a resource fails.
@@ -253,7 +291,31 @@ pub struct Alarm {
     pub above: f64,
 }
 
-const BUILT_IN: [(&str, &str); 11] = [
+/// A run of a pipeline on GitHub Actions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pipeline {
+    pub repository: String,
+    pub run: u64,
+    #[serde(rename = "job")]
+    pub jobs: Vec<Job>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    pub name: String,
+    #[serde(deserialize_with = "millis")]
+    pub starts: Millis,
+    #[serde(deserialize_with = "millis")]
+    pub ends: Millis,
+    /// `success`, `failure`, `skipped` …
+    pub conclusion: String,
+    #[serde(default)]
+    pub log: Vec<LogLine>,
+}
+
+const BUILT_IN: [(&str, &str); 15] = [
     ("healthy", include_str!("../scenarios/healthy.toml")),
     ("database-refused", include_str!("../scenarios/database-refused.toml")),
     ("image-missing", include_str!("../scenarios/image-missing.toml")),
@@ -265,6 +327,10 @@ const BUILT_IN: [(&str, &str); 11] = [
     ("slow-start", include_str!("../scenarios/slow-start.toml")),
     ("stack-times-out-service-steady", include_str!("../scenarios/stack-times-out-service-steady.toml")),
     ("job-green-rolled-back", include_str!("../scenarios/job-green-rolled-back.toml")),
+    ("nested-stack-fails", include_str!("../scenarios/nested-stack-fails.toml")),
+    ("hook-refuses", include_str!("../scenarios/hook-refuses.toml")),
+    ("change-set-fails", include_str!("../scenarios/change-set-fails.toml")),
+    ("alarm-rolls-back", include_str!("../scenarios/alarm-rolls-back.toml")),
 ];
 
 impl Scenario {
@@ -315,131 +381,21 @@ impl Scenario {
         if balancer.interval <= 0 || balancer.healthy_threshold == 0 || balancer.unhealthy_threshold == 0 {
             return Err("load_balancer: interval and thresholds must be above zero".to_owned());
         }
+        let watched = self.service.alarms.iter().flat_map(|watch| &watch.names);
+        for name in watched {
+            if !self.alarms.iter().any(|alarm| alarm.name == *name) {
+                return Err(format!("service.alarms: there is no [[alarm]] `{name}`"));
+            }
+        }
+        if self.stack.as_ref().is_some_and(|stack| stack.nested.is_some()) && !self.service.exists {
+            return Err("stack.nested: the twin plays it in a stack that exists".to_owned());
+        }
         for version in &self.versions {
             if version.log.iter().any(|line| line.every.is_some_and(|every| every < 10)) {
                 return Err(format!("version `{}`: a line repeats at most every 10ms", version.image));
             }
         }
         Ok(())
-    }
-}
-
-impl Default for Scenario {
-    fn default() -> Self {
-        Self {
-            title: String::new(),
-            seed: 1,
-            account: Account::default(),
-            service: Service::default(),
-            load_balancer: LoadBalancer::default(),
-            stack: None,
-            deploy: None,
-            versions: Vec::new(),
-            faults: Vec::new(),
-            alarms: Vec::new(),
-        }
-    }
-}
-
-impl Default for Account {
-    fn default() -> Self {
-        Self {
-            id: "111122223333".to_owned(),
-            region: "eu-central-1".to_owned(),
-            cluster: "shop".to_owned(),
-            queue: "medic-events".to_owned(),
-        }
-    }
-}
-
-impl Default for Service {
-    fn default() -> Self {
-        Self {
-            name: "web".to_owned(),
-            desired: 2,
-            container: "web".to_owned(),
-            port: 8080,
-            repository: "shop/web".to_owned(),
-            log_group: "/ecs/web".to_owned(),
-            minimum_healthy_percent: 100,
-            maximum_percent: 200,
-            grace_period: 0,
-            circuit_breaker: CircuitBreaker::default(),
-            exists: true,
-        }
-    }
-}
-
-impl Default for CircuitBreaker {
-    fn default() -> Self {
-        Self { enable: true, rollback: true, threshold: None }
-    }
-}
-
-impl Default for LoadBalancer {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            path: "/health".to_owned(),
-            interval: 10_000,
-            timeout: 5_000,
-            healthy_threshold: 2,
-            unhealthy_threshold: 2,
-            deregistration_delay: 10_000,
-        }
-    }
-}
-
-impl Default for StackPlan {
-    fn default() -> Self {
-        Self {
-            name: "shop-web".to_owned(),
-            stabilize: 3 * 60 * 60 * 1000,
-            on_failure: OnFailure::Rollback,
-            rollback_error: None,
-        }
-    }
-}
-
-impl Default for Version {
-    fn default() -> Self {
-        Self {
-            image: "latest".to_owned(),
-            cpu: 256,
-            memory: 512,
-            pull: 6_000,
-            pull_error: None,
-            init_error: None,
-            placement_error: None,
-            placeable_from: None,
-            start: 3_000,
-            exit: None,
-            answers: Answer::Code(200),
-            health_check: None,
-            sigterm_exit: 0,
-            ignores_sigterm: false,
-            log: Vec::new(),
-            environment: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            cpu_percent: 12.0,
-            memory_percent: 38.0,
-            memory_growth: 0.0,
-            architecture: "X86_64".to_owned(),
-            in_registry: true,
-        }
-    }
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self {
-            command: "curl -fsS http://localhost:8080/health || exit 1".to_owned(),
-            interval: 10_000,
-            timeout: 5_000,
-            retries: 3,
-            start_period: 0,
-            fails: false,
-        }
     }
 }
 

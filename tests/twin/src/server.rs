@@ -3,7 +3,9 @@
 use crate::clock::Millis;
 use crate::faults::{self, Met};
 use crate::wire::{self, ApiError, Protocol};
-use crate::{Call, Shared, cloudformation, ec2, ecs, elb, held, logs, metrics, registry, sqs};
+use crate::{
+    Call, Shared, cloudformation, ec2, ecs, elb, github, held, logs, metadata, metrics, registry, sqs,
+};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -50,6 +52,9 @@ pub async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Resp
     if let Some(order) = path.strip_prefix("/_twin/") {
         return steer(&shared, order, head.uri.query().unwrap_or_default());
     }
+    if let Some(response) = beside_aws(&shared, path, &head.headers) {
+        return response;
+    }
     let Some(asked) = read(path, &head.headers, &body) else {
         let error =
             json!({ "__type": "UnknownOperationException", "message": "the twin does not know this call" });
@@ -76,6 +81,42 @@ pub async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Resp
         Ok(value) => accept(&shared, &asked, number, &value, met.truncate),
         Err(error) => refuse(&shared, &asked, number, &error),
     }
+}
+
+/// Answers what is no call to AWS: the metadata endpoint of a task, and GitHub.
+fn beside_aws(shared: &Shared, path: &str, headers: &HeaderMap) -> Option<Response> {
+    if !path.starts_with("/v4/") && !path.starts_with("/github") {
+        return None;
+    }
+    let mut world = held(&shared.world);
+    world.run(shared.clock.now());
+    if path.starts_with("/v4/") {
+        return Some(match metadata::answer(&world, path) {
+            Some(value) => {
+                response(StatusCode::OK, "application/json", wire::plain(&value).to_string().into_bytes())
+            }
+            None => response(StatusCode::NOT_FOUND, "text/plain", Vec::new()),
+        });
+    }
+    let reply = github::answer(&world, path, headers.contains_key("authorization"))?;
+    Some(match reply {
+        github::Reply::Json(value) => {
+            response(StatusCode::OK, "application/json", value.to_string().into_bytes())
+        }
+        github::Reply::Text(text) => response(StatusCode::OK, "text/plain", text.into_bytes()),
+        github::Reply::Moved(to) => {
+            let mut moved = response(StatusCode::FOUND, "text/plain", Vec::new());
+            if let Ok(to) = to.parse() {
+                moved.headers_mut().insert("location", to);
+            }
+            moved
+        }
+        github::Reply::Refused(status, message) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+            let body = json!({ "message": message, "status": status.as_str() });
+            response(status, "application/json", body.to_string().into_bytes())
+        }
+    })
 }
 
 /// Finds out which call a request is.

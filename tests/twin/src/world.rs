@@ -3,12 +3,14 @@
 //! What happens next stands in an agenda. Everything drawn is a hash of the seed and a name,
 //! so the state depends on the scenario, the seed, the time and the changing calls, and on nothing else.
 
+pub mod nested;
 pub mod scheduler;
 pub mod service;
 pub mod stack;
 pub mod target;
 pub mod task;
 
+use crate::change_sets::{self, ChangeSet};
 use crate::clock::Millis;
 use crate::scenario::{Scenario, Version};
 use serde_json::Value;
@@ -32,6 +34,10 @@ pub struct World {
     pub service: Option<Service>,
     pub tasks: Vec<Task>,
     pub stack: Option<Stack>,
+    /// The stack inside the stack.
+    pub nested: Option<Stack>,
+    /// Oldest first.
+    pub change_sets: Vec<ChangeSet>,
     pub notices: Vec<Notice>,
     pub mailbox: BTreeMap<u64, Delivery>,
     agenda: BTreeMap<(Millis, u64), Step>,
@@ -101,6 +107,8 @@ impl World {
             service: None,
             tasks: Vec::new(),
             stack: None,
+            nested: None,
+            change_sets: Vec::new(),
             notices: Vec::new(),
             mailbox: BTreeMap::new(),
             agenda: BTreeMap::new(),
@@ -236,7 +244,9 @@ impl World {
 
     fn deploy(&mut self, version: usize) {
         let tag = self.scenario.versions[version].image.clone();
-        if self.scenario.stack.is_some() {
+        if self.scenario.stack.as_ref().is_some_and(|plan| plan.change_set_error.is_some()) {
+            change_sets::make(self, "deploy", &tag);
+        } else if self.scenario.stack.is_some() {
             stack::operate(self, &tag, None);
         } else if self.service.is_some() {
             service::deploy(self, version, false);

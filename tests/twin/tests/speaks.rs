@@ -211,6 +211,36 @@ async fn a_running_clock_plays_by_itself() {
     panic!("the stack is not updated");
 }
 
+#[tokio::test]
+async fn the_metadata_endpoint_of_a_task_tells_its_state_and_its_use() {
+    let twin = start("healthy", "").await;
+    let task = twin.look(|world| world.tasks[0].id.clone());
+    let told = request(&twin, &format!("/v4/{task}/task"), &[], b"").await.json();
+    assert!(told["TaskARN"].as_str().unwrap().ends_with(&task));
+    assert_eq!((&told["KnownStatus"], &told["Containers"][0]["Name"]), (&json!("RUNNING"), &json!("web")));
+    let container = told["Containers"][0]["DockerId"].as_str().unwrap().to_owned();
+    let stats = request(&twin, &format!("/v4/{task}/task/stats"), &[], b"").await.json();
+    assert!(stats[&container]["memory_stats"]["usage"].as_u64().unwrap() > 0);
+    assert_eq!(request(&twin, "/v4/none/task", &[], b"").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_log_of_a_job_is_there_once_the_job_has_ended_for_who_has_a_token() {
+    let twin = start("job-green-rolled-back", "").await;
+    let jobs = "/github/repos/shop/web/actions/runs/7001/jobs";
+    let log = "/github/repos/shop/web/actions/jobs/700100/logs";
+    let token = [("authorization", "Bearer token")];
+    assert_eq!(request(&twin, jobs, &[], b"").await.json()["jobs"][0]["status"], "queued");
+    assert_eq!(request(&twin, log, &token, b"").await.status, 404);
+    twin.advance(Duration::from_secs(20));
+    assert_eq!(request(&twin, jobs, &[], b"").await.json()["jobs"][0]["conclusion"], "success");
+    assert_eq!(request(&twin, log, &[], b"").await.status, 403);
+    let moved = request(&twin, log, &token, b"").await;
+    assert_eq!(moved.status, 302);
+    let text = request(&twin, moved.header("location").unwrap(), &[], b"").await.text();
+    assert!(text.contains("0000Z ##[group]Run docker build"), "{text}");
+}
+
 const ECS: &str = "AmazonEC2ContainerServiceV20141113";
 const LOGS: &str = "Logs_20140328";
 

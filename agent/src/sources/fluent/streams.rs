@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::partial::Pieces;
 use super::wire::{self, Entry, Message, member, text};
 use crate::formats;
 use crate::sources::lines::{Lines, Placed};
@@ -32,12 +33,20 @@ type Key = (String, Option<Arc<str>>);
 /// A stream that is being folded.
 struct Fold {
     entity: Option<Arc<str>>,
+    /// Lines of which only pieces have come.
+    pieces: Pieces<Begin>,
     lines: Lines,
     /// What the sender says of the lines with which unfinished records began.
     said: BTreeMap<u64, Said>,
     /// Numbers the records of this run behind those of earlier ones.
     base: u64,
     changed: Instant,
+}
+
+/// What belongs to the entry with which a line begins.
+struct Begin {
+    identity: [String; 3],
+    said: Said,
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +77,7 @@ impl Streams {
             };
             let key = key(&message.tag, &entry.record);
             let fold = folds.entry(key.clone()).or_insert_with(|| Fold::new(&key, &message.tag));
-            fold.take(entry, &identity, &mut arrivals);
+            fold.take(entry, identity, &mut arrivals);
             if message.chunk.is_some() && !touched.contains(&key) {
                 touched.push(key);
             }
@@ -108,18 +117,25 @@ impl Fold {
         let source = formats::named_source(tag).unwrap_or(Source::ContainerLog);
         let lines = Lines::keeping_further(Arc::new(Stream { name: key.0.clone(), source }));
         let base = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
-        Fold { entity: key.1.clone(), lines, said: BTreeMap::new(), base, changed: Instant::now() }
+        let (pieces, said) = (Pieces::default(), BTreeMap::new());
+        Fold { entity: key.1.clone(), pieces, lines, said, base, changed: Instant::now() }
     }
 
-    fn take(&mut self, entry: &Entry, identity: &[String; 3], arrivals: &mut Vec<Arrival>) {
+    fn take(&mut self, entry: &Entry, identity: [String; 3], arrivals: &mut Vec<Arrival>) {
         self.changed = Instant::now();
-        let said = Said { time: entry.time, level: level(&entry.record) };
-        let said_text = said_text(&entry.record);
+        let begin = Begin { identity, said: Said { time: entry.time, level: level(&entry.record) } };
+        if let Some(line) = self.pieces.take(&entry.record, said_text(&entry.record), begin) {
+            self.take_text(&line.text, &line.first, arrivals);
+        }
+    }
+
+    fn take_text(&mut self, text: &str, begin: &Begin, arrivals: &mut Vec<Arrival>) {
+        let Begin { identity, said } = begin;
         let mut done = Vec::new();
-        for (nth, line) in formats::split(said_text.as_bytes()).enumerate() {
+        for (nth, line) in formats::split(text.as_bytes()).enumerate() {
             let id = id(&["fluent", &identity[0], &identity[1], &identity[2], &nth.to_string()]);
-            self.said.insert(id, said);
-            self.lines.push(said_text.get(line).unwrap_or_default(), id, &mut done);
+            self.said.insert(id, *said);
+            self.lines.push(text.get(line).unwrap_or_default(), id, &mut done);
             self.give_out(&mut done, arrivals);
             if !self.lines.open.iter().any(|open| open.offset == id) {
                 // The line belongs to a record that began before, or says nothing.
@@ -129,6 +145,9 @@ impl Fold {
     }
 
     fn settle(&mut self, arrivals: &mut Vec<Arrival>) {
+        for line in self.pieces.finish() {
+            self.take_text(&line.text, &line.first, arrivals);
+        }
         let mut done = Vec::new();
         self.lines.finish(&mut done);
         self.give_out(&mut done, arrivals);

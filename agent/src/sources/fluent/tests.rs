@@ -23,11 +23,11 @@ fn packed(tag: &str, chunk: Option<&str>, records: &[Value]) -> Vec<u8> {
 
 async fn started(
     fake: &Fake,
-) -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<Result<(), Closed>>) {
+) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<Result<(), Closed>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (outlet, stop) = fake.collect();
-    (address, stop, tokio::spawn(serve(listener, outlet)))
+    (address, stop, tokio::spawn(serve(listener, None, outlet)))
 }
 
 /// Sends over one connection, then stops; returns what was answered and what was stored.
@@ -95,6 +95,56 @@ async fn lines_of_a_stream_are_folded() {
         .map(|line| bytes(vec!["t".into(), 7.into(), map(&[("log", line)])]));
     let (_, fake) = send(&lines, 0).await;
     assert_eq!(fake.texts(), ["ERROR x\n\tat a.B.c(B.java:1)", "next"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_the_log_driver_cut_is_one_record() {
+    let piece = |text: &str, ordinal: &str, last: &str| {
+        let mark = [
+            ("partial_message", "true"),
+            ("partial_id", "x"),
+            ("partial_ordinal", ordinal),
+            ("partial_last", last),
+        ];
+        map(&[[("log", text)].as_slice(), &mark].concat())
+    };
+    let long = "x".repeat(16 << 10);
+    let pieces = [
+        piece(&format!("ERROR {long}"), "1", "false"),
+        piece(&long, "2", "false"),
+        piece("end", "3", "true"),
+    ];
+    let messages = pieces.map(|piece| bytes(vec!["t".into(), 7.into(), piece]));
+    let whole = format!("ERROR {long}{long}end");
+    let (_, fake) = send(&messages, 0).await;
+    assert_eq!(fake.texts(), [whole.as_str()]);
+    assert_eq!(fake.store.lock().unwrap().arrivals[0].record.level, analyzer::record::Level::Error);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_without_the_key_is_not_listened_to() {
+    let fake = Fake::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (outlet, stop) = fake.collect();
+    let serving = tokio::spawn(serve(listener, Some("falcon".to_owned()), outlet));
+    for first in [
+        packed("t", None, &[map(&[("log", "a")])]),
+        bytes(vec!["PING".into(), "h".into(), "s".into(), "no".into()]),
+    ] {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let mut answered = [0; 256];
+        let length = socket.read(&mut answered).await.unwrap();
+        let hello = rmpv::decode::read_value(&mut &answered[..length]).unwrap();
+        assert_eq!(hello[0].as_str(), Some("HELO"));
+        let _ = socket.write_all(&first).await;
+        let _ = socket.write_all(&packed("t", None, &[map(&[("log", "b")])])).await;
+        let _ = socket.read_to_end(&mut Vec::new()).await;
+    }
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    fake.ended().await;
+    assert!(fake.texts().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

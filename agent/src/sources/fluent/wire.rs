@@ -41,6 +41,8 @@ pub enum Refused {
     Malformed,
     #[error("what was sent is no message of the forward protocol")]
     Unknown,
+    #[error("the sender did not prove that it knows the shared key")]
+    Stranger,
 }
 
 /// Finds where a value ends, looking at each byte once, however the bytes arrive.

@@ -51,7 +51,7 @@ pub fn task_json(world: &World, task: &Task) -> Value {
             "name": scenario.service.container,
             "image": definition.image,
             "imageDigest": task.started.map(|_| digest(world, task.definition)),
-            "runtimeId": task.started.map(|_| format!("{}-{}", task.id, world.draw("runtime", task.number) % 10_000_000_000)),
+            "runtimeId": task.started.map(|_| runtime_id(world, task)),
             "lastStatus": container_status,
             "exitCode": task.exit_code,
             "reason": task.container_reason,
@@ -90,6 +90,11 @@ pub fn task_json(world: &World, task: &Task) -> Value {
     }))
 }
 
+/// Returns the id that the container runtime gave to a task's container.
+pub fn runtime_id(world: &World, task: &Task) -> String {
+    format!("{}-{}", task.id, world.draw("runtime", task.number) % 10_000_000_000)
+}
+
 /// Returns the digest of the image of a task definition.
 pub fn digest(world: &World, definition: usize) -> String {
     image_digest(world, &world.definitions[definition].image)
@@ -113,7 +118,6 @@ pub fn security_group(world: &World) -> String {
 /// Returns the service as DescribeServices shows it.
 pub fn service_json(world: &World, service: &Service) -> Value {
     let scenario = &world.scenario;
-    let breaker = &scenario.service.circuit_breaker;
     let definition = service
         .primary()
         .map(|known| known.definition)
@@ -141,12 +145,7 @@ pub fn service_json(world: &World, service: &Service) -> Value {
         "platformVersion": "LATEST",
         "platformFamily": "Linux",
         "taskDefinition": world.definition_arn(definition),
-        "deploymentConfiguration": {
-            "deploymentCircuitBreaker": { "enable": breaker.enable, "rollback": breaker.rollback },
-            "maximumPercent": scenario.service.maximum_percent,
-            "minimumHealthyPercent": scenario.service.minimum_healthy_percent,
-            "strategy": "ROLLING",
-        },
+        "deploymentConfiguration": configuration(world),
         "deployments": service.deployments.iter().enumerate().map(|(at, known)| deployment_json(world, service, at, known)).collect::<Vec<_>>(),
         "roleArn": format!("arn:aws:iam::{}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", scenario.account.id),
         "events": events,
@@ -267,7 +266,6 @@ pub fn definition_json(world: &World, index: usize) -> Value {
 
 /// Returns a service deployment as it is described.
 pub fn rollout_json(world: &World, service: &Service, rollout: &Rollout) -> Value {
-    let breaker = &world.scenario.service.circuit_breaker;
     let counts = |revision: u64| {
         let of = |count: fn(&World, Option<u64>) -> usize| -> usize {
             let ids = service.deployments.iter().filter(|known| known.revision == revision);
@@ -301,12 +299,7 @@ pub fn rollout_json(world: &World, service: &Service, rollout: &Rollout) -> Valu
         "status": rollout.status,
         "statusReason": rollout.reason,
         "lifecycleStage": stage,
-        "deploymentConfiguration": {
-            "deploymentCircuitBreaker": { "enable": breaker.enable, "rollback": breaker.rollback },
-            "maximumPercent": world.scenario.service.maximum_percent,
-            "minimumHealthyPercent": world.scenario.service.minimum_healthy_percent,
-            "strategy": "ROLLING",
-        },
+        "deploymentConfiguration": configuration(world),
         "rollback": rollout.rollback.as_ref().map(|rollback| json!({
             "reason": rollback.reason,
             "startedAt": time(rollback.at),
@@ -317,6 +310,31 @@ pub fn rollout_json(world: &World, service: &Service, rollout: &Rollout) -> Valu
             "failureCount": rollout.failures,
             "threshold": rollout.threshold,
         },
+        "alarms": world.scenario.service.alarms.as_ref().map(|watch| json!({
+            "status": match rollout.finished {
+                _ if !rollout.alarms.is_empty() => "TRIGGERED",
+                None => "MONITORING",
+                Some(_) => "MONITORING_COMPLETE",
+            },
+            "alarmNames": watch.names,
+            "triggeredAlarmNames": rollout.alarms,
+        })),
+    }))
+}
+
+fn configuration(world: &World) -> Value {
+    let service = &world.scenario.service;
+    let breaker = &service.circuit_breaker;
+    present(json!({
+        "deploymentCircuitBreaker": { "enable": breaker.enable, "rollback": breaker.rollback },
+        "maximumPercent": service.maximum_percent,
+        "minimumHealthyPercent": service.minimum_healthy_percent,
+        "alarms": service.alarms.as_ref().map(|watch| json!({
+            "alarmNames": watch.names,
+            "enable": true,
+            "rollback": watch.rollback,
+        })),
+        "strategy": "ROLLING",
     }))
 }
 

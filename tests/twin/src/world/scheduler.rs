@@ -4,6 +4,7 @@ use super::service::{completed_before, deploy, fail_primary};
 use super::task::{self, TaskStatus};
 use super::{HOUR, MINUTE, RolloutState, SECOND, Step, Told, World};
 use crate::clock::Millis;
+use crate::metrics;
 use std::fmt::Write;
 
 /// Does what the scheduler does when it looks: starts, stops, counts, judges, tells.
@@ -19,6 +20,7 @@ pub fn look(world: &mut World) {
         return;
     }
     trip_breaker(world);
+    heed_alarms(world);
     start_tasks(world);
     drain_old_tasks(world);
     drop_empty_deployments(world);
@@ -101,20 +103,73 @@ fn trip_breaker(world: &mut World) {
     if !breaker.enable || primary.state != RolloutState::InProgress || primary.failed < threshold {
         return;
     }
-    let id = primary.id;
+    if let Some(rollout) = service.rollouts.last_mut() {
+        rollout.breaker = "TRIGGERED";
+    }
+    fail(
+        world,
+        breaker.rollback,
+        &Failure {
+            says: "tasks failed to start.",
+            state: "ECS deployment circuit breaker: tasks failed to start.",
+            because: "the circuit breaker threshold was exceeded.",
+        },
+    );
+}
+
+/// Fails the deployment during which one of its alarms is in alarm.
+fn heed_alarms(world: &mut World) {
+    let Some(watch) = world.scenario.service.alarms.clone() else { return };
+    let is_under_way = world.service.as_ref().is_some_and(|service| {
+        let primary = service.primary().filter(|primary| primary.state == RolloutState::InProgress);
+        // The way back is not watched.
+        primary.is_some_and(|primary| {
+            service.rollouts.last().is_some_and(|rollout| rollout.deployment == primary.id)
+        })
+    });
+    if !is_under_way {
+        return;
+    }
+    let triggered: Vec<String> =
+        watch.names.into_iter().filter(|name| metrics::is_in_alarm(world, name)).collect();
+    if triggered.is_empty() {
+        return;
+    }
+    if let Some(rollout) = world.service.as_mut().and_then(|service| service.rollouts.last_mut()) {
+        rollout.alarms = triggered;
+    }
+    fail(
+        world,
+        watch.rollback,
+        &Failure {
+            says: "alarm detected.",
+            state: "ECS deployment failed: alarm detected.",
+            because: "an alarm was detected.",
+        },
+    );
+}
+
+/// The words for a failed deployment.
+struct Failure {
+    says: &'static str,
+    state: &'static str,
+    because: &'static str,
+}
+
+/// Fails the primary deployment, and goes back where that is wanted and possible.
+fn fail(world: &mut World, rolls_back: bool, failure: &Failure) {
+    let Some(service) = &mut world.service else { return };
+    let Some(id) = service.primary().map(|primary| primary.id) else { return };
     let earlier = completed_before(service);
     let rolled_back_already = service.rollouts.last().is_some_and(|rollout| rollout.deployment != id);
     if let Some(rollout) = service.rollouts.last_mut() {
-        rollout.breaker = "TRIGGERED";
-        rollout.reason = Some(
-            "Service deployment rolled back because the circuit breaker threshold was exceeded.".to_owned(),
-        );
+        rollout.reason = Some(format!("Service deployment rolled back because {}", failure.because));
         rollout.updated = world.now;
     }
-    world.say(&format!("(deployment ecs-svc/{id}) deployment failed: tasks failed to start."));
-    fail_primary(world, "ECS deployment circuit breaker: tasks failed to start.");
+    world.say(&format!("(deployment ecs-svc/{id}) deployment failed: {}", failure.says));
+    fail_primary(world, failure.state);
     match earlier {
-        Some(definition) if breaker.rollback && !rolled_back_already => {
+        Some(definition) if rolls_back && !rolled_back_already => {
             let to = world.service.as_ref().and_then(|service| {
                 service.deployments.iter().find(|known| known.state == RolloutState::Completed)
             });
@@ -128,9 +183,7 @@ fn trip_breaker(world: &mut World) {
                 return;
             };
             rollout.status = if rolled_back_already { "ROLLBACK_FAILED" } else { "STOPPED" };
-            rollout.reason = Some(
-                "Service deployment failed because the circuit breaker threshold was exceeded.".to_owned(),
-            );
+            rollout.reason = Some(format!("Service deployment failed because {}", failure.because));
             rollout.stopped = Some(now);
             rollout.finished = Some(now);
         }
@@ -269,7 +322,12 @@ fn complete(world: &mut World) {
         return;
     }
     let rolled_back = service.rollouts.last().is_some_and(|rollout| rollout.deployment != id);
+    let bake = world.scenario.service.alarms.as_ref().filter(|_| !rolled_back).map_or(0, |watch| watch.bake);
     let Some(service) = &mut world.service else { return };
+    let steady = service.deployments.first_mut().map(|primary| *primary.steady.get_or_insert(now));
+    if steady.is_some_and(|steady| now < steady + bake) {
+        return;
+    }
     if let Some(primary) = service.deployments.first_mut() {
         primary.state = RolloutState::Completed;
         primary.reason = format!("ECS deployment ecs-svc/{id} completed.");

@@ -36,6 +36,8 @@ pub struct Deployment {
     /// When it was last told that tasks cannot be placed.
     pub unplaced: Option<Millis>,
     pub impaired: bool,
+    /// Since when all its tasks serve, and no others.
+    pub steady: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub struct Rollout {
     pub breaker: &'static str,
     pub failures: u32,
     pub threshold: u32,
+    /// The alarms that ended it.
+    pub alarms: Vec<String>,
     pub rollback: Option<Rollback>,
 }
 
@@ -173,6 +177,7 @@ pub fn deploy(world: &mut World, definition: usize, rollback: bool) {
             next_start: now,
             unplaced: None,
             impaired: false,
+            steady: None,
         },
     );
     if rollback {
@@ -210,6 +215,7 @@ pub fn deploy(world: &mut World, definition: usize, rollback: bool) {
             breaker: if breaker { "MONITORING" } else { "DISABLED" },
             failures: 0,
             threshold,
+            alarms: Vec::new(),
             rollback: None,
         });
     }

@@ -1,7 +1,7 @@
 //! The CloudFormation stack around the service.
 
 use super::service::RolloutState;
-use super::{MINUTE, SECOND, Step, World, service};
+use super::{MINUTE, SECOND, Step, World, nested, service, uuid};
 use crate::clock::Millis;
 use crate::scenario::OnFailure;
 
@@ -23,12 +23,12 @@ pub struct Stack {
     pub events: Vec<StackEvent>,
     pub resources: Vec<Resource>,
     /// The tag and the task definition to return to.
-    before: Option<(String, usize)>,
+    pub(super) before: Option<(String, usize)>,
     definition: usize,
     /// The task definition that the clean-up takes away.
     discarded: usize,
     waiting: Option<Waiting>,
-    rolling_back: bool,
+    pub(super) rolling_back: bool,
     skips: Vec<String>,
 }
 
@@ -52,6 +52,8 @@ pub struct StackEvent {
     pub status: &'static str,
     pub reason: Option<String>,
     pub token: Option<String>,
+    /// The hook that looked at the resource, and what it said.
+    pub hook: Option<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -73,6 +75,7 @@ enum Waiting {
 /// What comes next for the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
+    Nested(nested::Turn),
     Define,
     Defining,
     Defined,
@@ -92,6 +95,7 @@ const DEFINITION: &str = "TaskDefinition";
 const SERVICE: &str = "Service";
 const DEFINITION_KIND: &str = "AWS::ECS::TaskDefinition";
 const SERVICE_KIND: &str = "AWS::ECS::Service";
+pub(super) const STACK_KIND: &str = "AWS::CloudFormation::Stack";
 
 /// Puts the stack that was there before the scenario into the account.
 pub fn found(world: &mut World) {
@@ -112,6 +116,7 @@ pub fn found(world: &mut World) {
     let (id, kind, started) = (world.uuid("operation", 0), "CREATE_STACK", world.now);
     stack.operations.push(Operation { id, kind, status: "SUCCEEDED", started, ended: Some(started) });
     world.stack = Some(stack);
+    nested::found(world);
     tell_stack(world, "CREATE_COMPLETE", None);
 }
 
@@ -134,7 +139,8 @@ pub fn operate(world: &mut World, tag: &str, token: Option<String>) {
         begin(world, "CREATE_STACK", token);
         tell_stack(world, "CREATE_IN_PROGRESS", Some("User Initiated"));
     }
-    next(world, 3 * SECOND, Turn::Define);
+    let first = if world.nested.is_some() { Turn::Nested(nested::Turn::Begin) } else { Turn::Define };
+    next(world, 3 * SECOND, first);
 }
 
 /// Deletes the stack and the service in it.
@@ -181,6 +187,7 @@ pub fn turn(world: &mut World, turn: Turn) {
     let creates = stack.before.is_none();
     let in_progress = if creates { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
     match turn {
+        Turn::Nested(turn) => nested::turn(world, turn),
         Turn::Define => {
             let reason = (!creates).then_some(
                 "Requested update requires the creation of a new physical resource; hence creating one.",
@@ -209,6 +216,13 @@ pub fn turn(world: &mut World, turn: Turn) {
         }
         Turn::Service => {
             let definition = stack.definition;
+            if let Some(hook) = world.scenario.stack.as_ref().and_then(|plan| plan.hook.clone()) {
+                let refused = Some((hook.kind.clone(), hook.refuses));
+                tell_with(world, SERVICE, in_progress, None, refused);
+                let reason = format!("The following hook(s) failed: [{}]", hook.kind);
+                resource_fails(world, SERVICE, &reason);
+                return;
+            }
             tell(world, SERVICE, in_progress, None);
             if creates {
                 service::create(world, definition, None);
@@ -306,11 +320,16 @@ fn service_fails(world: &mut World, message: &str, code: &str) {
     let reason = format!(
         "Resource handler returned message: \"{message}\" (RequestToken: {request}, HandlerErrorCode: {code})"
     );
+    resource_fails(world, SERVICE, &reason);
+}
+
+/// A resource cannot be created or updated, and what that means for the stack.
+pub(super) fn resource_fails(world: &mut World, logical: &'static str, reason: &str) {
     let Some(stack) = &mut world.stack else { return };
     let (creates, stops, rolling_back) = (stack.before.is_none(), stack.disable_rollback, stack.rolling_back);
-    tell(world, SERVICE, if creates { "CREATE_FAILED" } else { "UPDATE_FAILED" }, Some(&reason));
+    tell(world, logical, if creates { "CREATE_FAILED" } else { "UPDATE_FAILED" }, Some(reason));
     let verb = if creates { "create" } else { "update" };
-    let summary = format!("The following resource(s) failed to {verb}: [{SERVICE}]. ");
+    let summary = format!("The following resource(s) failed to {verb}: [{logical}]. ");
     if rolling_back {
         end(world, "UPDATE_ROLLBACK_FAILED", Some(&summary));
     } else if stops {
@@ -325,7 +344,11 @@ fn service_fails(world: &mut World, message: &str, code: &str) {
             next(world, 3 * SECOND, Turn::DeleteService);
         } else {
             tell_stack(world, "UPDATE_ROLLBACK_IN_PROGRESS", Some(&summary));
-            next(world, 3 * SECOND, Turn::RollBack);
+            let back = match logical {
+                nested::LOGICAL => Turn::Nested(nested::Turn::Back),
+                _ => Turn::RollBack,
+            };
+            next(world, 3 * SECOND, back);
         }
     }
 }
@@ -392,11 +415,11 @@ fn settle(world: &mut World) {
     }
 }
 
-fn next(world: &mut World, delay: Millis, turn: Turn) {
+pub(super) fn next(world: &mut World, delay: Millis, turn: Turn) {
     world.plan_in(delay, Step::Stack(turn));
 }
 
-fn new(world: &World, name: String, tag: String, disable_rollback: bool) -> Stack {
+pub(super) fn new(world: &World, name: String, tag: String, disable_rollback: bool) -> Stack {
     let number = world.stack.as_ref().map_or(0, |stack| stack.events.len()) as u64;
     let id = world.arn("cloudformation", &format!("stack/{name}/{}", world.uuid("stack", number)));
     Stack {
@@ -454,15 +477,30 @@ fn tell_stack(world: &mut World, status: &'static str, reason: Option<&str>) {
     stack.status = status;
     stack.reason = reason.map(str::to_owned);
     let (logical, physical) = (stack.name.clone(), stack.id.clone());
-    push(world, logical, physical, "AWS::CloudFormation::Stack".to_owned(), status, reason);
+    push(world, logical, physical, STACK_KIND.to_owned(), status, reason);
 }
 
-fn tell(world: &mut World, logical: &'static str, status: &'static str, reason: Option<&str>) {
+pub(super) fn tell(world: &mut World, logical: &'static str, status: &'static str, reason: Option<&str>) {
+    tell_with(world, logical, status, reason, None);
+}
+
+fn tell_with(
+    world: &mut World,
+    logical: &'static str,
+    status: &'static str,
+    reason: Option<&str>,
+    hook: Option<(String, String)>,
+) {
     let now = world.now;
+    let nested = world.nested.as_ref().map(|nested| nested.id.clone());
     let Some(stack) = &mut world.stack else { return };
-    let kind = if logical == SERVICE { SERVICE_KIND } else { DEFINITION_KIND };
+    let kind = match logical {
+        SERVICE => SERVICE_KIND,
+        nested::LOGICAL => STACK_KIND,
+        _ => DEFINITION_KIND,
+    };
     let index = stack.resources.iter().position(|known| known.logical == logical).unwrap_or_else(|| {
-        let physical = String::new();
+        let physical = nested.filter(|_| logical == nested::LOGICAL).unwrap_or_default();
         stack.resources.push(Resource { logical, physical, kind, status, reason: None, updated: now });
         stack.resources.len() - 1
     });
@@ -472,6 +510,9 @@ fn tell(world: &mut World, logical: &'static str, status: &'static str, reason: 
     resource.reason = reason.map(str::to_owned);
     resource.updated = now;
     push(world, logical.to_owned(), physical, kind.to_owned(), status, reason);
+    if let Some(event) = world.stack.as_mut().and_then(|stack| stack.events.last_mut()) {
+        event.hook = hook;
+    }
 }
 
 fn push(
@@ -482,16 +523,41 @@ fn push(
     status: &'static str,
     reason: Option<&str>,
 ) {
-    let number = world.stack.as_ref().map_or(0, |stack| stack.events.len()) as u64;
-    let drawn = world.uuid("stack-event", number);
-    let now = world.now;
-    let Some(stack) = &mut world.stack else { return };
-    // Two events have two times, so that sorting by time keeps their order.
-    let at = stack.events.last().map_or(now, |last| now.max(last.at + 1));
-    let id = if kind.ends_with("::Stack") { drawn } else { format!("{logical}-{status}-{drawn}") };
-    let (operation, token) = (stack.operations.len().saturating_sub(1), stack.token.clone());
-    let reason = reason.map(str::to_owned);
-    stack.events.push(StackEvent { id, at, operation, logical, physical, kind, status, reason, token });
+    let (seed, now) = (world.seed, world.now);
+    if let Some(stack) = &mut world.stack {
+        stack.append(seed, now, [logical, physical, kind], status, reason);
+    }
+}
+
+impl Stack {
+    /// Appends an event about a resource: its name, its physical id and its type.
+    pub(super) fn append(
+        &mut self,
+        seed: u64,
+        now: Millis,
+        [logical, physical, kind]: [String; 3],
+        status: &'static str,
+        reason: Option<&str>,
+    ) {
+        let drawn = uuid(seed, &format!("stack-event {}", self.name), self.events.len() as u64);
+        // Two events have two times, so that sorting by time keeps their order.
+        let at = self.events.last().map_or(now, |last| now.max(last.at + 1));
+        let id = if kind.ends_with("::Stack") { drawn } else { format!("{logical}-{status}-{drawn}") };
+        let (operation, token) = (self.operations.len().saturating_sub(1), self.token.clone());
+        let reason = reason.map(str::to_owned);
+        self.events.push(StackEvent {
+            id,
+            at,
+            operation,
+            logical,
+            physical,
+            kind,
+            status,
+            reason,
+            token,
+            hook: None,
+        });
+    }
 }
 
 fn rename(world: &mut World, logical: &str, physical: String) {

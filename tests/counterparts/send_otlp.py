@@ -1,7 +1,8 @@
-"""Sends logs and metrics with the OpenTelemetry SDK. usage: send_otlp.py grpc|http PORT COUNT WORD"""
+"""Sends logs and metrics with the OpenTelemetry SDK. usage: send_otlp.py grpc|http PORT COUNT WORD [slowly]"""
 
 import logging
 import sys
+import time
 
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -33,11 +34,13 @@ def main() -> None:
     resource = Resource.create({"service.name": f"web-{protocol}", **task})
 
     provider = LoggerProvider(resource=resource)
-    provider.add_log_record_processor(BatchLogRecordProcessor(log_exporter))
+    provider.add_log_record_processor(BatchLogRecordProcessor(log_exporter, schedule_delay_millis=200))
     logger = logging.getLogger("app")
     logger.addHandler(LoggingHandler(logger_provider=provider))
     for number in range(count - 1):
         logger.error("%s number %d", word, number)
+        if "slowly" in sys.argv[5:]:
+            time.sleep(0.02)
     try:
         raise ValueError("no such table")
     except ValueError:
