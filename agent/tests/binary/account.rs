@@ -13,7 +13,7 @@ const SPEED: f64 = 40.0;
 /// It begins so many seconds ago: sources look for logs of the last hours.
 const LEAD: i64 = 600;
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 cluster = "shop"
 service = "web"
 [watch]
@@ -67,7 +67,8 @@ fn watch(scenario: &str) -> Watched {
     Watched { output, report, state, calls }
 }
 
-fn pointed_at(url: &str) -> Command {
+/// Returns the command `medic` pointed at a simulated account.
+pub fn pointed_at(url: &str) -> Command {
     let mut command = medic();
     command.env("AWS_ENDPOINT_URL", url).env("AWS_REGION", "eu-central-1");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");

@@ -1,6 +1,7 @@
 //! Tests of the real binary: it is killed, pointed at a simulated account, and fed by real files.
 
 mod account;
+mod delivery;
 mod killed;
 
 use std::path::Path;
