@@ -2,6 +2,7 @@
 //!
 //! A bundle is gzipped JSON lines: a header, then a record a line. Secrets are gone from it, because they are gone from the index.
 
+use analyzer::changes::{self, Remembered};
 use analyzer::diagnosis::{Diagnosis, Gap, Study};
 use analyzer::pattern::Patterns;
 use analyzer::record::{Level, Record, Source, Stream};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 
-use crate::collect::of_deployment;
+use crate::collect::{of_deployment, remembered};
 use crate::formats;
 use crate::index::{DeploymentEntry, Reader};
 
@@ -30,6 +31,9 @@ const LONGEST_LINE: u64 = 64 << 20;
 pub struct Header {
     pub medic_bundle: u32,
     pub deployment: DeploymentEntry,
+    /// The task definition of the last deployment before that ended well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<String>,
     pub snapshot: Snapshot,
     pub gaps: Vec<Gap>,
     pub redactions: Redactions,
@@ -62,6 +66,7 @@ pub fn export(reader: &Reader, id: &str, out: impl Write) -> Result<u64> {
     let header = Header {
         medic_bundle: VERSION,
         deployment,
+        last_good: remembered(reader.ledger(), id).good.map(str::to_owned),
         snapshot: reader.state_of(&reader.ledger().names_of(id))?,
         gaps: reader.ledger().all_gaps(),
         redactions: reader.ledger().redactions.get(id).cloned().unwrap_or_default(),
@@ -116,6 +121,11 @@ pub fn open(input: impl Read, patterns: &Patterns) -> Result<(Header, Diagnosis)
     study.observe(&batch);
     let mut diagnosis = study.conclude(&header.snapshot, header.gaps.clone());
     diagnosis.redactions = header.redactions.clone();
+    let remembered = Remembered {
+        deployed: header.deployment.task_definition.as_deref(),
+        good: header.last_good.as_deref(),
+    };
+    diagnosis.changes = changes::since_last_good(&header.snapshot, remembered);
     Ok((header, diagnosis))
 }
 

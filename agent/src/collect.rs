@@ -6,7 +6,7 @@ mod attribution;
 mod collector;
 
 pub use attribution::{Change, follow};
-pub use collector::{Collector, Live, UNNAMED, diagnose_stored, of_deployment};
+pub use collector::{Collector, Live, UNNAMED, diagnose_stored, of_deployment, remembered};
 
 use analyzer::pattern::Patterns;
 use anyhow::{Context, Result};

@@ -2,6 +2,7 @@
 //!
 //! Records and a snapshot go in, a [`diagnosis::Diagnosis`] comes out.
 
+pub mod changes;
 pub mod checks;
 pub mod deployment;
 pub mod diagnosis;

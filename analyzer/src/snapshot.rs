@@ -1,7 +1,7 @@
 //! Snapshots: the described state of the world of a deployment.
 //!
 //! The structs deserialise from what the AWS CLI prints and keep only what checks, plans and reports read.
-//! Values of environment variables and commands are left out: they may be secret.
+//! Secrets are left out as they are read: of the values of environment variables only what tells that one changed is kept.
 
 mod lenient;
 mod service;

@@ -47,6 +47,10 @@ pub fn annotations(guide: &Guide) -> String {
             for remedy in guide.remedies.iter().take(2) {
                 message.push_str(&format!("\nwhat to do: {}", remedy.title));
             }
+            let named = guide.changes.iter().flat_map(|changes| &changes.items).filter(|item| item.is_named);
+            for item in named.take(2) {
+                message.push_str(&format!("\nchanged: {}", cut(&item.line(), 300)));
+            }
             let place = guide.evidence.first().filter(|lead| lead.line_number > 0);
             let file = place
                 .map(|lead| format!("file={},line={},", command_property(&lead.stream), lead.line_number));

@@ -1,14 +1,21 @@
 //! The guide: the one view model that every renderer reads.
 
+use analyzer::changes::{Basis, Change, Changes, Kind};
 use analyzer::diagnosis::{Diagnosis, Evidence, Finding, Proof, Verdict};
 use analyzer::pattern::Patterns;
 use analyzer::record::{Level, Source};
-use analyzer::taxonomy::{Blame, Class, Remedy, Safety, Severity};
+use analyzer::taxonomy::{Blame, Class, Safety, Severity};
 use analyzer::{checks::Outcome, diagnosis::DeploymentFacts};
 use handlebars::Handlebars;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+use crate::commands;
+use crate::shell::quoted;
+use crate::treatment::{Known, Treatment, treatment};
 
 /// At most this many records are quoted.
 pub const MOST_EVIDENCE: usize = 10;
@@ -21,6 +28,8 @@ pub struct Guide {
     pub headline: String,
     /// What happened and its impact, a sentence each.
     pub happened: Vec<String>,
+    /// How many tasks run, and of which version.
+    pub tasks: Option<String>,
     pub root: Option<Cause>,
     /// From the root cause to what was seen last, each explained by the one before.
     pub chain: Vec<Link>,
@@ -30,7 +39,7 @@ pub struct Guide {
     pub remedies: Vec<Treatment>,
     pub next: Vec<Next>,
     /// What changed since the last good deployment.
-    pub changed: Vec<String>,
+    pub changes: Option<Changed>,
     pub ruled_out: Vec<Ruled>,
     pub timeline: Vec<Moment>,
     pub gaps: Vec<Missing>,
@@ -91,22 +100,37 @@ pub struct Quote {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Treatment {
-    pub remedy: Remedy,
-    pub title: String,
-    pub safety: Safety,
-    pub automatable: bool,
-    pub estimated_minutes: u32,
-    pub undo: Option<String>,
-    /// The command that previews it, without changing anything.
-    pub preview: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Next {
     pub class: Class,
     pub title: String,
     pub because: String,
+}
+
+/// The task definition of the deployment beside that of the last good one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Changed {
+    pub from: String,
+    pub to: String,
+    /// Why `from` is taken for the last good one.
+    pub basis: Basis,
+    /// Both in one sentence, names in backticks.
+    pub says: String,
+    pub items: Vec<ChangedField>,
+    /// The command that shows a revision that is not described.
+    pub show: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChangedField {
+    pub container: Option<String>,
+    pub what: String,
+    pub kind: Kind,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// What became of it, in words.
+    pub says: String,
+    /// Whether the root cause names it, or what stands in it.
+    pub is_named: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,6 +157,14 @@ pub struct Missing {
     pub remedy: Option<String>,
 }
 
+impl ChangedField {
+    /// Says the change in one line.
+    pub fn line(&self) -> String {
+        let whose = self.container.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        format!("{whose}{} {}", self.what, self.says)
+    }
+}
+
 impl Guide {
     /// Writes the guide to a diagnosis, with the texts of the pages.
     pub fn new(diagnosis: &Diagnosis, patterns: &Patterns) -> Guide {
@@ -144,9 +176,13 @@ impl Guide {
             verdict: diagnosis.verdict,
             headline: headline(diagnosis),
             happened: happened(diagnosis, root.as_ref()),
+            tasks: tasks(diagnosis),
             chain: root.iter().flat_map(|root| chain(root, &others)).collect(),
             evidence: root.iter().flat_map(|root| root.evidence.clone()).take(MOST_EVIDENCE).collect(),
-            to_do: finding.map_or_else(String::new, |finding| to_do(finding, patterns)),
+            to_do: match finding {
+                Some(finding) => commands::in_markdown(&to_do(finding, patterns), &diagnosis.deployment),
+                None => to_do_without_cause(diagnosis),
+            },
             remedies: root.iter().flat_map(|root| root.remedies.clone()).collect(),
             next: diagnosis
                 .blockers
@@ -157,7 +193,11 @@ impl Guide {
                     because: blocker.because.clone(),
                 })
                 .collect(),
-            changed: Vec::new(),
+            changes: diagnosis
+                .changes
+                .as_ref()
+                .filter(|_| diagnosis.verdict != Verdict::Healthy)
+                .map(|changes| changed(changes, root.as_ref())),
             ruled_out: diagnosis
                 .ruled_out
                 .iter()
@@ -195,6 +235,14 @@ impl Guide {
         }
     }
 
+    /// Returns the day of the timeline, where it is one day.
+    pub fn one_day(&self) -> Option<Date> {
+        let day = |time: Timestamp| time.to_zoned(TimeZone::UTC).date();
+        let mut days = self.timeline.iter().filter_map(|moment| moment.time).map(day);
+        let first = days.next()?;
+        days.all(|other| other == first).then_some(first)
+    }
+
     /// Returns how many secrets were removed.
     pub fn redacted(&self) -> u64 {
         self.redactions.values().sum()
@@ -212,8 +260,14 @@ pub fn in_words(confidence: f64) -> &'static str {
 }
 
 fn cause(finding: &Finding, patterns: &Patterns, diagnosis: &Diagnosis) -> Cause {
+    let good = diagnosis.changes.as_ref().filter(|changes| changes.from != changes.to);
+    let known = Known {
+        deployment: &diagnosis.deployment,
+        good: good.map(|changes| changes.from.as_str()),
+        log_group: finding.values.get("group").or(finding.values.get("log_group")).map(String::as_str),
+    };
     let remedies: Vec<Treatment> =
-        finding.remedies.iter().map(|&remedy| treatment(remedy, diagnosis)).collect();
+        finding.remedies.iter().map(|&remedy| treatment(remedy, &known)).collect();
     Cause {
         id: finding.cause.clone(),
         class: finding.class,
@@ -283,63 +337,41 @@ fn show(evidence: &Evidence) -> String {
     format!("{reader} {first},{last}p")
 }
 
-fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
-    if !name.is_empty() && name.chars().all(plain) && !name.starts_with('-') {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
-}
-
-fn treatment(remedy: Remedy, diagnosis: &Diagnosis) -> Treatment {
-    let facts = remedy.facts();
-    let deployment = &diagnosis.deployment;
-    Treatment {
-        remedy,
-        title: facts.title.to_owned(),
-        safety: facts.safety,
-        automatable: facts.automatable,
-        estimated_minutes: facts.estimated_minutes,
-        undo: (!facts.undo.is_empty()).then(|| facts.undo.to_owned()),
-        preview: preview(remedy, deployment),
-    }
-}
-
-/// Returns a command that shows what the remedy would change. It reads only.
-fn preview(remedy: Remedy, deployment: &DeploymentFacts) -> Option<String> {
-    let service = || {
-        let name = deployment.service.as_deref().map_or("SERVICE".to_owned(), quoted);
-        let cluster = deployment.cluster.as_deref().map_or("CLUSTER".to_owned(), quoted);
-        (name, cluster)
+fn changed(changes: &Changes, root: Option<&Cause>) -> Changed {
+    let named = |change: &Change| {
+        let values = root.iter().flat_map(|root| root.values.values());
+        values.into_iter().any(|value| names(change, value.trim()))
     };
-    let stack = || deployment.stack.as_deref().map_or("STACK".to_owned(), quoted);
-    match remedy {
-        Remedy::ScaleService | Remedy::RestartTasks | Remedy::StopDeployment | Remedy::RetryDeployment => {
-            let (service, cluster) = service();
-            Some(format!(
-                "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[].deployments'"
-            ))
-        }
-        Remedy::RollBack => {
-            let (service, cluster) = service();
-            Some(format!(
-                "aws ecs list-service-deployments --cluster {cluster} --service {service} --status SUCCESSFUL --max-results 1"
-            ))
-        }
-        Remedy::IncreaseTaskSize => {
-            let family = deployment.task_definition.as_deref().map_or("TASK_DEFINITION".to_owned(), quoted);
-            Some(format!(
-                "aws ecs describe-task-definition --task-definition {family} --query 'taskDefinition.[cpu,memory]'"
-            ))
-        }
-        Remedy::DeleteFailedStack | Remedy::ContinueUpdateRollback | Remedy::RollBackStack | Remedy::Wait => {
-            Some(format!(
-                "aws cloudformation describe-stacks --stack-name {} --query 'Stacks[].StackStatus'",
-                stack()
-            ))
-        }
-        _ => None,
+    Changed {
+        from: changes.from.clone(),
+        to: changes.to.clone(),
+        basis: changes.basis,
+        says: changes.says(),
+        items: changes
+            .items
+            .iter()
+            .map(|change| ChangedField {
+                container: change.container.clone(),
+                what: change.what.clone(),
+                kind: change.kind,
+                before: change.before.clone(),
+                after: change.after.clone(),
+                says: change.values(),
+                is_named: named(change),
+            })
+            .collect(),
+        show: changes
+            .not_described
+            .first()
+            .map(|name| format!("aws ecs describe-task-definition --task-definition {}", quoted(name))),
     }
+}
+
+/// Whether a value that the cause captured is what changed: the name of a variable, a port, a host, an image.
+fn names(change: &Change, value: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let texts = [Some(&change.what), change.before.as_ref(), change.after.as_ref()];
+    value.len() > 1 && texts.into_iter().flatten().any(|text| text.split(|c| !is_word(c)).any(|word| word == value))
 }
 
 fn proof_says(finding: &Finding) -> Vec<String> {
@@ -413,6 +445,35 @@ fn to_do(finding: &Finding, patterns: &Patterns) -> String {
     }
 }
 
+/// Says what would let Medic tell.
+fn to_do_without_cause(diagnosis: &Diagnosis) -> String {
+    if diagnosis.verdict == Verdict::Healthy {
+        return String::new();
+    }
+    let known = &diagnosis.deployment;
+    let name = |value: &Option<String>, unknown: &str| value.as_deref().map_or(unknown.to_owned(), quoted);
+    let (cluster, service) = (name(&known.cluster, "CLUSTER"), name(&known.service, "SERVICE"));
+    let collect = format!(
+        "1. Give Medic more of what the deployment left behind, in one folder: the logs of its containers, its stopped tasks, the events of the service and of the stack, the output of the pipeline. Stopped tasks are described for about an hour only.\n\n   ```sh\n   aws ecs describe-services --cluster {cluster} --services {service} > services.json\n   aws ecs list-tasks --cluster {cluster} --service-name {service} --desired-status STOPPED --query 'taskArns[]' --output text |\n     xargs aws ecs describe-tasks --cluster {cluster} --tasks > tasks.json\n   ```\n"
+    );
+    format!("{collect}2. Watch the next deployment from its start: `medic watch --cluster {cluster} --service {service}`.")
+}
+
+/// Says how many tasks run; after a roll-back these are not of the version that was deployed.
+fn tasks(diagnosis: &Diagnosis) -> Option<String> {
+    const ROLLED_BACK: &str = "infrastructure/service-startup/deployment-rolled-back";
+    let (running, desired) = (diagnosis.deployment.running?, diagnosis.deployment.desired?);
+    let went_back = diagnosis.findings.iter().any(|finding| finding.cause == ROLLED_BACK);
+    Some(match (running, desired) {
+        (0, 1..) => format!("no task runs, {desired} are wanted"),
+        (1.., _) if diagnosis.deployment.running_new == Some(0) => {
+            format!("no task of this deployment runs, {running} of {desired} of the version before do")
+        }
+        _ if went_back => format!("{running} of {desired} tasks run, of the version before"),
+        _ => format!("{running} of {desired} tasks run"),
+    })
+}
+
 fn headline(diagnosis: &Diagnosis) -> String {
     let subject = subject(&diagnosis.deployment);
     match (diagnosis.verdict, diagnosis.root_cause()) {
@@ -482,21 +543,27 @@ fn lower_first(text: &str) -> String {
     }
 }
 
+fn upper_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
+}
+
 fn happened(diagnosis: &Diagnosis, root: Option<&Cause>) -> Vec<String> {
     let mut sentences = Vec::new();
     let facts = &diagnosis.deployment;
     if let Some(root) = root {
         sentences.push(root.summary.clone());
     }
-    if let (Some(running), Some(desired)) = (facts.running, facts.desired) {
-        sentences.push(format!("{running} of {desired} tasks run."));
+    if let Some(tasks) = tasks(diagnosis) {
+        sentences.push(format!("{}.", upper_first(&tasks)));
     }
     if let (Some(started), Some(ended)) = (facts.started, facts.ended)
         && ended > started
     {
         let seconds = ended.as_second() - started.as_second();
+        let what = if facts.id.is_some() { "The deployment took" } else { "The records span" };
         sentences.push(format!(
-            "The records span {}, from {} to {}.",
+            "{what} {}, from {} to {}.",
             span(seconds),
             short(started),
             short(ended)

@@ -1,11 +1,15 @@
 //! The guide as one self-contained page: no network, no scripts, light and dark, printable.
 
+use analyzer::changes::Kind;
 use analyzer::diagnosis::{Proof, Verdict};
 use handlebars::Handlebars;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::escape::{self, cut};
-use crate::guide::{Cause, Guide, Quote, in_words, short};
+use crate::guide::{Cause, Changed, Guide, Quote, in_words, short};
+use crate::treatment::Treatment;
 use crate::{RenderError, json, markdown, picture, prose};
 
 const TEMPLATE: &str = include_str!("../templates/guide.html.hbs");
@@ -30,13 +34,13 @@ struct View {
     to_do: String,
     remedies: Vec<RemedyView>,
     next: Vec<NextView>,
-    changed: Vec<String>,
+    changes: Option<ChangesView>,
     ruled_out: Vec<RuledView>,
     timeline: Vec<MomentView>,
+    timeline_day: String,
     timeline_picture: String,
     gaps: Vec<GapView>,
-    records: u64,
-    streams: u64,
+    read: String,
     redacted: String,
     json: String,
 }
@@ -62,6 +66,7 @@ struct QuoteView {
     source: &'static str,
     place: String,
     time: Option<String>,
+    instant: String,
     many: bool,
     count: u64,
     text: String,
@@ -69,12 +74,36 @@ struct QuoteView {
 }
 
 #[derive(Serialize)]
+struct ChangesView {
+    says: String,
+    items: Vec<ChangeView>,
+    show: String,
+}
+
+#[derive(Serialize)]
+struct ChangeView {
+    kind: &'static str,
+    mark: &'static str,
+    container: String,
+    what: String,
+    before: String,
+    after: String,
+    is_named: bool,
+}
+
+#[derive(Serialize)]
 struct RemedyView {
     title: String,
     safety: &'static str,
     minutes: u32,
-    undo: String,
-    preview: String,
+    steps: Vec<StepView>,
+}
+
+#[derive(Serialize)]
+struct StepView {
+    name: &'static str,
+    command: String,
+    words: String,
 }
 
 #[derive(Serialize)]
@@ -93,6 +122,7 @@ struct RuledView {
 #[derive(Serialize)]
 struct MomentView {
     time: String,
+    instant: String,
     source: &'static str,
     text: String,
     evident: bool,
@@ -108,6 +138,7 @@ struct GapView {
 }
 
 fn view(guide: &Guide) -> Result<View, RenderError> {
+    let one_day = guide.one_day();
     let happened: String = guide.happened.iter().map(|sentence| prose::html(sentence)).collect();
     Ok(View {
         mark: crate::mark(guide.verdict),
@@ -129,8 +160,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
                 title: remedy.title.clone(),
                 safety: remedy.safety.as_str(),
                 minutes: remedy.estimated_minutes,
-                undo: remedy.undo.clone().unwrap_or_else(|| "nothing to undo".to_owned()),
-                preview: remedy.preview.clone().unwrap_or_default(),
+                steps: steps(remedy),
             })
             .collect(),
         next: guide
@@ -142,7 +172,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
                 because: next.because.clone(),
             })
             .collect(),
-        changed: guide.changed.clone(),
+        changes: guide.changes.as_ref().map(changes),
         ruled_out: guide
             .ruled_out
             .iter()
@@ -152,7 +182,8 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
             .timeline
             .iter()
             .map(|moment| MomentView {
-                time: moment.time.map(short).unwrap_or_default(),
+                time: moment.time.map(|time| clock(time, one_day)).unwrap_or_default(),
+                instant: moment.time.map(|time| time.to_string()).unwrap_or_default(),
                 source: moment.source.as_str(),
                 text: cut(escape::without_transport(&moment.text), 300),
                 evident: moment.cause.is_some(),
@@ -160,6 +191,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
                 count: moment.count,
             })
             .collect(),
+        timeline_day: one_day.map(|day| day.to_string()).unwrap_or_default(),
         timeline_picture: picture::timeline(&guide.timeline),
         gaps: guide
             .gaps
@@ -170,12 +202,70 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
                 remedy: gap.remedy.clone().unwrap_or_default(),
             })
             .collect(),
-        records: guide.records,
-        streams: guide.streams,
+        read: crate::read(guide),
         redacted: crate::redacted(guide),
         // Inside of a script element only `<` could end it.
         json: json::render(guide)?.replace('<', "\\u003c"),
     })
+}
+
+fn steps(remedy: &Treatment) -> Vec<StepView> {
+    let step = |name, command: &Option<String>| {
+        command.clone().map(|command| StepView { name, command, words: String::new() })
+    };
+    let mut steps: Vec<StepView> = [
+        step("preview", &remedy.preview),
+        step("do", &remedy.apply),
+        step("verify", &remedy.verify),
+        step("undo", &remedy.undo_command),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if let (None, Some(undo)) = (&remedy.undo_command, &remedy.undo) {
+        steps.push(StepView { name: "undo", command: String::new(), words: undo.clone() });
+    }
+    steps
+}
+
+fn changes(changed: &Changed) -> ChangesView {
+    let value = |value: &Option<String>, is_hidden: bool| match (value, is_hidden) {
+        (Some(value), _) => value.clone(),
+        (None, true) => "not shown".to_owned(),
+        (None, false) => "–".to_owned(),
+    };
+    ChangesView {
+        says: prose::html(&markdown::prose(&changed.says)),
+        items: changed
+            .items
+            .iter()
+            .map(|item| ChangeView {
+                kind: match item.kind {
+                    Kind::Added => "added",
+                    Kind::Removed => "removed",
+                    Kind::Changed => "changed",
+                },
+                mark: match item.kind {
+                    Kind::Added => "+",
+                    Kind::Removed => "−",
+                    Kind::Changed => "~",
+                },
+                container: item.container.clone().unwrap_or_else(|| "task".to_owned()),
+                what: item.what.clone(),
+                before: value(&item.before, item.kind != Kind::Added),
+                after: value(&item.after, item.kind != Kind::Removed),
+                is_named: item.is_named,
+            })
+            .collect(),
+        show: changed.show.clone().unwrap_or_default(),
+    }
+}
+
+fn clock(time: Timestamp, one_day: Option<Date>) -> String {
+    match one_day {
+        Some(_) => time.strftime("%H:%M:%S").to_string(),
+        None => time.strftime("%m-%d %H:%M:%S").to_string(),
+    }
 }
 
 fn root_view(root: &Cause, guide: &Guide) -> RootView {
@@ -183,10 +273,6 @@ fn root_view(root: &Cause, guide: &Guide) -> RootView {
         Proof::Confirmed => ("confirmed by the described state", "good"),
         Proof::Refuted => ("refuted", "bad"),
         Proof::Unchecked => ("not checked against the account", "warn"),
-    };
-    let tasks = match (guide.deployment.running, guide.deployment.desired) {
-        (Some(running), Some(desired)) => format!("{running} of {desired} tasks run"),
-        _ => String::new(),
     };
     RootView {
         id: root.id.clone(),
@@ -197,7 +283,7 @@ fn root_view(root: &Cause, guide: &Guide) -> RootView {
         proof,
         proof_look,
         severity: root.severity.as_str(),
-        tasks,
+        tasks: guide.tasks.clone().unwrap_or_default(),
         proof_says: root.proof_says.clone(),
         because: root.confidence_because.clone(),
     }
@@ -227,6 +313,7 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
         source: quote.source.as_str(),
         place,
         time: quote.time.map(short),
+        instant: quote.time.map(|time| time.to_string()).unwrap_or_default(),
         many: quote.count > 1,
         count: quote.count,
         text: lines.join("\n"),

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use crate::guide::{Cause, Guide, Quote, Treatment};
+use crate::guide::{Cause, Changed, Guide, Quote};
+use crate::treatment::Treatment;
 
 /// Raised when a field changes its meaning or goes; new fields do not raise it.
 pub const VERSION: u32 = 1;
@@ -22,6 +23,8 @@ pub struct Report {
     pub findings: Vec<ReportFinding>,
     /// What would fail next, in order.
     pub blockers: Vec<ReportBlocker>,
+    /// What changed since the last good deployment; null where no two revisions of a task definition are known.
+    pub changes: Option<ReportChanges>,
     pub ruled_out: Vec<ReportRuledOut>,
     pub timeline: Vec<ReportMoment>,
     /// What could not be seen, and why.
@@ -115,8 +118,14 @@ pub struct ResolutionAction {
     /// The confidence in the cause that it treats.
     pub success_probability: f64,
     pub undo: Option<String>,
+    /// The command of `undo`, where it is one; a word in capitals stands for what is not known.
+    pub undo_command: Option<String>,
     /// A command that shows what would change; it only reads.
     pub preview: Option<String>,
+    /// The command that does it; Medic does not run it.
+    pub apply: Option<String>,
+    /// A command that tells whether it worked; it only reads.
+    pub verify: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -124,6 +133,35 @@ pub struct ReportBlocker {
     pub class: String,
     pub title: String,
     pub because: String,
+}
+
+/// Two revisions of a task definition, compared.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportChanges {
+    /// `family:revision` of the last good deployment.
+    pub from: String,
+    /// `family:revision` that was deployed.
+    pub to: String,
+    /// Why `from` is taken for the last good one: `recorded`, `went-back`, `ran-before` or `revision-before`.
+    pub basis: String,
+    pub says: String,
+    /// The likeliest to matter first.
+    pub items: Vec<ReportChange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReportChange {
+    /// The container; null for the task as a whole.
+    pub container: Option<String>,
+    /// `image tag`, `environment variable PORT`, `task memory` …
+    pub what: String,
+    /// `added`, `removed` or `changed`.
+    pub kind: String,
+    /// Null where there was none, and where it may be secret.
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// Whether the root cause names it, or what stands in it.
+    pub named_by_cause: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -253,6 +291,7 @@ pub fn report(guide: &Guide) -> Report {
                 because: next.because.clone(),
             })
             .collect(),
+        changes: guide.changes.as_ref().map(changes),
         ruled_out: guide
             .ruled_out
             .iter()
@@ -290,9 +329,30 @@ pub fn report(guide: &Guide) -> Report {
             what_to_do: guide.to_do.clone(),
             causal_chain: guide.chain.iter().map(|link| link.title.clone()).collect(),
             would_fail_next: guide.next.iter().map(|next| next.title.clone()).collect(),
-            what_changed: guide.changed.clone(),
+            what_changed: guide.changes.iter().flat_map(|changed| changed.items.iter().map(crate::guide::ChangedField::line)).collect(),
         },
         input: ReportInput { records: guide.records, streams: guide.streams, bytes: guide.bytes },
+    }
+}
+
+fn changes(changed: &Changed) -> ReportChanges {
+    ReportChanges {
+        from: changed.from.clone(),
+        to: changed.to.clone(),
+        basis: word(&changed.basis),
+        says: changed.says.clone(),
+        items: changed
+            .items
+            .iter()
+            .map(|item| ReportChange {
+                container: item.container.clone(),
+                what: item.what.clone(),
+                kind: word(&item.kind),
+                before: item.before.clone(),
+                after: item.after.clone(),
+                named_by_cause: item.is_named,
+            })
+            .collect(),
     }
 }
 
@@ -361,7 +421,10 @@ fn action(treatment: &Treatment, cause: &Cause) -> ResolutionAction {
         estimated_time: u64::from(treatment.estimated_minutes) * 60,
         success_probability: cause.confidence,
         undo: treatment.undo.clone(),
+        undo_command: treatment.undo_command.clone(),
         preview: treatment.preview.clone(),
+        apply: treatment.apply.clone(),
+        verify: treatment.verify.clone(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The views of Medic: one guide, and a renderer for each format.
 
+mod commands;
 pub mod escape;
 pub mod github;
 pub mod guide;
@@ -8,9 +9,11 @@ pub mod json;
 mod markdown;
 mod picture;
 mod prose;
+mod shell;
 pub mod slack;
 pub mod status;
 mod text;
+pub mod treatment;
 
 pub use guide::Guide;
 
@@ -59,12 +62,23 @@ pub fn render(guide: &Guide, format: Format, screen: Screen) -> Result<String, R
     }
 }
 
+/// Renders the Markdown of a page for a terminal.
+pub fn page(markdown: &str, screen: Screen) -> String {
+    text::page(markdown, screen)
+}
+
 fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Healthy => "✔",
         Verdict::Failed => "✘",
         Verdict::CannotTell => "?",
     }
+}
+
+/// Says how much was read.
+fn read(guide: &Guide) -> String {
+    let many = |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+    format!("{} in {}", many(guide.records, "record"), many(guide.streams, "stream"))
 }
 
 /// Says how many secrets were removed.

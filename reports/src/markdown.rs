@@ -1,11 +1,13 @@
 //! The guide as Markdown.
 
+use analyzer::changes::Kind;
 use handlebars::Handlebars;
 use serde::Serialize;
 
 use crate::RenderError;
 use crate::escape::{self, cut};
-use crate::guide::{Cause, Guide, Link, Quote, in_words, short};
+use crate::guide::{Cause, Changed, Guide, Link, Quote, in_words, short};
+use crate::treatment::Treatment;
 
 const TEMPLATE: &str = include_str!("../templates/guide.md.hbs");
 /// A record is quoted up to here.
@@ -32,13 +34,27 @@ struct View {
     to_do: String,
     remedies: Vec<RemedyView>,
     next: Vec<NextView>,
-    changed: Vec<String>,
+    changes: Option<ChangesView>,
     ruled_out: Vec<RuledView>,
     timeline: Vec<MomentView>,
     gaps: Vec<GapView>,
-    records: u64,
-    streams: u64,
+    read: String,
     redacted: String,
+}
+
+#[derive(Serialize)]
+struct ChangesView {
+    says: String,
+    items: Vec<ChangeView>,
+    show: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ChangeView {
+    container: String,
+    what: String,
+    before: String,
+    after: String,
 }
 
 #[derive(Serialize)]
@@ -71,8 +87,7 @@ struct RemedyView {
     title: String,
     safety: &'static str,
     minutes: u32,
-    undo: String,
-    preview: String,
+    commands: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -118,8 +133,7 @@ fn view(guide: &Guide) -> View {
                 title: escape::markdown(&remedy.title),
                 safety: remedy.safety.as_str(),
                 minutes: remedy.estimated_minutes,
-                undo: remedy.undo.as_deref().map_or_else(|| "nothing to undo".to_owned(), escape::markdown),
-                preview: remedy.preview.as_deref().map(code).unwrap_or_default(),
+                commands: commands(remedy),
             })
             .collect(),
         next: guide
@@ -131,7 +145,7 @@ fn view(guide: &Guide) -> View {
                 because: escape::markdown(&next.because),
             })
             .collect(),
-        changed: guide.changed.iter().map(|change| escape::markdown(change)).collect(),
+        changes: guide.changes.as_ref().map(changes),
         ruled_out: guide
             .ruled_out
             .iter()
@@ -162,9 +176,48 @@ fn view(guide: &Guide) -> View {
                 remedy: gap.remedy.as_deref().map(code),
             })
             .collect(),
-        records: guide.records,
-        streams: guide.streams,
+        read: crate::read(guide),
         redacted: crate::redacted(guide),
+    }
+}
+
+/// Returns what previews a remedy, does it, shows that it worked, and undoes it, a line each.
+fn commands(remedy: &Treatment) -> Vec<String> {
+    let named = [("preview", &remedy.preview), ("do", &remedy.apply), ("verify", &remedy.verify)];
+    let mut lines: Vec<String> = named
+        .into_iter()
+        .filter_map(|(name, command)| command.as_ref().map(|command| format!("{name}: {}", code(command))))
+        .collect();
+    match (&remedy.undo_command, &remedy.undo) {
+        (Some(command), _) => lines.push(format!("undo: {}", code(command))),
+        (None, Some(undo)) => lines.push(format!("undo: {}", escape::markdown(undo))),
+        (None, None) => {}
+    }
+    lines
+}
+
+fn changes(changed: &Changed) -> ChangesView {
+    let value = |value: &Option<String>, is_hidden: bool| match (value, is_hidden) {
+        (Some(value), _) => code(value),
+        (None, true) => "*not shown*".to_owned(),
+        (None, false) => "–".to_owned(),
+    };
+    ChangesView {
+        says: prose(&changed.says),
+        items: changed
+            .items
+            .iter()
+            .map(|item| {
+                let what = escape::markdown(&item.what);
+                ChangeView {
+                    container: escape::markdown(item.container.as_deref().unwrap_or("task")),
+                    what: if item.is_named { format!("**{what}** (named by the root cause)") } else { what },
+                    before: value(&item.before, item.kind != Kind::Added),
+                    after: value(&item.after, item.kind != Kind::Removed),
+                }
+            })
+            .collect(),
+        show: changed.show.as_deref().map(code),
     }
 }
 

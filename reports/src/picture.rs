@@ -3,106 +3,172 @@
 use std::collections::BTreeMap;
 
 use crate::escape::{cut, html};
-use crate::guide::{Link, Moment, short};
+use crate::guide::{Link, Moment, short, span};
 
-const BOX_WIDTH: usize = 680;
-const BOX_HEIGHT: usize = 54;
-const BOX_GAP: usize = 30;
-const LABEL: usize = 88;
-
-/// Draws what explains what, the root cause on top.
+/// Draws what explains what, the root cause on top: dots on a line, whose texts wrap on narrow screens.
 pub fn chain(links: &[Link]) -> String {
     if links.len() < 2 {
         return String::new();
     }
-    let height = links.len() * (BOX_HEIGHT + BOX_GAP) - BOX_GAP + 4;
-    let mut svg = format!(
-        "<svg class=\"picture\" viewBox=\"0 0 {} {height}\" role=\"img\" aria-label=\"What explains what\">\n",
-        BOX_WIDTH + 4
-    );
-    svg.push_str("<defs><marker id=\"tip\" markerWidth=\"8\" markerHeight=\"8\" refX=\"4\" refY=\"4\" orient=\"auto\"><path d=\"M0,0 L8,4 L0,8 z\" class=\"tip\"/></marker></defs>\n");
+    let mut list = "<ol class=\"chain\" aria-label=\"What explains what, the root cause first\">\n".to_owned();
     for (index, link) in links.iter().enumerate() {
-        let y = 2 + index * (BOX_HEIGHT + BOX_GAP);
         let kind = match (index, link.symptom) {
             (0, _) => "root",
             (_, true) => "symptom",
             _ => "cause",
         };
-        if index > 0 {
-            let (from, to) = (y - BOX_GAP, y - 6);
-            let x = BOX_WIDTH / 2;
-            svg.push_str(&format!("<line class=\"arrow\" x1=\"{x}\" y1=\"{from}\" x2=\"{x}\" y2=\"{to}\" marker-end=\"url(#tip)\"/>\n"));
-        }
-        svg.push_str(&format!(
-            "<rect class=\"box {kind}\" x=\"2\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"8\"/>\n\
-             <text class=\"title\" x=\"18\" y=\"{}\">{}</text>\n<text class=\"id\" x=\"18\" y=\"{}\">{}</text>\n",
-            y + 23,
-            html(&cut(&link.title, LABEL)),
-            y + 42,
-            html(&cut(&link.id, 90)),
+        list.push_str(&format!(
+            "<li class=\"{kind}\"><svg viewBox=\"0 0 18 18\" aria-hidden=\"true\"><circle class=\"dot\" cx=\"9\" cy=\"9\" r=\"6\"/></svg>\
+             <span class=\"title\">{}</span> <span class=\"id\">{}</span></li>\n",
+            html(&cut(&link.title, 200)),
+            html(&cut(&link.id, 120)),
         ));
     }
-    svg.push_str("</svg>\n");
-    svg
+    list.push_str("</ol>\n");
+    list
 }
 
-const WIDTH: i64 = 900;
-const LEFT: i64 = 150;
-const LANE: i64 = 30;
+const WIDTH: f64 = 900.0;
+const LEFT: f64 = 150.0;
+const RIGHT: f64 = 24.0;
+const LANE: f64 = 26.0;
+/// So much of the width a span in which nothing happened takes.
+const BREAK: f64 = 0.07;
+const MOST_BREAKS: usize = 4;
+/// In milliseconds.
+const SHORTEST_BREAK: i64 = 120_000;
+/// A label of a time is about as wide.
+const LABEL: f64 = 62.0;
 
 /// Draws when what was seen, a lane for each source; nothing where fewer than two times are known.
+/// Long spans without anything are drawn short, so that the minutes that matter are told apart.
 pub fn timeline(moments: &[Moment]) -> String {
-    let times: Vec<i64> =
+    let mut times: Vec<i64> =
         moments.iter().filter_map(|moment| moment.time).map(|time| time.as_millisecond()).collect();
-    let (Some(&first), Some(&last)) = (times.iter().min(), times.iter().max()) else { return String::new() };
-    if first == last {
+    times.sort_unstable();
+    times.dedup();
+    if times.len() < 2 {
         return String::new();
     }
-    let mut lanes: BTreeMap<&str, i64> = BTreeMap::new();
+    let axis = Axis::new(&times);
+    let mut lanes: BTreeMap<&str, usize> = BTreeMap::new();
     for moment in moments.iter().filter(|moment| moment.time.is_some()) {
-        let next = lanes.len() as i64;
+        let next = lanes.len();
         lanes.entry(moment.source.as_str()).or_insert(next);
     }
-    let bottom = 10 + lanes.len() as i64 * LANE;
+    let middle = |lane: usize| 8.0 + LANE * (lane as f64 + 0.5);
+    let bottom = 8.0 + LANE * lanes.len() as f64;
     let mut svg = format!(
-        "<svg class=\"picture\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"When what was seen\">\n",
-        bottom + 26
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Picture of the timeline\"><svg class=\"picture\" viewBox=\"0 0 {WIDTH} {}\" \
+         role=\"img\" aria-label=\"When what was seen; the table below says the same\">\n",
+        bottom + 24.0
     );
     for (source, lane) in &lanes {
-        let y = 10 + lane * LANE + LANE / 2;
+        let y = middle(*lane);
         svg.push_str(&format!(
             "<text class=\"lane\" x=\"{}\" y=\"{}\">{}</text>\n<line class=\"rail\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\"/>\n",
-            LEFT - 12,
-            y + 4,
+            LEFT - 12.0,
+            y + 4.0,
             html(source),
-            WIDTH - 16
+            WIDTH - RIGHT + 8.0
         ));
     }
-    let span = (last - first) as f64;
-    let x_of = |time: i64| LEFT + 8 + ((time - first) as f64 / span * (WIDTH - LEFT - 40) as f64) as i64;
-    for moment in moments {
+    for (from, to, left_out) in axis.breaks() {
+        for x in [from, to] {
+            svg.push_str(&format!("<line class=\"break\" x1=\"{x:.1}\" y1=\"4\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"));
+        }
+        let x = (from + to) / 2.0;
+        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{left_out}</text>\n", bottom + 18.0));
+    }
+    // Evidence is drawn last, over what surrounds it.
+    let (evident, other): (Vec<&Moment>, Vec<&Moment>) = moments.iter().partition(|moment| moment.cause.is_some());
+    for moment in other.into_iter().chain(evident) {
         let (Some(time), Some(lane)) = (moment.time, lanes.get(moment.source.as_str())) else { continue };
-        let (x, y) = (x_of(time.as_millisecond()), 10 + lane * LANE + LANE / 2);
-        let (kind, radius) = if moment.cause.is_some() { ("evidence", 7) } else { ("event", 4) };
+        let (x, y) = (axis.place(time.as_millisecond()), middle(*lane));
+        let (kind, radius) = if moment.cause.is_some() { ("evident-dot", 6) } else { ("event", 4) };
         svg.push_str(&format!(
-            "<circle class=\"{kind}\" cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"><title>{} {}</title></circle>\n",
+            "<circle class=\"{kind}\" cx=\"{x:.1}\" cy=\"{y}\" r=\"{radius}\"><title>{} {}</title></circle>\n",
             short(time),
             html(&cut(&moment.text, 200))
         ));
     }
-    for (time, anchor) in [(first, "start"), (last, "end")] {
-        let label = moments
-            .iter()
-            .filter_map(|moment| moment.time)
-            .find(|moment| moment.as_millisecond() == time)
-            .map(short);
-        svg.push_str(&format!(
-            "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
-            x_of(time),
-            bottom + 18,
-            label.unwrap_or_default()
-        ));
+    for (x, time) in axis.labels() {
+        let Ok(time) = jiff::Timestamp::from_millisecond(time) else { continue };
+        let time = time.strftime("%H:%M:%S");
+        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{time}</text>\n", bottom + 18.0));
     }
-    svg.push_str("</svg>\n");
+    svg.push_str("</svg></div>\n");
     svg
+}
+
+/// Where times stand: proportional, but for spans in which nothing happened.
+struct Axis {
+    /// Times and their places, in order; between two of them places are proportional.
+    points: Vec<(i64, f64)>,
+    /// Of each step between points, whether it is a break.
+    is_break: Vec<bool>,
+}
+
+impl Axis {
+    /// Takes at least two times, sorted. A span longer than half of what is drawn is a break.
+    fn new(times: &[i64]) -> Axis {
+        let mut is_break: Vec<bool> = vec![false; times.len() - 1];
+        let gap = |step: usize| times[step + 1] - times[step];
+        for _ in 0..MOST_BREAKS.min(times.len().saturating_sub(2)) {
+            let drawn: i64 = (0..is_break.len()).filter(|&step| !is_break[step]).map(gap).sum();
+            let longest = (0..is_break.len()).filter(|&step| !is_break[step]).max_by_key(|&step| gap(step));
+            let Some(longest) = longest.filter(|&step| gap(step) * 2 > drawn && gap(step) >= SHORTEST_BREAK) else { break };
+            is_break[longest] = true;
+        }
+        let breaks = is_break.iter().filter(|&&it| it).count();
+        let drawn: i64 = (0..is_break.len()).filter(|&step| !is_break[step]).map(gap).sum();
+        let room = WIDTH - LEFT - RIGHT - 8.0;
+        let rest = room * (1.0 - BREAK * breaks as f64);
+        let mut points = vec![(times[0], LEFT + 8.0)];
+        let mut x = LEFT + 8.0;
+        for step in 0..is_break.len() {
+            x += match (is_break[step], drawn) {
+                (true, _) => room * BREAK,
+                (false, 0) => 0.0,
+                (false, drawn) => rest * gap(step) as f64 / drawn as f64,
+            };
+            points.push((times[step + 1], x));
+        }
+        Axis { points, is_break }
+    }
+
+    fn place(&self, time: i64) -> f64 {
+        match self.points.binary_search_by_key(&time, |point| point.0) {
+            Ok(at) => self.points[at].1,
+            Err(at) => self.points[at.min(self.points.len() - 1)].1,
+        }
+    }
+
+    /// Returns where breaks begin and end, with how long they are.
+    fn breaks(&self) -> Vec<(f64, f64, String)> {
+        let steps = self.points.windows(2).zip(&self.is_break).filter(|(_, is_break)| **is_break);
+        let steps = steps.map(|(pair, _)| (pair[0].1 + 10.0, pair[1].1 - 10.0, span((pair[1].0 - pair[0].0) / 1000)));
+        steps.collect()
+    }
+
+    /// Returns times to write below the axis: its ends, the ends of breaks, and steps between, as far as there is room.
+    fn labels(&self) -> Vec<(f64, i64)> {
+        let last = self.points.len() - 1;
+        let at_break = |index: usize| {
+            self.is_break.get(index).copied().unwrap_or(false) || index > 0 && self.is_break[index - 1]
+        };
+        let mut order: Vec<usize> = vec![0, last];
+        order.extend((1..last).filter(|&index| at_break(index)));
+        order.extend(1..last);
+        let mut taken: Vec<f64> = self.breaks().iter().map(|(from, to, _)| (from + to) / 2.0).collect();
+        let mut labels = Vec::new();
+        for index in order {
+            let (time, x) = self.points[index];
+            if taken.iter().all(|other| (other - x).abs() >= LABEL) {
+                taken.push(x);
+                labels.push((x, time));
+            }
+        }
+        labels
+    }
 }

@@ -35,6 +35,7 @@ pub struct Paragraph {
     pub pieces: Vec<Piece>,
     /// A block of code keeps its lines.
     pub verbatim: bool,
+    pub is_heading: bool,
 }
 
 /// Reads the Markdown of a page as paragraphs of text.
@@ -69,6 +70,10 @@ pub fn paragraphs(markdown: &str) -> Vec<Paragraph> {
                     }
                     _ => "• ".to_owned(),
                 };
+            }
+            Event::Start(Tag::Heading { .. }) => {
+                flush(&mut current);
+                current.is_heading = true;
             }
             Event::Start(Tag::CodeBlock(_)) => {
                 flush(&mut current);

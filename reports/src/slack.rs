@@ -1,11 +1,12 @@
 //! The guide as a Slack message: Block Kit within its limits.
 
-use analyzer::diagnosis::{Proof, Verdict};
+use analyzer::diagnosis::Proof;
 use serde_json::{Value, json};
 
 use crate::escape::{cut, slack, slack_code};
-use crate::guide::{Guide, in_words};
+use crate::guide::{Changed, Guide, in_words};
 use crate::prose;
+use crate::treatment::Treatment;
 
 /// Limits of Block Kit, in characters; and of the whole message in bytes.
 pub const MOST_BLOCKS: usize = 50;
@@ -67,20 +68,21 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
             )));
         }
         blocks.push(section(&cut(&format!("*What to do now*\n{}", plain(&guide.to_do, 1800)), 2600)));
-        let remedies: Vec<String> = guide
-            .remedies
-            .iter()
-            .take(4)
-            .map(|remedy| {
-                let undo = remedy.undo.as_deref().map(|undo| format!("; undo: {undo}")).unwrap_or_default();
-                format!("• [{}] {}{}", remedy.safety.as_str(), slack(&remedy.title), slack(&undo))
-            })
-            .collect();
+        let remedies: Vec<String> =
+            guide.remedies.iter().take(4).map(|remedy| treatment(remedy, detail)).collect();
         if !remedies.is_empty() {
             blocks.push(section(&cut(&remedies.join("\n"), LONGEST_SECTION)));
         }
     } else {
-        blocks.push(section(&fallback(guide)));
+        blocks.push(section(&slack(&guide.headline.replace('`', ""))));
+        if !guide.to_do.is_empty() {
+            blocks.push(section(&cut(&format!("*What to do now*\n{}", plain(&guide.to_do, 1800)), 2600)));
+        }
+    }
+    if detail > 0
+        && let Some(changes) = &guide.changes
+    {
+        blocks.push(section(&cut(&changed(changes, 2 * detail), LONGEST_SECTION)));
     }
     if detail > 0 && !guide.next.is_empty() {
         let next: Vec<String> =
@@ -91,25 +93,58 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
         let gaps: Vec<String> = guide.gaps.iter().take(4).map(|gap| slack(&cut(&gap.what, 160))).collect();
         blocks.push(context(&cut(&format!("Not seen: {}", gaps.join("; ")), 1500)));
     }
-    blocks.push(context(&slack(&format!("{} records, {}", guide.records, crate::redacted(guide)))));
+    blocks.push(context(&slack(&format!("{}; {}", crate::read(guide), crate::redacted(guide)))));
     blocks.truncate(MOST_BLOCKS);
     json!({ "text": fallback(guide), "blocks": blocks })
 }
 
-fn header(guide: &Guide) -> String {
-    let mark = match guide.verdict {
-        Verdict::Healthy => "✔",
-        Verdict::Failed => "✘",
-        Verdict::CannotTell => "?",
-    };
-    // A header is plain text: nothing in it is interpreted.
-    let text = crate::escape::printable(&guide.headline).replace(['\n', '\t'], " ").replace('`', "");
-    cut(&format!("{mark} {text}"), LONGEST_HEADER)
+/// Says a remedy, with the command that previews it and the one that does it.
+fn treatment(remedy: &Treatment, detail: usize) -> String {
+    let mut text = format!("• *{}* ({}", slack(&remedy.title), remedy.safety.as_str());
+    match &remedy.undo {
+        Some(undo) => text.push_str(&format!("; undo: {})", slack(undo))),
+        None => text.push(')'),
+    }
+    let commands = [("preview", &remedy.preview), ("do", &remedy.apply)];
+    for (name, command) in commands.into_iter().filter(|_| detail > 0) {
+        if let Some(command) = command {
+            text.push_str(&format!("\n      {name}: `{}`", slack_code(command)));
+        }
+    }
+    text
 }
 
-/// What notifications and old clients show.
+fn changed(changes: &Changed, most: usize) -> String {
+    let mut text = format!("*What changed*\n{}", plain(&crate::markdown::prose(&changes.says), LONGEST_TEXT));
+    for item in changes.items.iter().take(most) {
+        let named = if item.is_named { " (named by the root cause)" } else { "" };
+        text.push_str(&format!("\n• {}{named}", slack(&cut(&item.line(), 300))));
+    }
+    if changes.items.len() > most {
+        text.push_str(&format!("\nand {} more", changes.items.len() - most));
+    }
+    text
+}
+
+fn header(guide: &Guide) -> String {
+    // A header is plain text: nothing in it is interpreted.
+    let text = crate::escape::printable(&guide.headline).replace(['\n', '\t'], " ").replace('`', "");
+    cut(&format!("{} {text}", crate::mark(guide.verdict)), LONGEST_HEADER)
+}
+
+/// What notifications and old clients show: the verdict, how sure it is, and the first thing to do.
 fn fallback(guide: &Guide) -> String {
-    cut(&slack(&guide.headline), 2800)
+    let headline = slack(&guide.headline.replace('`', ""));
+    let mut text = format!("{} {}", crate::mark(guide.verdict), cut(&headline, 1200));
+    if let Some(root) = &guide.root {
+        text.push_str(&format!(" ({} %)", (root.confidence * 100.0).round()));
+        let first = prose::paragraphs(&guide.to_do).into_iter().next();
+        let first = first.map(|first| first.pieces.iter().map(|piece| piece.text.as_str()).collect::<String>());
+        if let Some(first) = first {
+            text.push_str(&format!(" First: {}", cut(&slack(first.trim()), 600)));
+        }
+    }
+    cut(&text, 2800)
 }
 
 /// Links, mentions and markup are off: `verbatim` keeps Slack from finding any.

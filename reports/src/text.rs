@@ -1,12 +1,13 @@
 //! The guide for a terminal: colours, links, and lines as wide as the screen.
 
+use analyzer::changes::Kind;
 use analyzer::diagnosis::{Proof, Verdict};
 use analyzer::taxonomy::Safety;
 use unicode_width::UnicodeWidthChar;
 
 use crate::Screen;
 use crate::escape::{printable, without_transport};
-use crate::guide::{Cause, Guide, Quote, in_words, short};
+use crate::guide::{Cause, Guide, Moment, Quote, in_words, short};
 use crate::prose::{self, Paragraph, Piece};
 
 const RESET: &str = "\u{1b}[0m";
@@ -18,11 +19,12 @@ const YELLOW: &str = "\u{1b}[33m";
 const CYAN: &str = "\u{1b}[36m";
 /// How many lines of a record are shown.
 const MOST_LINES: usize = 6;
+/// How many lines of the timeline are shown, about.
+const MOST_MOMENTS: usize = 28;
 
 /// Renders a guide with colour codes; whoever prints it removes them where they are not wanted.
 pub fn render(guide: &Guide, screen: Screen) -> String {
-    let mut page =
-        Page { out: String::new(), width: screen.width.clamp(40, 120), hyperlinks: screen.hyperlinks };
+    let mut page = Page::new(screen);
     page.headline(guide);
     if let Some(root) = &guide.root {
         page.heading("What happened");
@@ -31,16 +33,25 @@ pub fn render(guide: &Guide, screen: Screen) -> String {
         }
         page.root(root, guide);
         page.evidence(guide);
+    }
+    if !guide.to_do.is_empty() {
         page.heading("What to do now");
         page.markdown(&guide.to_do, 2);
         page.remedies(guide);
     }
     page.next(guide);
-    page.list("What changed", guide.changed.iter().map(|change| (String::new(), change.clone())));
+    page.changes(guide);
     page.list("Ruled out", guide.ruled_out.iter().map(|ruled| (ruled.cause.clone(), ruled.because.clone())));
     page.timeline(guide);
     page.gaps(guide);
     page.footer(guide);
+    page.out
+}
+
+/// Renders Markdown of Medic's own, such as a page, for a terminal.
+pub fn page(markdown: &str, screen: Screen) -> String {
+    let mut page = Page::new(screen);
+    page.markdown(markdown, 0);
     page.out
 }
 
@@ -51,6 +62,10 @@ struct Page {
 }
 
 impl Page {
+    fn new(screen: Screen) -> Page {
+        Page { out: String::new(), width: screen.width.clamp(40, 120), hyperlinks: screen.hyperlinks }
+    }
+
     fn headline(&mut self, guide: &Guide) {
         let (mark, colour) = match guide.verdict {
             Verdict::Healthy => ("✔", GREEN),
@@ -146,11 +161,20 @@ impl Page {
                 5,
                 &format!("{} (about {} min)", remedy.title, remedy.estimated_minutes),
             );
-            if let Some(undo) = &remedy.undo {
-                self.plain(&format!("     {DIM}undo{RESET} "), 10, undo);
+            // Commands stay in one line, so that they can be copied.
+            let commands =
+                [("preview", &remedy.preview), ("do     ", &remedy.apply), ("verify ", &remedy.verify)];
+            for (name, command) in commands {
+                if let Some(command) = command {
+                    self.out.push_str(&format!("     {DIM}{name}{RESET} {}\n", printable(command)));
+                }
             }
-            if let Some(preview) = &remedy.preview {
-                self.out.push_str(&format!("     {DIM}preview{RESET} {}\n", printable(preview)));
+            match (&remedy.undo_command, &remedy.undo) {
+                (Some(command), _) => {
+                    self.out.push_str(&format!("     {DIM}undo   {RESET} {}\n", printable(command)));
+                }
+                (None, Some(undo)) => self.plain(&format!("     {DIM}undo   {RESET} "), 13, undo),
+                (None, None) => {}
             }
         }
     }
@@ -163,21 +187,61 @@ impl Page {
         self.list("What would fail next", items);
     }
 
+    fn changes(&mut self, guide: &Guide) {
+        let Some(changes) = &guide.changes else { return };
+        self.heading("What changed since the last good deployment");
+        self.plain("  ", 2, &changes.says.replace('`', ""));
+        for item in &changes.items {
+            let (colour, mark) = match item.kind {
+                Kind::Added => (GREEN, "+"),
+                Kind::Removed => (RED, "-"),
+                Kind::Changed => (YELLOW, "~"),
+            };
+            let whose = item.container.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            let named = if item.is_named { " (named by the root cause)" } else { "" };
+            let pieces = [
+                Piece { text: printable(&format!("{whose}{}", item.what)), code: false, strong: item.is_named },
+                Piece { text: printable(&format!(" {}{named}", item.says)), code: false, strong: false },
+            ];
+            self.wrapped(&format!("  {colour}{mark}{RESET} "), 4, 4, &pieces);
+        }
+        if let Some(show) = &changes.show {
+            self.out.push_str(&format!("    {DIM}└ {}{RESET}\n", printable(show)));
+        }
+    }
+
     fn timeline(&mut self, guide: &Guide) {
         if guide.timeline.is_empty() {
             return;
         }
         self.heading("Timeline");
-        for moment in &guide.timeline {
-            let time =
-                moment.time.map_or_else(|| " ".repeat(8), |time| time.strftime("%H:%M:%S").to_string());
+        let is_one_day = guide.one_day().is_some();
+        let shown = worth_showing(&guide.timeline);
+        let mut left_out = 0;
+        for (moment, is_shown) in guide.timeline.iter().zip(shown) {
+            if !is_shown {
+                left_out += 1;
+                continue;
+            }
+            self.left_out(std::mem::take(&mut left_out));
+            let time = moment.time.map_or_else(
+                || " ".repeat(if is_one_day { 8 } else { 14 }),
+                |time| time.strftime(if is_one_day { "%H:%M:%S" } else { "%m-%d %H:%M:%S" }).to_string(),
+            );
             let mark =
                 if moment.cause.is_some() { format!("{RED}●{RESET}") } else { format!("{DIM}·{RESET}") };
             let count = if moment.count > 1 { format!(" ×{}", moment.count) } else { String::new() };
             let text = printable(without_transport(&moment.text)).replace('\t', " ");
-            let room = self.width.saturating_sub(14 + count.len());
+            let room = self.width.saturating_sub(6 + time.len() + count.chars().count());
             let line = hard_wrapped(text.trim(), room, 1).into_iter().next().unwrap_or_default();
             self.out.push_str(&format!("  {DIM}{time}{RESET} {mark} {line}{DIM}{count}{RESET}\n"));
+        }
+        self.left_out(left_out);
+    }
+
+    fn left_out(&mut self, count: usize) {
+        if count > 0 {
+            self.out.push_str(&format!("           {DIM}… {count} more; other formats list them{RESET}\n"));
         }
     }
 
@@ -190,17 +254,13 @@ impl Page {
     }
 
     fn footer(&mut self, guide: &Guide) {
-        let redacted = match guide.redacted() {
-            0 => "no secrets were found".to_owned(),
-            count => {
-                let kinds: Vec<String> =
-                    guide.redactions.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-                format!("{count} secrets were removed ({})", kinds.join(", "))
-            }
-        };
+        let kinds: Vec<String> =
+            guide.redactions.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        let redacted = format!("{}{kinds}", crate::redacted(guide));
         self.out.push_str(&format!(
-            "\n{DIM}{} records in {} streams; {redacted}{RESET}\n",
-            guide.records, guide.streams
+            "\n{DIM}{}; {redacted}{RESET}\n",
+            crate::read(guide)
         ));
     }
 
@@ -243,6 +303,11 @@ impl Page {
             }
             return;
         }
+        if paragraph.is_heading {
+            let text: String = paragraph.pieces.iter().map(|piece| piece.text.as_str()).collect();
+            self.heading(&text);
+            return;
+        }
         let start = format!("{}{}", " ".repeat(indent), paragraph.marker);
         let hanging = indent + paragraph.marker.chars().count();
         self.wrapped(&start, hanging, hanging, &paragraph.pieces);
@@ -283,6 +348,30 @@ impl Page {
         }
         self.out.push('\n');
     }
+}
+
+/// Chooses what of a long timeline is shown: evidence, what came right before it, and both ends.
+fn worth_showing(timeline: &[Moment]) -> Vec<bool> {
+    if timeline.len() <= MOST_MOMENTS {
+        return vec![true; timeline.len()];
+    }
+    let mut shown = vec![false; timeline.len()];
+    let last = timeline.len() - 1;
+    let evident = timeline.iter().enumerate().filter(|(_, moment)| moment.cause.is_some()).map(|(at, _)| at);
+    let around = evident.flat_map(|at| [at, at.saturating_sub(1)]);
+    for at in [0, 1, last - 1, last].into_iter().chain(around) {
+        if shown.iter().filter(|it| **it).count() == MOST_MOMENTS {
+            break;
+        }
+        shown[at] = true;
+    }
+    // A mark that something is left out takes a line, too.
+    for at in 1..last {
+        if !shown[at] && shown[at - 1] && shown[at + 1] {
+            shown[at] = true;
+        }
+    }
+    shown
 }
 
 /// Shows the head of a record and what stands around the line that tells.

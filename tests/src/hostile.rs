@@ -1,5 +1,6 @@
 //! Text that would be more than text if a renderer let it.
 
+use analyzer::changes::{Basis, Change, Changes, Kind};
 use analyzer::diagnosis::{Blocker, Diagnosis, Evidence, Gap, RuledOut};
 use proptest::prelude::*;
 
@@ -74,6 +75,21 @@ pub fn fill(diagnosis: &mut Diagnosis, texts: &[String]) {
     {
         *fact = Some(next());
     }
+    let mut change = |kind| Change {
+        container: Some(next()),
+        what: next(),
+        kind,
+        before: Some(next()),
+        after: Some(next()),
+    };
+    let items = vec![change(Kind::Changed), change(Kind::Added), change(Kind::Removed)];
+    diagnosis.changes = Some(Changes {
+        from: next(),
+        to: next(),
+        basis: Basis::WentBack,
+        items,
+        not_described: vec![next()],
+    });
     let (cause, class) = match diagnosis.findings.first() {
         Some(finding) => (finding.cause.clone(), finding.class),
         None => ("application/database/connection-refused".to_owned(), analyzer::taxonomy::Class::Database),

@@ -3,7 +3,7 @@
 use crate::hostile;
 
 /// What the template and the Markdown of pages may make of a guide.
-const TAGS: [&str; 49] = [
+const TAGS: [&str; 53] = [
     "html",
     "head",
     "meta",
@@ -53,8 +53,12 @@ const TAGS: [&str; 49] = [
     "h4",
     "h5",
     "h6",
+    "nav",
+    "dl",
+    "dt",
+    "dd",
 ];
-const ATTRIBUTES: [&str; 37] = [
+const ATTRIBUTES: [&str; 43] = [
     "lang",
     "charset",
     "http-equiv",
@@ -92,6 +96,12 @@ const ATTRIBUTES: [&str; 37] = [
     "colspan",
     "align",
     "datetime",
+    "title",
+    "scope",
+    "tabindex",
+    "aria-labelledby",
+    "aria-hidden",
+    "data-name",
 ];
 
 /// Returns what is wrong with a page: a tag, attribute, link or script that is not Medic's own.

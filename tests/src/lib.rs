@@ -5,6 +5,8 @@ pub mod generator;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod checks;
 #[cfg(test)]
 mod formats;

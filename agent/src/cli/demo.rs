@@ -33,6 +33,7 @@ pub struct Demo {
 const FILES: &[(&str, &str)] = &[
     ("services.json", include_str!("../../demo/services.json")),
     ("task-definition.json", include_str!("../../demo/task-definition.json")),
+    ("task-definition-41.json", include_str!("../../demo/task-definition-41.json")),
     ("tasks.json", include_str!("../../demo/tasks.json")),
     ("target-health.json", include_str!("../../demo/target-health.json")),
     ("stack-events.json", include_str!("../../demo/stack-events.json")),
@@ -99,11 +100,11 @@ impl Demo {
         }
         let path = folder.path().join("medic.toml");
         std::fs::write(&path, config).with_context(|| format!("cannot write {}", path.display()))?;
-        anstream::eprintln!(
+        super::say(&format!(
             "A simulated account deploys `web` on cluster `shop`: {}.\n\
              Its clock runs {SPEED} times as fast. The same with your account: medic watch --cluster C --service S\n",
             scenario.title
-        );
+        ));
         let begin = Timestamp::now().checked_sub(LEAD).unwrap_or(Timestamp::UNIX_EPOCH);
         let runtime = collect::runtime()?;
         let clock = Clock::running(begin.as_millisecond(), SPEED);

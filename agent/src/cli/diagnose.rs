@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use reports::{Format, Guide, Screen};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::{CANNOT_TELL, FAILURE, HEALTHY, knowledge, state, time};
@@ -135,10 +135,7 @@ pub fn show(diagnosis: &Diagnosis, patterns: &Patterns, format: Format) -> anyho
 /// Prints a guide.
 pub fn print(guide: &Guide, format: Format) -> anyhow::Result<()> {
     let out = reports::render(guide, format, screen()).context("cannot write the guide")?;
-    let mut stdout = anstream::stdout().lock();
-    stdout.write_all(out.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
+    super::print(&out).context("cannot write the guide")
 }
 
 pub fn code(verdict: Verdict) -> u8 {
@@ -161,7 +158,8 @@ pub fn of_texts<'t>(texts: impl Iterator<Item = (&'t str, &'t str)>, patterns: &
     study.conclude(&snapshot, Vec::new())
 }
 
-fn screen() -> Screen {
+/// Returns what standard output can show.
+pub fn screen() -> Screen {
     let stdout = std::io::stdout();
     let is_terminal = stdout.is_terminal();
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).filter(|_| is_terminal);

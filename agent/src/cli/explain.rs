@@ -1,11 +1,11 @@
 //! `medic explain`: the page of one cause.
 
+use analyzer::pattern::Pattern;
 use anyhow::bail;
 use clap::Args;
-use std::io::Write;
 use std::path::PathBuf;
 
-use super::{HEALTHY, knowledge};
+use super::{HEALTHY, diagnose, knowledge};
 
 /// Shows the page of one cause.
 #[derive(Debug, Args)]
@@ -31,9 +31,13 @@ impl Explain {
         let found: Vec<&(String, String)> =
             texts.iter().filter(|(id, _)| id == wanted || id.rsplit('/').next() == Some(wanted)).collect();
         match found[..] {
-            [(_, text)] => {
-                let mut out = anstream::stdout().lock();
-                out.write_all(readable(text).as_bytes())?;
+            [(id, text)] => {
+                let known = knowledge::load(self.patterns.as_deref())?;
+                let facts = known.get(id).map(facts).unwrap_or_default();
+                let page = readable(text, &facts);
+                let screen = diagnose::screen();
+                // On a terminal a person reads; elsewhere it stays Markdown.
+                super::print(&if screen.hyperlinks { reports::page(&page, screen) } else { page })?;
                 Ok(HEALTHY)
             }
             [] => bail!("no cause is called `{wanted}`{}", nearest(wanted, &texts)),
@@ -45,14 +49,36 @@ impl Explain {
     }
 }
 
-/// Leaves out what only the matcher reads.
-fn readable(page: &str) -> String {
+/// Says of a page what its header holds.
+fn facts(pattern: &Pattern) -> String {
+    let remedies = pattern.remedies.iter().map(|remedy| {
+        let facts = remedy.facts();
+        format!("{} ({})", facts.title, facts.safety.as_str())
+    });
+    let remedies: Vec<String> = remedies.collect();
+    let mut text = format!("`{}`, severity {}", pattern.id, pattern.severity.as_str());
+    if !remedies.is_empty() {
+        text.push_str(&format!("\n\nRemedies: {}", remedies.join("; ")));
+    }
+    text
+}
+
+/// Leaves out what only the matcher reads, and shows what the page captures as `‹name›`.
+fn readable(page: &str, facts: &str) -> String {
+    let (words, samples) = match page.split_once("\n## Samples") {
+        Some((words, samples)) => (words, format!("\n## Samples{samples}")),
+        None => (page, String::new()),
+    };
     let mut out = String::new();
     let mut in_header = false;
-    for line in page.lines() {
+    for line in words.lines() {
         match line {
             "```toml" => in_header = true,
-            "```" if in_header => in_header = false,
+            "```" if in_header => {
+                in_header = false;
+                out.push_str(facts);
+                out.push('\n');
+            }
             _ if in_header => {}
             _ => {
                 out.push_str(line);
@@ -60,7 +86,28 @@ fn readable(page: &str) -> String {
             }
         }
     }
-    out
+    without_template(&out) + &samples + "\n"
+}
+
+fn without_template(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut is_otherwise = false;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((tag, after)) = after.split_once("}}") else { break };
+        if !is_otherwise {
+            out.push_str(before);
+        }
+        match tag.trim() {
+            "else" => is_otherwise = true,
+            tag if tag.starts_with('/') => is_otherwise = false,
+            tag if tag.starts_with('#') => {}
+            name if !is_otherwise => out.push_str(&format!("‹{name}›")),
+            _ => {}
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 /// Names causes that share words with what was asked for.
@@ -77,4 +124,16 @@ fn nearest(wanted: &str, texts: &[(String, String)]) -> String {
         return "; `medic patterns list` names all".to_owned();
     }
     format!("; did you mean {}?", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_reads_without_its_header_and_its_template() {
+        let page = "# Refused\n\n```toml\nseverity = \"high\"\n```\n\n## What happened\n\nNothing listens{{#if port}} on {{port}}{{else}}, it seems{{/if}}.\n\n## Samples\n\n### Match: {{x}}\n";
+        let expected = "# Refused\n\nfacts\n\n## What happened\n\nNothing listens on ‹port›.\n\n## Samples\n\n### Match: {{x}}\n\n";
+        assert_eq!(readable(page, "facts"), expected);
+    }
 }

@@ -16,6 +16,7 @@ mod time;
 mod watch;
 
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Nothing failed.
@@ -82,10 +83,15 @@ pub fn run() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(HEALTHY),
         Err(error) => {
-            anstream::eprintln!("medic: {error:#}");
+            say(&format!("medic: {error:#}"));
             ExitCode::from(MEDIC_FAILED)
         }
     }
+}
+
+/// Says something on standard error; where nobody reads it, nothing is left to do.
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", reports::escape::printable(text));
 }
 
 /// Medic's own messages go to standard error: as text for people, as JSON lines where `MEDIC_LOG_FORMAT=json` asks for it.
@@ -102,5 +108,17 @@ fn log_to_stderr(usual: &str) {
 /// A reader such as `head` that has seen enough is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.into_iter().any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    io.into_iter().any(has_gone)
+}
+
+/// Whether the reader of what is written has gone away.
+pub(crate) fn has_gone(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
+/// Writes a report to standard output. Its reader may have seen enough: that takes nothing from the verdict.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.or_else(|error| if has_gone(&error) { Ok(()) } else { Err(error) })
 }

@@ -122,12 +122,17 @@ impl Watch {
         let screen = (self.format == WatchFormat::Text).then(Screen::of_stderr);
         let is_json = self.format == WatchFormat::Json;
         let mut stream = Stream::default();
+        // Whoever reads the stream no longer needs it: then watching ends, with what is known by then.
+        let unread = interrupt.clone();
         let ended = runtime.block_on(async {
             tokio::spawn(end_on_signal(interrupt));
             watch::run(
                 session,
                 screen,
-                |scene, outcome| if is_json { stream.tell(scene, outcome) } else { Ok(()) },
+                |scene, outcome| match is_json {
+                    true => told(stream.tell(scene, outcome), &unread),
+                    false => Ok(()),
+                },
             )
             .await
         })?;
@@ -161,10 +166,9 @@ impl Watch {
         let Ended { end, scene, outcome, .. } = ended;
         if self.format == WatchFormat::Json {
             let line = watch::last_line(scene, outcome, end, exit_code, guide);
-            std::io::stdout().write_all(reports::status::render(&line)?.as_bytes())?;
-            return Ok(());
+            return super::print(&reports::status::render(&line)?).context("cannot write the report");
         }
-        anstream::eprintln!("\n{}\n", reports::escape::printable(&end.says(scene, outcome)));
+        super::say(&format!("\n{}\n", end.says(scene, outcome)));
         diagnose::print(guide, Format::Text)
     }
 
@@ -177,7 +181,7 @@ impl Watch {
                 WatchFormat::Json => github::post(guide, summary.as_deref(), &mut std::io::stderr()),
             };
             if let Err(error) = posted {
-                anstream::eprintln!("medic: {error:#}");
+                super::say(&format!("medic: {error:#}"));
             }
         }
         let Some(slack) = slack else { return };
@@ -187,9 +191,19 @@ impl Watch {
                 true => "it is sent the next time",
                 false => "it is lost with the temporary state; with --state DIR it is sent the next time",
             };
-            anstream::eprintln!("medic: the message was not sent to Slack: {error:#}; {then}");
+            super::say(&format!("medic: the message was not sent to Slack: {error:#}; {then}"));
         }
     }
+}
+
+/// Ends watching where the reader of the stream has gone.
+fn told(written: Result<()>, unread: &CancellationToken) -> Result<()> {
+    let is_gone = |error: &anyhow::Error| error.downcast_ref::<std::io::Error>().is_some_and(super::has_gone);
+    match written {
+        Err(error) if is_gone(&error) => unread.cancel(),
+        other => return other,
+    }
+    Ok(())
 }
 
 /// The JSON stream: a line when anything but the time changed.
@@ -228,15 +242,16 @@ impl Muted {
         let in_job = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
         let token = in_job.then(github::token);
         if let Some(token) = &token {
-            eprintln!("::stop-commands::{token}");
+            super::say(&format!("::stop-commands::{token}"));
         }
         Muted { token }
     }
 
     fn end(self, on_stderr: bool) {
         match self.token {
-            Some(token) if on_stderr => eprintln!("::{token}::"),
-            Some(token) => println!("::{token}::"),
+            Some(token) if on_stderr => super::say(&format!("::{token}::")),
+            // Who no longer reads needs no commands either.
+            Some(token) => drop(super::print(&format!("::{token}::\n"))),
             None => {}
         }
     }

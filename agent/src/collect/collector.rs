@@ -1,5 +1,6 @@
 //! The collector: one thread that takes deliveries in, and stores them.
 
+use analyzer::changes::{self, Remembered};
 use analyzer::diagnosis::{Diagnosis, Study, Verdict};
 use analyzer::pattern::Patterns;
 use analyzer::record::Record;
@@ -342,6 +343,7 @@ impl Collector {
         let mut diagnosis = self.study.clone().conclude(&self.known, self.ledger.all_gaps());
         let current = self.focus.as_deref().unwrap_or(UNNAMED);
         diagnosis.redactions = self.ledger.redactions.get(current).cloned().unwrap_or_default();
+        diagnosis.changes = changes::since_last_good(&self.known, remembered(&self.ledger, current));
         diagnosis
     }
 
@@ -390,5 +392,23 @@ pub fn diagnose_stored(reader: &Reader, patterns: &Patterns, id: &str, span: Spa
     let mut diagnosis = study.conclude(&known, reader.ledger().all_gaps());
     let redactions: &BTreeMap<String, Redactions> = &reader.ledger().redactions;
     diagnosis.redactions = redactions.get(id).cloned().unwrap_or_default();
+    diagnosis.changes = changes::since_last_good(&known, remembered(reader.ledger(), id));
     Ok(diagnosis)
+}
+
+/// Returns what a deployment ran, and what the last one before it ran that ended well.
+pub fn remembered<'l>(ledger: &'l Ledger, id: &str) -> Remembered<'l> {
+    let Some(at) = ledger.deployments.iter().position(|entry| entry.id == id) else {
+        return Remembered::default();
+    };
+    let own = &ledger.deployments[at];
+    let is_good = |other: &&DeploymentEntry| {
+        let same = other.service == own.service && other.cluster == own.cluster;
+        same && other.verdict == Some(Verdict::Healthy) && other.rolls_back.is_none()
+    };
+    let good = ledger.deployments[..at].iter().rev().filter(is_good);
+    Remembered {
+        deployed: own.task_definition.as_deref(),
+        good: good.filter_map(|entry| entry.task_definition.as_deref()).next(),
+    }
 }

@@ -4,5 +4,5 @@ pub mod github;
 mod outbox;
 mod slack;
 
-pub use outbox::{Message, Outbox};
+pub use outbox::{Message, Outbox, Waiting};
 pub use slack::Slack;

@@ -19,6 +19,9 @@ pub struct Outbox {
     folder: PathBuf,
 }
 
+/// A message that waits.
+pub struct Waiting(PathBuf);
+
 /// A message that was taken to be sent.
 pub struct Message {
     waiting: PathBuf,
@@ -56,17 +59,7 @@ impl Outbox {
 
     /// Takes the oldest message that waits; another process that takes it at the same time gets the next one.
     pub fn take(&self) -> Option<Message> {
-        for waiting in self.waiting() {
-            let taken = waiting.with_extension(format!("sending-{}", claim()));
-            if fs::rename(&waiting, &taken).is_err() {
-                continue;
-            }
-            match fs::read_to_string(&taken) {
-                Ok(body) => return Some(Message { waiting, taken, body }),
-                Err(error) => warn!(%error, message = %taken.display(), "a message cannot be read"),
-            }
-        }
-        None
+        self.waiting().into_iter().find_map(|path| Waiting(path).take())
     }
 
     /// Sets aside what processes had taken that are gone: whether it arrived, nobody knows.
@@ -103,6 +96,22 @@ fn claim() -> &'static str {
         .get_or_init(|| format!("{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish()))
 }
 
+impl Waiting {
+    /// Takes the message; `None` where another process has taken it.
+    pub fn take(self) -> Option<Message> {
+        let Waiting(waiting) = self;
+        let taken = waiting.with_extension(format!("sending-{}", claim()));
+        fs::rename(&waiting, &taken).ok()?;
+        match fs::read_to_string(&taken) {
+            Ok(body) => Some(Message { waiting, taken, body }),
+            Err(error) => {
+                warn!(%error, message = %taken.display(), "a message cannot be read");
+                None
+            }
+        }
+    }
+}
+
 impl Message {
     /// The message arrived.
     pub fn sent(self) {
@@ -112,10 +121,14 @@ impl Message {
         }
     }
 
-    /// The message did not arrive; it waits for the next time.
-    pub fn keep(self) {
-        if let Err(error) = fs::rename(&self.taken, &self.waiting) {
-            warn!(%error, message = %self.taken.display(), "a message cannot be put back");
+    /// The message did not arrive; it waits for the next attempt, of this process or another.
+    pub fn keep(self) -> Option<Waiting> {
+        match fs::rename(&self.taken, &self.waiting) {
+            Ok(()) => Some(Waiting(self.waiting)),
+            Err(error) => {
+                warn!(%error, message = %self.taken.display(), "a message cannot be put back");
+                None
+            }
         }
     }
 

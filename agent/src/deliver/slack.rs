@@ -3,14 +3,14 @@
 //! The address of the webhook is a secret: whoever knows it can post. It is in no message, log or error.
 
 use anyhow::{Context, Result, anyhow, bail};
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde_json::Value;
 use std::time::Duration;
 use tracing::{info, warn};
 
-use super::outbox::Outbox;
+use super::outbox::{Message, Outbox, Waiting};
 use crate::config::Deliver;
 
 /// How often and how fast is sent.
@@ -90,19 +90,14 @@ impl Slack {
             if !std::mem::take(&mut is_first) {
                 tokio::time::sleep(self.pace.between).await;
             }
-            match self.send(&message.body).await {
-                Ok(()) => message.sent(),
-                Err(Failure::Later { because, .. }) => {
-                    message.keep();
-                    bail!("{because}");
-                }
+            match self.send(message).await {
+                Ok(()) => {}
+                Err(Failure::Later { because, .. }) => bail!("{because}"),
                 Err(Failure::Never { because }) => {
-                    message.set_aside("refused");
                     warn!(because, "slack refused a message");
                     refused = Some(because);
                 }
                 Err(Failure::Unknown { because }) => {
-                    message.set_aside("unknown");
                     refused = Some(format!("{because}; it may have arrived, so it is not sent again"));
                 }
             }
@@ -116,26 +111,45 @@ impl Slack {
         }
     }
 
-    /// Sends until it arrives, is refused, or was tried often enough.
-    async fn send(&self, body: &str) -> Result<(), Failure> {
-        let backoff = ExponentialBuilder::default()
+    /// Sends until it arrives, is refused, or was tried often enough. Between two attempts the message waits in the
+    /// outbox: if Medic dies meanwhile, it is there the next time.
+    async fn send(&self, mut message: Message) -> Result<(), Failure> {
+        let mut pauses = ExponentialBuilder::default()
             .with_min_delay(self.pace.first_retry)
             .with_max_delay(self.pace.longest_retry)
             .with_max_times(self.pace.retries)
-            .with_jitter();
-        let longest = self.pace.longest_retry;
-        let attempt = || self.attempt(body);
-        attempt
-            .retry(backoff)
-            .sleep(tokio::time::sleep)
-            .when(|failure| matches!(failure, Failure::Later { .. }))
-            .adjust(move |failure, delay| match failure {
-                // Slack says when it takes messages again; for longer than a job can wait, the outbox waits.
-                Failure::Later { after: Some(after), .. } if *after > longest => None,
-                Failure::Later { after: Some(after), .. } => delay.map(|delay| delay.max(*after)),
-                _ => delay,
-            })
-            .await
+            .with_jitter()
+            .build();
+        loop {
+            let failure = match self.attempt(&message.body).await {
+                Ok(()) => {
+                    message.sent();
+                    return Ok(());
+                }
+                Err(failure) => failure,
+            };
+            let after = match &failure {
+                Failure::Later { after, .. } => *after,
+                Failure::Never { .. } => {
+                    message.set_aside("refused");
+                    return Err(failure);
+                }
+                Failure::Unknown { .. } => {
+                    message.set_aside("unknown");
+                    return Err(failure);
+                }
+            };
+            let waiting = message.keep();
+            // Slack says when it takes messages again; for longer than a job can wait, the outbox waits.
+            let is_too_long = after.is_some_and(|after| after > self.pace.longest_retry);
+            let Some(pause) = pauses.next().filter(|_| !is_too_long) else { return Err(failure) };
+            tokio::time::sleep(pause.max(after.unwrap_or_default())).await;
+            message = match waiting.and_then(Waiting::take) {
+                Some(message) => message,
+                // Another process has taken it meanwhile.
+                None => return Ok(()),
+            };
+        }
     }
 
     async fn attempt(&self, body: &str) -> Result<(), Failure> {

@@ -145,31 +145,38 @@ async fn look_up(
     scene.events = found.events;
     scene.counts = found.counts;
     scene.resources = found.resources;
-    if let (Some(screen), false) = (screen, found.lines.is_empty()) {
+    if !found.lines.is_empty() {
         let mut lines: Vec<Line> = Vec::new();
         if found.left_out {
             lines.push(Line::of("… earlier lines are left out; `medic search` finds them", Tone::Quiet));
         }
         lines.extend(found.lines.iter().map(of_log));
-        screen.print(&lines)?;
+        put(screen, |screen| screen.print(&lines))?;
     }
     Ok(found.shown)
 }
 
 fn show(screen: &mut Option<Screen>, scene: &Scene, told: &mut super::Told) -> Result<()> {
-    let Some(screen) = screen else { return Ok(()) };
-    if screen.redraws() {
-        let (width, height) = screen.size();
-        screen.draw(&view(scene, width.saturating_sub(1)), height)?;
-        return Ok(());
+    if screen.as_ref().is_some_and(Screen::redraws) {
+        return put(screen, |screen| {
+            let (width, height) = screen.size();
+            screen.draw(&view(scene, width.saturating_sub(1)), height)
+        });
     }
     let time = scene.now.strftime("%H:%M:%S").to_string();
     let lines: Vec<Line> = changes(told, scene)
         .into_iter()
         .map(|line| Line::of(format!("{time} "), Tone::Quiet).with(line, Tone::Plain))
         .collect();
-    if !lines.is_empty() {
-        screen.print(&lines)?;
+    if lines.is_empty() { Ok(()) } else { put(screen, |screen| screen.print(&lines)) }
+}
+
+/// Writes on the screen; one that nobody reads is not written to again, and watching goes on.
+fn put(screen: &mut Option<Screen>, write: impl FnOnce(&mut Screen) -> std::io::Result<()>) -> Result<()> {
+    let Some(open) = screen else { return Ok(()) };
+    match write(open) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => *screen = None,
+        other => other.context("cannot write the view")?,
     }
     Ok(())
 }

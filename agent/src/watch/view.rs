@@ -43,12 +43,13 @@ pub fn view(scene: &Scene, width: usize) -> Vec<Line> {
     let status = deployment::status(&rollout);
     let outcome = deployment::outcome(&rollout);
     let mut lines = vec![headline(scene, &outcome), progress(scene, &status)];
+    // What does not fit the height is left out at the end, so what matters most comes first.
+    lines.extend(verdict(scene, width));
     lines.extend(table(scene));
-    lines.extend(failures(scene, width));
     lines.extend(stopped(scene, width));
     lines.extend(surroundings(scene, &outcome));
+    lines.extend(failures(scene, width));
     lines.extend(gaps(scene));
-    lines.extend(verdict(scene, width));
     lines.into_iter().map(|line| line.cut(width)).collect()
 }
 
@@ -364,21 +365,20 @@ fn verdict(scene: &Scene, width: usize) -> Vec<Line> {
     let proof = match root.proof {
         Proof::Confirmed => ("confirmed", Tone::Good),
         Proof::Refuted => ("refuted", Tone::Warn),
-        Proof::Unchecked => ("not checked against the account", Tone::Warn),
+        Proof::Unchecked => ("not checked", Tone::Warn),
     };
-    let sure =
-        format!("  {} %, {}", (root.confidence * 100.0).round(), reports::guide::in_words(root.confidence));
-    let mut lines = vec![
-        Line::default(),
-        Line::of("  Verdict  ", Tone::Heading)
-            .with(one_line(&root.cause), Tone::Strong)
-            .with(sure, Tone::Plain)
-            .with(", ", Tone::Plain)
-            .with(proof.0, proof.1),
-    ];
-    for part in wrapped(&one_line(&root.title), width.saturating_sub(11), 2) {
-        lines.push(Line::of(" ".repeat(11), Tone::Plain).with(part, Tone::Plain));
+    let mut lines = vec![Line::default()];
+    for (at, part) in wrapped(&one_line(&root.title), width.saturating_sub(11), 2).into_iter().enumerate() {
+        let start = if at == 0 { "  Verdict  " } else { "           " };
+        lines.push(Line::of(start, Tone::Heading).with(part, Tone::Strong));
     }
+    let sure = format!("  {} %, ", (root.confidence * 100.0).round());
+    lines.push(
+        Line::of(" ".repeat(11), Tone::Plain)
+            .with(one_line(&root.cause), Tone::Plain)
+            .with(sure, Tone::Plain)
+            .with(proof.0, proof.1),
+    );
     if let Some(lead) = root.evidence.first() {
         let line = reports::escape::without_transport(lead.line.trim());
         lines.push(Line::of("         │ ", Tone::Quiet).with(one_line(line), Tone::Quiet));

@@ -2,6 +2,7 @@
 
 mod account;
 mod counterparts;
+mod delivery;
 mod disk;
 mod killed;
 mod simulated;

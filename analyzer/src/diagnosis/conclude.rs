@@ -10,6 +10,7 @@ use super::telling::TELLING_ENOUGH;
 use super::{
     Blocker, Diagnosis, Evidence, Finding, Gap, Proof, RuledOut, Seen, TimelineEntry, Verdict, confidence,
 };
+use crate::changes;
 use crate::checks::{Check, CheckResult, Outcome};
 use crate::record::{Level, Place, Source};
 use crate::snapshot::Snapshot;
@@ -78,7 +79,8 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let blockers = blockers(&findings, &checks);
     let verdict = verdict(&study, has_root_cause);
     let timeline = timeline(&study, &findings);
-    let deployment = facts::facts(&study, snapshot);
+    let changes = changes::since_last_good(snapshot, changes::Remembered::default());
+    let deployment = facts::facts(&study, snapshot, changes.as_ref());
     let seen = Seen { streams: study.streams.len() as u64, ..study.seen };
     Diagnosis {
         verdict,
@@ -91,6 +93,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         redactions: study.redactions,
         checks,
         deployment,
+        changes,
         seen,
     }
 }

@@ -2,11 +2,12 @@
 
 use super::DeploymentFacts;
 use super::study::Study;
+use crate::changes::{Basis, Changes};
 use crate::record::Source;
 use crate::snapshot::{Snapshot, last_segment};
 
-pub(super) fn facts(study: &Study<'_>, snapshot: &Snapshot) -> DeploymentFacts {
-    let mut facts = of_snapshot(snapshot);
+pub(super) fn facts(study: &Study<'_>, snapshot: &Snapshot, changes: Option<&Changes>) -> DeploymentFacts {
+    let mut facts = of_snapshot(snapshot, changes);
     facts.started = facts.started.or(study.span.map(|(first, _)| first));
     facts.ended = facts.ended.or(study.span.map(|(_, last)| last));
     for kept in study.events.values() {
@@ -21,17 +22,28 @@ pub(super) fn facts(study: &Study<'_>, snapshot: &Snapshot) -> DeploymentFacts {
 }
 
 /// Several services are several deployments: then only what they share is a fact.
-fn of_snapshot(snapshot: &Snapshot) -> DeploymentFacts {
+fn of_snapshot(snapshot: &Snapshot, changes: Option<&Changes>) -> DeploymentFacts {
     let mut facts = DeploymentFacts::default();
     if let [service] = snapshot.services.items() {
         facts.service = Some(service.name().to_owned()).filter(|name| !name.is_empty());
         facts.cluster = Some(last_segment(&service.cluster_arn).to_owned()).filter(|name| !name.is_empty());
         facts.desired = service.desired_count;
         facts.running = service.running_count;
-        facts.id = service.primary().map(|primary| primary.id.clone());
-        facts.started = service.primary().and_then(|primary| primary.created_at);
-        facts.ended = service.primary().and_then(|primary| primary.updated_at);
-        facts.task_definition = service.wanted_task_definition().map(|name| last_segment(name).to_owned());
+        // After a roll-back the primary deployment is the one before; what failed may be forgotten.
+        let went_back = changes.filter(|changes| changes.basis == Basis::WentBack);
+        let mut deployments = service.deployments.iter();
+        let own = match went_back {
+            Some(_) => deployments.find(|own| own.rollout_state.as_deref() == Some("FAILED")),
+            None => service.primary(),
+        };
+        facts.running_new = own.and_then(|own| own.running_count).filter(|_| service.deployments.len() > 1);
+        facts.id = own.map(|own| own.id.clone());
+        facts.started = own.and_then(|own| own.created_at);
+        facts.ended = own.and_then(|own| own.updated_at);
+        facts.task_definition = match went_back {
+            Some(changes) => Some(changes.to.clone()),
+            None => service.wanted_task_definition().map(|name| last_segment(name).to_owned()),
+        };
     }
     if let [stack] = snapshot.stacks.items() {
         facts.stack = Some(stack.stack_name.clone()).filter(|name| !name.is_empty());

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::changes::Changes;
 use crate::checks::CheckResult;
 use crate::pattern::Patterns;
 use crate::record::{Level, Record, Source};
@@ -45,6 +46,8 @@ pub struct Diagnosis {
     pub redactions: Redactions,
     pub checks: Vec<CheckResult>,
     pub deployment: DeploymentFacts,
+    /// What changed since the last good deployment, where two revisions are known.
+    pub changes: Option<Changes>,
     pub seen: Seen,
 }
 
@@ -162,6 +165,8 @@ pub struct DeploymentFacts {
     pub stack: Option<String>,
     pub desired: Option<i64>,
     pub running: Option<i64>,
+    /// How many of them are of this deployment, while another has tasks too.
+    pub running_new: Option<i64>,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
 }

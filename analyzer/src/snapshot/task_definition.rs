@@ -1,11 +1,12 @@
 //! Task definitions and their containers.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 use super::last_segment;
 use super::lenient::{number, or_default, text, time};
+use crate::redact::{Redactions, redact};
 
 /// A task definition: a registered revision, or a file that is still to be registered and has no ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +104,10 @@ pub struct ContainerDefinition {
     pub port_mappings: Vec<PortMapping>,
     pub health_check: Option<HealthCheck>,
     pub log_configuration: Option<LogConfiguration>,
+    #[serde(deserialize_with = "without_secrets")]
+    pub entry_point: Vec<String>,
+    #[serde(deserialize_with = "without_secrets")]
+    pub command: Vec<String>,
     #[serde(deserialize_with = "or_default")]
     pub environment: Vec<Variable>,
     #[serde(deserialize_with = "or_default")]
@@ -160,12 +165,76 @@ pub struct LogConfiguration {
     pub secret_options: Vec<Secret>,
 }
 
-/// The name of an environment variable; its value is not kept.
+/// The name of an environment variable; of its value only what tells that it changed, and what cannot be secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, from = "Assigned")]
 pub struct Variable {
-    #[serde(deserialize_with = "or_default")]
     pub name: String,
+    /// The value, where it is a short number, a switch or a level, and the name is not that of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain: Option<String>,
+    /// Tells two values apart, secrets removed; too short to tell what they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u16>,
+}
+
+/// A variable as it is described by AWS, or as it is kept.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Assigned {
+    #[serde(deserialize_with = "or_default")]
+    name: String,
+    #[serde(deserialize_with = "text")]
+    value: Option<String>,
+    #[serde(deserialize_with = "text")]
+    plain: Option<String>,
+    mark: Option<u16>,
+}
+
+impl From<Assigned> for Variable {
+    fn from(assigned: Assigned) -> Variable {
+        let Assigned { name, value, plain, mark } = assigned;
+        let Some(value) = value else { return Variable { name, plain: plain.filter(|plain| is_plain(plain)), mark } };
+        let line = format!("{name}={value}");
+        let mut removed = Redactions::new();
+        let clean = redact(&line, &mut removed);
+        let plain = Some(value.clone()).filter(|value| removed.is_empty() && !is_secret(&name) && is_plain(value));
+        // Folded to sixteen bits, thousands of values share each mark.
+        let hash = xxhash_rust::xxh3::xxh3_64(clean.as_bytes());
+        let mark = (plain.is_none() && !is_secret(&name))
+            .then(|| hash.to_le_bytes().chunks(2).fold(0, |mark, pair| mark ^ u16::from_le_bytes([pair[0], pair[1]])));
+        Variable { name, plain, mark }
+    }
+}
+
+/// Whether a value is a number of up to seven digits, a switch or a level.
+fn is_plain(value: &str) -> bool {
+    const WORDS: [&str; 20] = [
+        "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "trace", "debug", "info", "warn", "warning",
+        "error", "production", "staging", "development", "test", "json", "text",
+    ];
+    let is_number = !value.is_empty() && value.len() <= 7 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_number || WORDS.contains(&value.to_ascii_lowercase().as_str())
+}
+
+/// Whether a name may be that of a secret.
+fn is_secret(name: &str) -> bool {
+    const PARTS: [&str; 14] = [
+        "pass", "pwd", "secret", "token", "key", "credential", "auth", "private", "pin", "salt", "code", "cookie",
+        "signature", "otp",
+    ];
+    let name = name.to_ascii_lowercase();
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Reads words of a command; a secret among them is removed.
+fn without_secrets<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    let words: Vec<String> = or_default(input)?;
+    let all = words.join(" ");
+    match redact(&all, &mut Redactions::new()) {
+        std::borrow::Cow::Borrowed(_) => Ok(words),
+        std::borrow::Cow::Owned(clean) => Ok(vec![clean]),
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
