@@ -9,9 +9,9 @@ use twin::{Clock, Scenario, Twin};
 use crate::{count, errors, medic, text};
 
 /// So much faster than ours the account's clock runs.
-const SPEED: f64 = 40.0;
+pub const SPEED: f64 = 40.0;
 /// It begins so many seconds ago: sources look for logs of the last hours.
-const LEAD: i64 = 600;
+pub const LEAD: i64 = 600;
 
 const CONFIG: &str = r#"
 cluster = "shop"
@@ -67,7 +67,7 @@ fn watch(scenario: &str) -> Watched {
     Watched { output, report, state, calls }
 }
 
-fn pointed_at(url: &str) -> Command {
+pub fn pointed_at(url: &str) -> Command {
     let mut command = medic();
     command.env("AWS_ENDPOINT_URL", url).env("AWS_REGION", "eu-central-1");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");

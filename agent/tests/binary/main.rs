@@ -1,7 +1,12 @@
 //! Tests of the real binary: it is killed, pointed at a simulated account, and fed by real files.
 
 mod account;
+mod health;
 mod killed;
+mod once;
+mod tail;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 
 use std::path::Path;
 use std::process::{Command, Output};
