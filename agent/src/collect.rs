@@ -4,6 +4,7 @@
 
 mod attribution;
 mod collector;
+pub mod heartbeat;
 
 pub use attribution::{Change, follow};
 pub use collector::{Collector, Live, UNNAMED, diagnose_stored, of_deployment, remembered};
@@ -20,6 +21,8 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::index::Writer;
 use crate::sources::{self, Outlet};
+use crate::telemetry::{self, Measure};
+use heartbeat::Heart;
 
 /// How many deliveries wait for the index before sources wait.
 const QUEUE: usize = 16;
@@ -46,6 +49,7 @@ impl Recording {
     pub async fn run(self, state: &Path) -> Result<()> {
         // A directory that cannot be written is the user's to repair; what fails later is tried again.
         let mut writer = Some(Writer::open(state, &self.config.retention)?);
+        let heart = Heart::start(state, &self.config);
         loop {
             let open = match writer.take() {
                 Some(open) => open,
@@ -53,6 +57,7 @@ impl Recording {
                     Ok(open) => open,
                     Err(error) => {
                         warn!(error = format!("{error:#}"), "the index cannot be opened");
+                        heart.fails(format!("{error:#}"));
                         self.pause().await;
                         if self.stop.is_cancelled() {
                             return Err(error);
@@ -61,7 +66,7 @@ impl Recording {
                     }
                 },
             };
-            match self.attempt(open).await {
+            match self.attempt(open, &heart).await {
                 Ok(()) => return Ok(()),
                 Err(error) if self.stop.is_cancelled() || self.once => return Err(error),
                 Err(error) => {
@@ -72,6 +77,8 @@ impl Recording {
                         free_bytes,
                         "the index failed; sources begin again from what is stored"
                     );
+                    telemetry::note(Measure::Failed);
+                    heart.fails(format!("{error:#}"));
                     self.pause().await;
                 }
             }
@@ -85,21 +92,31 @@ impl Recording {
         }
     }
 
-    async fn attempt(&self, writer: Writer) -> Result<()> {
+    async fn attempt(&self, writer: Writer, heart: &Heart) -> Result<()> {
         let (queue, arrivals) = mpsc::channel(QUEUE);
         let collector =
             Collector::open(writer, self.patterns, &self.config, self.deployment.clone(), self.live.clone())?;
         let known = collector.known();
         // Sources of this attempt stop with it.
         let stop = self.stop.child_token();
-        let mut running = Vec::new();
+        let (mut running, mut felt) = (Vec::new(), Vec::new());
         for (name, source) in self.config.source_names().into_iter().zip(&self.config.sources) {
+            if self.once && source.listens() {
+                warn!(
+                    source = name,
+                    kind = source.kind(),
+                    "source is left out: it waits for others to send, and --once does not wait"
+                );
+                continue;
+            }
             let cursor = collector.cursor(&name);
             let outlet = Outlet::new(&name, queue.clone(), known.clone(), stop.clone());
             info!(source = name, kind = source.kind(), resumes = cursor.is_some(), "source starts");
+            felt.push((name.clone(), source.clone(), outlet.pulse.clone()));
             running.push((name, sources::spawn(source.clone(), &self.config, cursor, self.once, outlet)));
         }
         drop(queue);
+        heart.begins(felt);
         let mut collecting = tokio::task::spawn_blocking(move || collector.run(arrivals));
         let outcome = tokio::select! {
             outcome = &mut collecting => outcome,

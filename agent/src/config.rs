@@ -21,6 +21,8 @@ pub struct Config {
     /// The CloudFormation stack that deploys the service.
     pub stack: Option<String>,
     pub region: Option<String>,
+    /// The profile of the AWS tools that gives credentials and region.
+    pub profile: Option<String>,
     /// A folder with pattern pages of your own.
     pub patterns: Option<PathBuf>,
     pub retention: Retention,
@@ -29,6 +31,7 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     pub watch: Watching,
     pub deliver: Deliver,
+    pub telemetry: Telemetry,
 }
 
 /// What is kept. The oldest parts go first.
@@ -81,6 +84,22 @@ pub struct Deliver {
 impl Default for Deliver {
     fn default() -> Deliver {
         Deliver { slack_webhook_variable: "MEDIC_SLACK_WEBHOOK".to_owned() }
+    }
+}
+
+/// Where Medic's own metrics and traces go. OpenTelemetry's environment variables win.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// An endpoint of OTLP over HTTP (`http://127.0.0.1:4318`). Without any, nothing is measured.
+    pub endpoint: Option<String>,
+    /// How often metrics are sent (`60s`).
+    pub every: Span,
+}
+
+impl Default for Telemetry {
+    fn default() -> Telemetry {
+        Telemetry { endpoint: None, every: one_minute() }
     }
 }
 
@@ -207,6 +226,24 @@ impl SourceConfig {
             SourceConfig::EventbridgeSqs { .. } => "eventbridge-sqs",
             SourceConfig::GithubActions { .. } => "github-actions",
         }
+    }
+
+    /// Returns how often the source asks, where it does.
+    pub fn every(&self) -> Option<Duration> {
+        match self {
+            SourceConfig::TaskMetadata { every, .. }
+            | SourceConfig::Ecs { every, .. }
+            | SourceConfig::CloudwatchLogs { every, .. }
+            | SourceConfig::Cloudformation { every, .. }
+            | SourceConfig::TargetHealth { every, .. }
+            | SourceConfig::CloudwatchMetrics { every, .. } => Some(every.0),
+            _ => None,
+        }
+    }
+
+    /// Whether the source waits for others to send: then it holds nothing that could be read, and never ends.
+    pub fn listens(&self) -> bool {
+        matches!(self, SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. })
     }
 
     /// Returns the name of the source, where it was given one.

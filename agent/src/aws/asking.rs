@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, debug_span, warn};
 
 use super::calls::Call;
 use super::{Aws, Kind, Place, Trouble};
+use crate::telemetry::{self, Measure};
 
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -58,20 +59,29 @@ impl<'a> Asking<'a> {
         if self.failed.get(&key).is_some_and(|failed| failed.again_at > Instant::now()) {
             return None;
         }
+        let (service, operation) = (call.service, call.operation);
+        let arrived = Instant::now();
         self.aws.budgets.take(call.bucket).await;
         let begun = Instant::now();
-        let outcome = send.await;
-        let milliseconds = begun.elapsed().as_millis() as u64;
+        telemetry::note(Measure::Waited { service, operation, took: begun - arrived });
+        let span =
+            debug_span!("medic.call", rpc.system = "aws-api", rpc.service = service, rpc.method = operation);
+        let outcome = send.instrument(span).await;
+        let took = begun.elapsed();
+        let milliseconds = took.as_millis() as u64;
         match outcome {
             Ok(answer) => {
-                debug!(operation = call.operation, milliseconds, "answered");
+                debug!(operation, milliseconds, "answered");
+                telemetry::note(Measure::Called { service, operation, error: None, took });
                 self.failed.remove(&key);
                 Some(answer)
             }
             Err(error) => {
                 let place = Place { account: self.aws.account().map(str::to_owned), ..self.place.clone() };
                 let trouble = Trouble::of(call, &place, what, &error);
-                warn!(operation = call.operation, what, because = trouble.gap.because, "not answered");
+                warn!(operation, what, because = trouble.gap.because, "not answered");
+                let error = Some(trouble.kind.as_str());
+                telemetry::note(Measure::Called { service, operation, error, took });
                 self.note(key, trouble);
                 None
             }

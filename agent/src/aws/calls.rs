@@ -39,6 +39,7 @@ pub enum Bucket {
     EcsTaskDefinitions,
     EcsChanges,
     LogEvents,
+    LiveTail,
     Stacks,
     LoadBalancers,
     MetricData,
@@ -94,6 +95,7 @@ impl Bucket {
                 let per_second = filter_log_events_per_second(region);
                 (f64::from(per_second), per_second)
             }
+            Bucket::LiveTail => (5.0, 5),
             Bucket::MetricData => (50.0, 50),
             Bucket::Alarms => (9.0, 9),
             Bucket::Queue => (100.0, 100),
@@ -157,6 +159,7 @@ calls! {
     DESCRIBE_SERVICE_DEPLOYMENTS "ecs" "DescribeServiceDeployments" SERVICE_DEPLOYMENTS Read EcsServiceDeployments;
     DESCRIBE_SERVICE_REVISIONS "ecs" "DescribeServiceRevisions" SERVICE_REVISIONS Read EcsServiceRevisions;
     FILTER_LOG_EVENTS "logs" "FilterLogEvents" LOG_GROUP Read LogEvents;
+    START_LIVE_TAIL "logs" "StartLiveTail" LOG_GROUP Read LiveTail;
     DESCRIBE_STACKS "cloudformation" "DescribeStacks" STACKS Read Stacks;
     DESCRIBE_STACK_EVENTS "cloudformation" "DescribeStackEvents" STACKS Read Stacks;
     DESCRIBE_EVENTS "cloudformation" "DescribeEvents" STACKS Read Stacks;

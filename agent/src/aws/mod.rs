@@ -5,6 +5,8 @@ mod asking;
 #[cfg(feature = "aws")]
 mod budget;
 pub mod calls;
+#[cfg(feature = "cloudwatch-logs")]
+mod host;
 #[cfg(feature = "aws")]
 mod json;
 pub mod place;
@@ -15,6 +17,8 @@ mod trouble;
 pub use asking::Asking;
 #[cfg(feature = "aws")]
 pub use connected::Aws;
+#[cfg(feature = "cloudwatch-logs")]
+pub use host::PlainHost;
 #[cfg(feature = "aws")]
 pub use json::Fields;
 pub use place::Place;
@@ -23,6 +27,7 @@ pub use trouble::{Kind, Trouble};
 
 #[cfg(feature = "aws")]
 mod connected {
+    use aws_config::profile::ProfileFileCredentialsProvider;
     use aws_config::retry::RetryConfig;
     use aws_config::timeout::TimeoutConfig;
     use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -43,7 +48,7 @@ mod connected {
 
     impl Aws {
         /// Connects as the environment, the profile and the configuration say. The SDK retries what is worth it.
-        pub async fn connect(region: Option<&str>) -> Aws {
+        pub async fn connect(region: Option<&str>, profile: Option<&str>) -> Aws {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(5))
                 // A queue may take 20 s to answer.
@@ -61,6 +66,11 @@ mod connected {
                 .timeout_config(timeouts);
             if let Ok(name) = AppName::new("medic") {
                 loader = loader.app_name(name);
+            }
+            if let Some(profile) = profile {
+                // A profile that was named wins over keys in the environment, as it does in the AWS tools.
+                let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+                loader = loader.profile_name(profile).credentials_provider(credentials);
             }
             if let Some(region) = region {
                 loader = loader.region(Region::new(region.to_owned()));

@@ -1,9 +1,11 @@
 //! What is watched, and where: it fills the patterns of ARNs.
 
-/// What is watched, and where. What is not known is `*` in an ARN.
+/// What is watched, where, and with whose credentials. What is not known is `*` in an ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub region: String,
+    /// The profile of the AWS tools, where one is named.
+    pub profile: Option<String>,
     pub account: Option<String>,
     pub cluster: Option<String>,
     pub service: Option<String>,

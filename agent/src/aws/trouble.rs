@@ -32,6 +32,21 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    /// Returns the word for it in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Denied => "denied",
+            Kind::Credentials => "credentials",
+            Kind::Throttled => "throttled",
+            Kind::NotFound => "not-found",
+            Kind::NotOffered => "not-offered",
+            Kind::Unreachable => "unreachable",
+            Kind::Other => "other",
+        }
+    }
+}
+
 impl Trouble {
     /// Reads the error of a call about `what`.
     pub fn of<E>(call: Call, place: &Place, what: &str, error: &SdkError<E, HttpResponse>) -> Trouble

@@ -2,15 +2,15 @@
 
 use analyzer::diagnosis::Gap;
 use analyzer::snapshot::Snapshot;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::watched::Watched;
 use super::{FAILURE, HEALTHY, collect};
 use crate::config::{Config, SourceConfig};
 use crate::sources::{self, Outlet};
@@ -21,38 +21,13 @@ const LONGEST: Duration = Duration::from_secs(90);
 /// Reads every configured source once, stores nothing, and tells what cannot be read and what closes the gap.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "MEDIC_CONFIG")]
-    config: Option<PathBuf>,
-
-    /// The cluster of the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_CLUSTER")]
-    cluster: Option<String>,
-
-    /// The service whose deployments are recorded
-    #[arg(long, value_name = "NAME", env = "MEDIC_SERVICE")]
-    service: Option<String>,
-
-    /// The CloudFormation stack that deploys the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_STACK")]
-    stack: Option<String>,
+    #[command(flatten)]
+    watched: Watched,
 }
 
 impl Check {
     pub fn run(self) -> Result<u8> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        config.cluster = self.cluster.or(config.cluster);
-        config.service = self.service.or(config.service);
-        config.stack = self.stack.or(config.stack);
-        if config.sources.is_empty() {
-            config.sources = sources::usual(&config);
-        }
-        if config.sources.is_empty() {
-            bail!("there is nothing to check: name --cluster and --service, or a --config with a [[source]]");
-        }
+        let config = self.watched.configuration(Vec::new(), "check")?;
         let outcomes = collect::runtime()?.block_on(all(&config));
         let mut out = anstream::stdout().lock();
         for outcome in &outcomes {
@@ -134,7 +109,7 @@ async fn one(name: String, source: SourceConfig, config: &Config, known: &mut Sn
 fn left_out(source: &SourceConfig) -> Option<&'static str> {
     match source {
         SourceConfig::Files { .. } | SourceConfig::Stdin { .. } => Some("read when it is recorded"),
-        SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. } => Some("others send to it"),
+        source if source.listens() => Some("others send to it"),
         _ => None,
     }
 }

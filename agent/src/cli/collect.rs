@@ -2,44 +2,31 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{HEALTHY, knowledge, state};
+use super::watched::Watched;
+use super::{HEALTHY, MESSAGES, knowledge, state};
 use crate::collect::{Live, Recording};
-use crate::config::{Config, SourceConfig};
-use crate::sources;
+use crate::config::SourceConfig;
+use crate::telemetry;
 
 /// Records what the configured sources deliver, until it is told to stop.
 #[derive(Debug, Args)]
 pub struct Collect {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "MEDIC_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    watched: Watched,
 
     #[command(flatten)]
     state: state::StateArgument,
-
-    /// The cluster of the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_CLUSTER")]
-    cluster: Option<String>,
-
-    /// The service whose deployments are recorded
-    #[arg(long, value_name = "NAME", env = "MEDIC_SERVICE")]
-    service: Option<String>,
-
-    /// The CloudFormation stack that deploys the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_STACK")]
-    stack: Option<String>,
 
     /// The deployment that records belong to while the account names none
     #[arg(long, value_name = "ID", env = "MEDIC_DEPLOYMENT")]
     deployment: Option<String>,
 
-    /// Read what there is, store it, and end
+    /// Read what there is, store it, and end; sources that others send to are left out
     #[arg(long)]
     once: bool,
 
@@ -50,24 +37,19 @@ pub struct Collect {
 
 impl Collect {
     pub fn run(self) -> Result<u8> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
+        let files = match self.paths.is_empty() {
+            true => Vec::new(),
+            false => vec![SourceConfig::Files { name: None, paths: self.paths, holds: None }],
         };
-        config.cluster = self.cluster.or(config.cluster);
-        config.service = self.service.or(config.service);
-        config.stack = self.stack.or(config.stack);
-        if !self.paths.is_empty() {
-            config.sources.push(SourceConfig::Files { name: None, paths: self.paths, holds: None });
-        }
-        if config.sources.is_empty() {
-            config.sources = sources::usual(&config);
-        }
-        if config.sources.is_empty() {
+        let config = self.watched.configuration(files, "record")?;
+        if self.once && config.sources.iter().all(SourceConfig::listens) {
             bail!(
-                "there is nothing to record: name --cluster and --service, files, or a --config with a [[source]]"
+                "--once reads what there is, and all configured sources wait for others to send: \
+                 leave out --once, or name files"
             );
         }
+        let runtime = runtime()?;
+        let _telemetry = telemetry::begin(MESSAGES, &config, runtime.handle());
         let state = self.state.or(config.state.clone());
         let patterns = Box::leak(Box::new(knowledge::load(config.patterns.as_deref())?));
         let (live, _) = watch::channel(Arc::new(Live::default()));
@@ -80,7 +62,6 @@ impl Collect {
             stop: stop.clone(),
             live,
         };
-        let runtime = runtime()?;
         info!(state = %state.display(), "recording");
         runtime.block_on(async {
             tokio::spawn(stop_on_signal(stop));

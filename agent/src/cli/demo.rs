@@ -132,8 +132,11 @@ impl Demo {
         watch.args(["watch", "--exit-zero", "--config"]).arg(config).arg("--state").arg(state);
         watch.env("AWS_ENDPOINT_URL", url).env("AWS_REGION", "eu-central-1");
         watch.env("AWS_ACCESS_KEY_ID", "demo").env("AWS_SECRET_ACCESS_KEY", "demo");
-        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "MEDIC_SERVICE", "MEDIC_CLUSTER", "MEDIC_STACK"] {
+        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN"] {
             watch.env_remove(name);
+        }
+        for name in ["SERVICE", "CLUSTER", "STACK", "REGION", "PROFILE"] {
+            watch.env_remove(format!("MEDIC_{name}"));
         }
         watch.env("MEDIC_LOG", std::env::var("MEDIC_LOG").unwrap_or_else(|_| "error".to_owned()));
         if self.format != FormatArgument::Text {

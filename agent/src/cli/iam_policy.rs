@@ -81,8 +81,8 @@ impl IamPolicy {
             cluster: self.cluster.or(config.cluster),
             service: self.service.or(config.service),
             stack: self.stack.or(config.stack),
-            log_group: None,
             queue,
+            ..Place::default()
         };
         let policy = match self.policy {
             PolicyArgument::Read => Policy::Read,
@@ -129,6 +129,7 @@ fn resources(call: &Call, place: &Place, log_groups: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::calls;
     use std::collections::BTreeSet;
 
     fn place() -> Place {
@@ -167,7 +168,9 @@ mod tests {
         for call in ALL.iter().filter(|call| call.policy == Policy::Read) {
             let reads = ["Describe", "List", "Get", "Filter", "Receive"];
             let is_reading = reads.iter().any(|verb| call.operation.starts_with(verb));
-            assert!(is_reading || *call == crate::aws::calls::DELETE_MESSAGE, "{}", call.action());
+            // A session of Live Tail shows lines as they arrive.
+            let is_known = [calls::DELETE_MESSAGE, calls::START_LIVE_TAIL].contains(call);
+            assert!(is_reading || is_known, "{}", call.action());
         }
     }
 
@@ -175,7 +178,7 @@ mod tests {
     fn what_is_named_bounds_the_resources() {
         let logs = statements(Policy::Read)
             .into_iter()
-            .find(|statement| statement["Action"] == json!(["logs:FilterLogEvents"]))
+            .find(|statement| statement["Action"] == json!(["logs:FilterLogEvents", "logs:StartLiveTail"]))
             .unwrap();
         assert_eq!(logs["Resource"], json!(["arn:aws:logs:eu-west-1:111122223333:log-group:/ecs/web:*"]));
         let tasks = statements(Policy::Read)

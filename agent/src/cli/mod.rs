@@ -7,6 +7,7 @@ mod demo;
 mod deployments;
 mod diagnose;
 mod explain;
+mod health;
 mod iam_policy;
 mod knowledge;
 mod patterns;
@@ -14,10 +15,13 @@ mod search;
 mod state;
 mod time;
 mod watch;
+mod watched;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
+
+use crate::telemetry;
 
 /// Nothing failed.
 pub const HEALTHY: u8 = 0;
@@ -27,6 +31,9 @@ pub const FAILURE: u8 = 1;
 pub const MEDIC_FAILED: u8 = 2;
 /// The records do not tell.
 pub const CANNOT_TELL: u8 = 3;
+
+/// Which of Medic's own messages are usually told.
+const MESSAGES: &str = "medic=info,warn";
 
 /// Tells why an ECS deployment failed, proves it, and says what to do.
 #[derive(Debug, Parser)]
@@ -42,6 +49,7 @@ enum Command {
     Diagnose(diagnose::Diagnose),
     Collect(collect::Collect),
     Check(check::Check),
+    Health(health::HealthCommand),
     IamPolicy(iam_policy::IamPolicy),
     Watch(watch::Watch),
     Search(search::Search),
@@ -57,19 +65,27 @@ pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { MEDIC_FAILED } else { HEALTHY };
+            let is_health = std::env::args().nth(1).is_some_and(|command| command == "health");
+            let code = match error.use_stderr() {
+                // Health checks of containers know 0 and 1, also where the command is wrong.
+                true if is_health => FAILURE,
+                true => MEDIC_FAILED,
+                false => HEALTHY,
+            };
             // Nothing is left to do when even this cannot be printed.
             let _ = error.print();
             return ExitCode::from(code);
         }
     };
-    // A live view is on standard error itself; what goes wrong meanwhile is a gap in it.
-    let usual = if matches!(arguments.command, Command::Watch(_)) { "error" } else { "medic=info,warn" };
-    log_to_stderr(usual);
+    // What records begins to tell of itself once it knows from its configuration how.
+    if !matches!(arguments.command, Command::Collect(_) | Command::Watch(_)) {
+        telemetry::log(MESSAGES);
+    }
     let outcome = match arguments.command {
         Command::Diagnose(command) => command.run(),
         Command::Collect(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Health(command) => command.run(),
         Command::IamPolicy(command) => command.run(),
         Command::Watch(command) => command.run(),
         Command::Search(command) => command.run(),
@@ -92,17 +108,6 @@ pub fn run() -> ExitCode {
 /// Says something on standard error; where nobody reads it, nothing is left to do.
 fn say(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", reports::escape::printable(text));
-}
-
-/// Medic's own messages go to standard error: as text for people, as JSON lines where `MEDIC_LOG_FORMAT=json` asks for it.
-fn log_to_stderr(usual: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let is_json = std::env::var("MEDIC_LOG_FORMAT").is_ok_and(|format| format == "json");
-    // Another subscriber is there only in tests.
-    let _ = if is_json { subscriber.json().try_init() } else { subscriber.with_ansi(false).try_init() };
 }
 
 /// A reader such as `head` that has seen enough is no failure.

@@ -1,7 +1,7 @@
 //! `medic watch`: what a pipeline runs right after it deployed.
 
 use analyzer::deployment::{Job, Outcome};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use reports::{Format, Guide};
@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use super::watched::Watched;
 use super::{HEALTHY, collect, diagnose, knowledge};
 use crate::config::{Config, Span};
 use crate::deliver::{self, Slack, github};
-use crate::sources;
+use crate::telemetry;
 use crate::watch::{self, Ended, Limits, Scene, Screen, Session};
 
 /// Watches a deployment until it has an outcome, and tells why it failed.
@@ -22,21 +23,8 @@ use crate::watch::{self, Ended, Limits, Scene, Screen, Session};
 /// no waiting repairs, such as an image tag that does not exist; ECS may go on then.
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "MEDIC_CONFIG")]
-    config: Option<PathBuf>,
-
-    /// The cluster of the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_CLUSTER")]
-    cluster: Option<String>,
-
-    /// The service that is deployed
-    #[arg(long, value_name = "NAME", env = "MEDIC_SERVICE")]
-    service: Option<String>,
-
-    /// The CloudFormation stack that deploys the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_STACK")]
-    stack: Option<String>,
+    #[command(flatten)]
+    watched: Watched,
 
     /// How long to wait for an outcome [default: 30m]
     #[arg(long, value_name = "SPAN")]
@@ -93,7 +81,10 @@ enum JobArgument {
 
 impl Watch {
     pub fn run(self) -> Result<u8> {
-        let config = self.configured()?;
+        let config = self.watched.clone().configuration(Vec::new(), "watch")?;
+        let runtime = collect::runtime()?;
+        // The live view is on standard error itself; what goes wrong meanwhile is a gap in it.
+        let _telemetry = telemetry::begin("error", &config, runtime.handle());
         let slack = match self.post.contains(&Post::Slack) {
             // What cannot be sent is better said before half an hour than after.
             true => Some(Slack::from_environment(&config.deliver)?),
@@ -118,7 +109,6 @@ impl Watch {
             job: self.job.map(job),
             interrupt: interrupt.clone(),
         };
-        let runtime = collect::runtime()?;
         let screen = (self.format == WatchFormat::Text).then(Screen::of_stderr);
         let is_json = self.format == WatchFormat::Json;
         let mut stream = Stream::default();
@@ -142,23 +132,6 @@ impl Watch {
         muted.end(is_json);
         runtime.block_on(self.deliver(&guide, slack, &state, kept.is_some()));
         Ok(if self.exit_zero { HEALTHY } else { exit_code })
-    }
-
-    fn configured(&self) -> Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        config.cluster = self.cluster.clone().or(config.cluster);
-        config.service = self.service.clone().or(config.service);
-        config.stack = self.stack.clone().or(config.stack);
-        if config.sources.is_empty() {
-            config.sources = sources::usual(&config);
-        }
-        if config.sources.is_empty() {
-            bail!("there is nothing to watch: name --cluster and --service, or a --config with a [[source]]");
-        }
-        Ok(config)
     }
 
     /// Prints how watching ended, and the guide.

@@ -13,12 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::debug_span;
 
 use super::attribution::{self, Change};
 use crate::config::Config;
 use crate::index::{DeploymentEntry, Entry, Filter, Ledger, Question, Reader, Seen, Writer};
 use crate::input::Span;
 use crate::sources::{Arrival, Delivery};
+use crate::telemetry::{self, Measure};
 
 /// The deployment that records belong to while nothing names one.
 pub const UNNAMED: &str = "unnamed";
@@ -186,6 +188,7 @@ impl Collector {
         if delivery.snapshot != Snapshot::default() {
             self.learn(delivery.snapshot, now)?;
         }
+        let handed = delivery.records.len() as u64;
         let mut records = Vec::with_capacity(delivery.records.len());
         for arrival in delivery.records {
             if self.is_stored(&arrival)? {
@@ -195,6 +198,8 @@ impl Collector {
             records.push(self.store(arrival, now)?);
         }
         self.study.observe(&records);
+        let (new, known) = (records.len() as u64, handed - records.len() as u64);
+        telemetry::note(Measure::Taken { source, new, known });
         self.changed |= !records.is_empty();
         if let Some(cursor) = delivery.cursor {
             self.ledger.cursors.insert(source.to_owned(), cursor);
@@ -301,12 +306,15 @@ impl Collector {
                 self.conclude_as(&focus);
             }
         }
+        let begun = Instant::now();
+        let _span = debug_span!("medic.commit", medic.records = self.pending.records).entered();
         let ledger = std::mem::take(&mut self.ledger);
         self.writer.commit(Timestamp::now(), |stored| {
             let (commit, next_seq) = (stored.commit, stored.next_seq);
             *stored = Ledger { commit, next_seq, ..ledger };
         })?;
         self.ledger = self.writer.ledger().clone();
+        telemetry::note(Measure::Committed { took: begun.elapsed() });
         self.view = None;
         for waiting in self.pending.waiting.drain(..) {
             // A sender that has gone away no longer wants to know.
@@ -337,9 +345,11 @@ impl Collector {
         entry.class = root.map(|root| root.class);
         entry.confidence = root.map(|root| root.confidence);
         entry.summary = root.map(|root| root.title.clone());
+        telemetry::note(Measure::Concluded { verdict: diagnosis.verdict, class: entry.class });
     }
 
     fn diagnosis(&self) -> Diagnosis {
+        let _span = debug_span!("medic.diagnose").entered();
         let mut diagnosis = self.study.clone().conclude(&self.known, self.ledger.all_gaps());
         let current = self.focus.as_deref().unwrap_or(UNNAMED);
         diagnosis.redactions = self.ledger.redactions.get(current).cloned().unwrap_or_default();

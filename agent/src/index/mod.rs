@@ -5,6 +5,7 @@
 //! it is the payload of each commit, so it changes together with the records, or not at all.
 
 mod fields;
+mod glance;
 mod ledger;
 mod parts;
 mod query;
@@ -15,6 +16,7 @@ mod tokens;
 mod writer;
 mod zones;
 
+pub use glance::{free_space, last_commit};
 pub use ledger::{DeploymentEntry, Ledger};
 pub use query::{Filter, Question};
 pub use reader::{Bucket, Hit, Reader};

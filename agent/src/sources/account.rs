@@ -6,6 +6,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+#[cfg(feature = "aws")]
+use super::rounds;
 use super::{Closed, Outlet};
 use crate::aws::Place;
 use crate::config::{Config, SourceConfig, Span};
@@ -35,6 +37,7 @@ pub fn usual(config: &Config) -> Vec<SourceConfig> {
 pub fn place(config: &Config) -> Place {
     Place {
         region: config.region.clone().unwrap_or_default(),
+        profile: config.profile.clone(),
         cluster: config.cluster.clone(),
         service: config.service.clone(),
         stack: config.stack.clone(),
@@ -110,7 +113,8 @@ async fn read(
         #[cfg(feature = "ecs")]
         SourceConfig::Ecs { every, .. } => {
             let (aws, place) = connection(place).await;
-            super::ecs::run(every.0, once, &aws, place, cursor, outlet).await
+            let source = super::ecs::Ecs::new(&place, cursor);
+            rounds::run(source, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "cloudwatch-logs")]
         SourceConfig::CloudwatchLogs { groups, every, overlap, .. } => {
@@ -123,17 +127,20 @@ async fn read(
         SourceConfig::Cloudformation { stack, every, .. } => {
             let (aws, mut place) = connection(place).await;
             place.stack = stack.or(place.stack);
-            super::cloudformation::run(every.0, once, &aws, place, cursor, outlet).await
+            let source = super::cloudformation::Stacks::new(&place, cursor);
+            rounds::run(source, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "target-health")]
         SourceConfig::TargetHealth { every, .. } => {
             let (aws, place) = connection(place).await;
-            super::target_health::run(every.0, once, &aws, place, cursor, outlet).await
+            let source = super::target_health::Targets::new(&place, cursor);
+            rounds::run(source, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "cloudwatch-metrics")]
         SourceConfig::CloudwatchMetrics { every, .. } => {
             let (aws, place) = connection(place).await;
-            super::cloudwatch_metrics::run(every.0, once, &aws, place, cursor, outlet).await
+            let source = super::cloudwatch_metrics::Metrics::new(&place, cursor);
+            rounds::run(source, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "eventbridge-sqs")]
         SourceConfig::EventbridgeSqs { queue_url, .. } => {
@@ -155,23 +162,25 @@ async fn read(
     }
 }
 
-/// Returns the connection to the account, which all sources of a region share while one of them runs:
+/// Returns the connection to the account, which all sources of a region and a profile share while one of them runs:
 /// they share the account's limits.
 #[cfg(feature = "aws")]
-async fn connection(mut place: Place) -> (std::sync::Arc<crate::aws::Aws>, Place) {
+pub async fn connection(mut place: Place) -> (std::sync::Arc<crate::aws::Aws>, Place) {
     use crate::aws::Aws;
     use std::collections::BTreeMap;
     use std::sync::{Arc, Weak};
     use tokio::sync::Mutex;
 
-    static CONNECTIONS: Mutex<BTreeMap<String, Weak<Aws>>> = Mutex::const_new(BTreeMap::new());
+    type Key = (String, Option<String>);
+    static CONNECTIONS: Mutex<BTreeMap<Key, Weak<Aws>>> = Mutex::const_new(BTreeMap::new());
     let mut connections = CONNECTIONS.lock().await;
-    let aws = match connections.get(&place.region).and_then(Weak::upgrade) {
+    let key = (place.region.clone(), place.profile.clone());
+    let aws = match connections.get(&key).and_then(Weak::upgrade) {
         Some(aws) => aws,
         None => {
             let region = Some(place.region.as_str()).filter(|region| !region.is_empty());
-            let aws = Arc::new(Aws::connect(region).await);
-            connections.insert(place.region.clone(), Arc::downgrade(&aws));
+            let aws = Arc::new(Aws::connect(region, place.profile.as_deref()).await);
+            connections.insert(key, Arc::downgrade(&aws));
             aws
         }
     };

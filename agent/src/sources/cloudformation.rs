@@ -10,50 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::change_sets::ChangeSets;
-use super::rounds::{Order, Rounds, arrival};
-use super::{Arrival, Closed, Outlet, id};
+use super::rounds::{Order, Rounded, arrival};
+use super::{Arrival, id};
 use crate::aws::{Asking, Aws, Fields, Kind, Place, calls};
 use crate::formats::describe;
 
 /// How many pages of events are read to find one that is known.
 const MOST_PAGES: usize = 50;
-
-/// Reads until Medic stops, or once.
-pub async fn run(
-    every: Duration,
-    once: bool,
-    aws: &Aws,
-    place: Place,
-    cursor: Option<Value>,
-    outlet: &Outlet,
-) -> Result<(), Closed> {
-    let client = Client::new(&aws.config);
-    let name = place.stack.clone().unwrap_or_default();
-    let mut stacks = Stacks {
-        at: cursor.and_then(|cursor| serde_json::from_value(cursor).ok()).unwrap_or_default(),
-        streams: BTreeMap::new(),
-        described: BTreeMap::new(),
-        due: Vec::new(),
-        change_sets: ChangeSets::default(),
-        offers_events: true,
-        order: Order::default(),
-    };
-    let mut asking = Asking::new(aws, place);
-    let mut rounds = Rounds::default();
-    loop {
-        let records = stacks.round(&name, &client, &mut asking).await;
-        let snapshot = stacks.snapshot();
-        let cursor = serde_json::to_value(&stacks.at).ok();
-        rounds.end(outlet, records, &snapshot, asking.gaps(), cursor).await?;
-        if once {
-            return Ok(());
-        }
-        tokio::time::sleep(every).await;
-    }
-}
 
 /// Where reading goes on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -65,7 +30,10 @@ struct At {
     newest: BTreeMap<String, String>,
 }
 
-struct Stacks {
+/// What is known of a stack and its nested stacks.
+pub struct Stacks {
+    /// The name of the stack, or its id.
+    name: String,
     at: At,
     streams: BTreeMap<String, Arc<Stream>>,
     described: BTreeMap<String, Stack>,
@@ -83,13 +51,20 @@ struct Happened {
     value: Value,
 }
 
-impl Stacks {
-    /// Reads what is new in the stack of a name, and in the stacks nested in it.
-    async fn round(&mut self, name: &str, client: &Client, asking: &mut Asking<'_>) -> Vec<Arrival> {
+impl Rounded for Stacks {
+    type Client = Client;
+
+    fn connect(aws: &Aws) -> Client {
+        Client::new(&aws.config)
+    }
+
+    /// Reads what is new in the stack, and in the stacks nested in it.
+    async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, _: &Snapshot) -> Vec<Arrival> {
+        let name = self.name.clone();
         let what = format!("stack {name}");
         let mut arrivals = Vec::new();
-        if let Some(stack) = describe_stack(name, &what, client, asking).await {
-            let id = stack.stack_id().unwrap_or(name).to_owned();
+        if let Some(stack) = describe_stack(&name, &what, client, asking).await {
+            let id = stack.stack_id().unwrap_or(&name).to_owned();
             asking.aws.learn_account(&id);
             if let Some(before) = self.at.root.replace(id.clone()).filter(|before| *before != id) {
                 // The stack was deleted and made again; the end of the former one is still to be read.
@@ -138,6 +113,32 @@ impl Stacks {
             arrival.record.seq = self.order.next(arrival.record.time);
         }
         arrivals
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        if self.described.is_empty() {
+            return Snapshot::default();
+        }
+        Snapshot { stacks: Part::Known(self.described.values().cloned().collect()), ..Snapshot::default() }
+    }
+
+    fn cursor(&self) -> Option<Value> {
+        serde_json::to_value(&self.at).ok()
+    }
+}
+
+impl Stacks {
+    pub fn new(place: &Place, cursor: Option<Value>) -> Stacks {
+        Stacks {
+            name: place.stack.clone().unwrap_or_default(),
+            at: cursor.and_then(|cursor| serde_json::from_value(cursor).ok()).unwrap_or_default(),
+            streams: BTreeMap::new(),
+            described: BTreeMap::new(),
+            due: Vec::new(),
+            change_sets: ChangeSets::default(),
+            offers_events: true,
+            order: Order::default(),
+        }
     }
 
     /// Returns the events since the newest one that is known; of a stack that is new, those of its last operation.
@@ -223,13 +224,6 @@ impl Stacks {
         let name = format!("cloudformation:{}", name_of(stack));
         let stream = self.streams.entry(stack.to_owned());
         stream.or_insert_with(|| Arc::new(Stream { name, source: Source::CfnStackEvent })).clone()
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        if self.described.is_empty() {
-            return Snapshot::default();
-        }
-        Snapshot { stacks: Part::Known(self.described.values().cloned().collect()), ..Snapshot::default() }
     }
 }
 
@@ -387,15 +381,7 @@ mod tests {
     }
 
     fn stacks() -> Stacks {
-        Stacks {
-            at: At::default(),
-            streams: BTreeMap::new(),
-            described: BTreeMap::new(),
-            due: Vec::new(),
-            change_sets: ChangeSets::default(),
-            offers_events: true,
-            order: Order::default(),
-        }
+        Stacks::new(&Place { stack: Some("web".to_owned()), ..Place::default() }, None)
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::{Instrument, debug_span};
 
 use super::rounds::{Rounds, now};
 use super::{Arrival, Closed, Delivery, Outlet};
@@ -72,6 +73,14 @@ pub async fn run(
     outlet.deliver(Delivery { records, cursor, ..Delivery::default() }).await
 }
 
+/// Returns the log groups of a source: those that are configured, else those of the task definitions.
+pub fn log_groups(configured: &[String], known: &Snapshot, region: &str) -> Found {
+    match configured.is_empty() {
+        true => find::in_task_definitions(known, region),
+        false => Found::configured(configured),
+    }
+}
+
 struct Logs {
     groups: BTreeMap<String, Group>,
     /// Where the groups go on that were not found yet.
@@ -92,11 +101,7 @@ impl Logs {
         let begun = Instant::now();
         loop {
             let known = outlet.known.borrow().clone();
-            let found = if reading.groups.is_empty() {
-                find::in_task_definitions(&known, asking.aws.region())
-            } else {
-                Found::configured(&reading.groups)
-            };
+            let found = log_groups(&reading.groups, &known, asking.aws.region());
             let waits = found.groups.is_empty() && begun.elapsed() < WAIT_FOR_GROUPS;
             if reading.once && waits {
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -112,7 +117,8 @@ impl Logs {
                 }
                 let Some(group) = self.groups.get_mut(name) else { continue };
                 group.prefix = prefix.clone();
-                self.read_group(name, reading, &client, asking, outlet).await?;
+                let span = debug_span!("medic.round", medic.source = %outlet.name);
+                self.read_group(name, reading, &client, asking, outlet).instrument(span).await?;
             }
             self.end(Vec::new(), Snapshot::default(), asking, outlet).await?;
             if reading.once {

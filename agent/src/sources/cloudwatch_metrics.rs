@@ -11,10 +11,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::rounds::{Order, Rounds, Seen, arrival, now};
-use super::{Arrival, Closed, Outlet, id};
+use super::rounds::{Order, Rounded, Seen, arrival, now};
+use super::{Arrival, id};
 use crate::aws::{Asking, Aws, Place, calls};
 use wanted::Wanted;
 
@@ -27,40 +26,9 @@ const MOST_PAST: i64 = 3 * 3600;
 /// Until then a sample may still change.
 const SETTLED_AFTER: i64 = 2 * PERIOD;
 const QUERIES_A_CALL: usize = 500;
-/// How long a single run waits for a service to be described.
-const WAIT_FOR_SERVICE: Duration = Duration::from_secs(20);
 
-/// Reads until Medic stops, or once.
-pub async fn run(
-    every: Duration,
-    once: bool,
-    aws: &Aws,
-    place: Place,
-    cursor: Option<Value>,
-    outlet: &Outlet,
-) -> Result<(), Closed> {
-    let client = Client::new(&aws.config);
-    let mut metrics = Metrics::new(&place, cursor);
-    let mut asking = Asking::new(aws, place);
-    let mut rounds = Rounds::default();
-    if once {
-        super::rounds::wait_for(outlet, WAIT_FOR_SERVICE, |known| !known.services.items().is_empty()).await;
-    }
-    loop {
-        let known = outlet.known.borrow().clone();
-        let moment = now();
-        let mut records = metrics.ask_samples(&known, moment, &client, &mut asking).await;
-        records.extend(metrics.ask_alarms(&known, &client, &mut asking).await);
-        let cursor = Some(json!({"until": metrics.until, "seen": metrics.seen}));
-        rounds.end(outlet, records, &Snapshot::default(), asking.gaps(), cursor).await?;
-        if once {
-            return Ok(());
-        }
-        tokio::time::sleep(every).await;
-    }
-}
-
-struct Metrics {
+/// Where reading the metrics of a service goes on.
+pub struct Metrics {
     stream: Arc<Stream>,
     seen: Seen,
     /// The time of the newest sample, in seconds.
@@ -68,8 +36,35 @@ struct Metrics {
     order: Order,
 }
 
+impl Rounded for Metrics {
+    type Client = Client;
+
+    fn connect(aws: &Aws) -> Client {
+        Client::new(&aws.config)
+    }
+
+    /// The service names its target groups and alarms.
+    fn is_ready(&self, known: &Snapshot) -> bool {
+        !known.services.items().is_empty()
+    }
+
+    async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, known: &Snapshot) -> Vec<Arrival> {
+        let mut records = self.ask_samples(known, now(), client, asking).await;
+        records.extend(self.ask_alarms(known, client, asking).await);
+        records
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::default()
+    }
+
+    fn cursor(&self) -> Option<Value> {
+        Some(json!({"until": self.until, "seen": self.seen}))
+    }
+}
+
 impl Metrics {
-    fn new(place: &Place, cursor: Option<Value>) -> Metrics {
+    pub fn new(place: &Place, cursor: Option<Value>) -> Metrics {
         let cursor = cursor.unwrap_or_default();
         let name = format!("metrics:{}", place.service.as_deref().unwrap_or("*"));
         Metrics {

@@ -7,11 +7,10 @@ use aws_sdk_ecs::types::DesiredStatus;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::ecs_event::task_id;
-use super::rounds::{Order, Rounds, Seen, arrival};
-use super::{Arrival, Closed, Outlet, id, id_of};
+use super::rounds::{Order, Rounded, Seen, arrival};
+use super::{Arrival, id, id_of};
 use crate::aws::{Asking, Aws, Kind, Place, calls};
 use crate::formats::describe;
 
@@ -21,32 +20,6 @@ const TASKS_A_CALL: usize = 100;
 const MOST_TASKS: usize = 500;
 /// How many service deployments are looked at, the newest first.
 const DEPLOYMENTS: i32 = 10;
-
-/// Reads until Medic stops, or once.
-pub async fn run(
-    every: Duration,
-    once: bool,
-    aws: &Aws,
-    place: Place,
-    cursor: Option<Value>,
-    outlet: &Outlet,
-) -> Result<(), Closed> {
-    let client = Client::new(&aws.config);
-    let mut ecs = Ecs::new(&place, cursor);
-    let mut asking = Asking::new(aws, place);
-    let mut rounds = Rounds::default();
-    loop {
-        let mut answers = ecs.ask(&client, &mut asking).await;
-        ecs.ask_details(&client, &mut asking, &mut answers).await;
-        let records = ecs.take(answers);
-        let cursor = serde_json::to_value(&ecs.seen).ok();
-        rounds.end(outlet, records, &ecs.snapshot(), asking.gaps(), cursor).await?;
-        if once {
-            return Ok(());
-        }
-        tokio::time::sleep(every).await;
-    }
-}
 
 /// What one round was told.
 #[derive(Debug, Default)]
@@ -59,7 +32,7 @@ struct Answers {
 }
 
 /// What is known of a service.
-struct Ecs {
+pub struct Ecs {
     stream: Arc<Stream>,
     seen: Seen,
     order: Order,
@@ -74,8 +47,42 @@ struct Ecs {
     knows_tasks: bool,
 }
 
+impl Rounded for Ecs {
+    type Client = Client;
+
+    fn connect(aws: &Aws) -> Client {
+        Client::new(&aws.config)
+    }
+
+    async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, _: &Snapshot) -> Vec<Arrival> {
+        let mut answers = self.ask(client, asking).await;
+        self.ask_details(client, asking, &mut answers).await;
+        self.take(answers)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            services: part(self.services.clone(), !self.services.is_empty()),
+            tasks: part(self.tasks.values().cloned().collect(), self.knows_tasks),
+            task_definitions: part(
+                self.task_definitions.values().cloned().collect(),
+                !self.task_definitions.is_empty(),
+            ),
+            service_deployments: part(
+                self.service_deployments.values().cloned().collect(),
+                !self.service_deployments.is_empty(),
+            ),
+            ..Snapshot::default()
+        }
+    }
+
+    fn cursor(&self) -> Option<Value> {
+        serde_json::to_value(&self.seen).ok()
+    }
+}
+
 impl Ecs {
-    fn new(place: &Place, cursor: Option<Value>) -> Ecs {
+    pub fn new(place: &Place, cursor: Option<Value>) -> Ecs {
         let name = format!("ecs:{}/{}", cluster(place), place.service.as_deref().unwrap_or("*"));
         Ecs {
             stream: Arc::new(Stream { name, source: Source::EcsServiceEvent }),
@@ -320,22 +327,6 @@ impl Ecs {
                 return;
             };
             self.tasks.remove(&oldest);
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            services: part(self.services.clone(), !self.services.is_empty()),
-            tasks: part(self.tasks.values().cloned().collect(), self.knows_tasks),
-            task_definitions: part(
-                self.task_definitions.values().cloned().collect(),
-                !self.task_definitions.is_empty(),
-            ),
-            service_deployments: part(
-                self.service_deployments.values().cloned().collect(),
-                !self.service_deployments.is_empty(),
-            ),
-            ..Snapshot::default()
         }
     }
 }

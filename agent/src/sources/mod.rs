@@ -23,6 +23,7 @@ mod github_actions;
 mod hand;
 mod lines;
 pub mod otlp;
+mod pulse;
 mod rounds;
 pub mod stdin;
 #[cfg(feature = "target-health")]
@@ -32,15 +33,21 @@ mod task_metadata;
 #[cfg(test)]
 mod testing;
 
-pub use account::usual;
+#[cfg(feature = "cloudwatch-logs")]
+pub use account::connection;
+pub use account::{place, usual};
+#[cfg(feature = "cloudwatch-logs")]
+pub use cloudwatch_logs::log_groups;
+pub use pulse::{Felt, Pulse};
 
 use analyzer::diagnosis::Gap;
 use analyzer::record::Record;
 use analyzer::snapshot::Snapshot;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -48,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::{Config, SourceConfig};
+use crate::telemetry::{self, Measure};
 
 /// What a source hands over at a time.
 #[derive(Debug, Default)]
@@ -113,6 +121,8 @@ pub struct Outlet {
     pub known: watch::Receiver<Arc<Snapshot>>,
     /// Cancelled when Medic stops: hand over what was received, and return.
     pub stop: CancellationToken,
+    /// How the source fares.
+    pub pulse: Arc<Felt>,
 }
 
 /// The collector is gone; there is nobody to hand over to.
@@ -127,12 +137,16 @@ impl Outlet {
         known: watch::Receiver<Arc<Snapshot>>,
         stop: CancellationToken,
     ) -> Outlet {
-        Outlet { name: Arc::from(name), queue, known, stop }
+        Outlet { name: Arc::from(name), queue, known, stop, pulse: Arc::default() }
     }
 
     /// Hands over; waits while the queue is full.
     pub async fn deliver(&self, delivery: Delivery) -> Result<(), Closed> {
-        self.queue.send((self.name.clone(), delivery)).await.map_err(|_| Closed)
+        self.measure(&delivery);
+        self.pulse.beat(|pulse| pulse.waits_since = Some(Instant::now()));
+        let sent = self.queue.send((self.name.clone(), delivery)).await.map_err(|_| Closed);
+        self.pulse.beat(|pulse| pulse.waits_since = None);
+        sent
     }
 
     /// Hands over, and returns once the records are stored: only then may a sender be told that they arrived.
@@ -141,6 +155,23 @@ impl Outlet {
         delivery.stored = Some(tell);
         self.deliver(delivery).await?;
         told.await.map_err(|_| Closed)
+    }
+
+    /// Counts what is handed over.
+    fn measure(&self, delivery: &Delivery) {
+        let newest = delivery.records.iter().filter_map(|arrival| arrival.record.time).max();
+        let lag = newest.map(|newest| Timestamp::now().duration_since(newest).as_secs().max(0));
+        let (records, gaps) = (delivery.records.len(), delivery.gaps.as_ref().map(Vec::len));
+        self.pulse.beat(|pulse| {
+            pulse.records += records as u64;
+            pulse.deliveries += 1;
+            pulse.lag = lag.map(|lag| (lag, Instant::now())).or(pulse.lag);
+            pulse.gaps = gaps.unwrap_or(pulse.gaps);
+        });
+        if telemetry::is_on() {
+            let bytes = delivery.records.iter().map(|arrival| arrival.record.text.len() as u64).sum();
+            telemetry::note(Measure::HandedOver { source: &self.name, bytes, lag, gaps });
+        }
     }
 
     /// Hands over what the source cannot see.
@@ -157,9 +188,10 @@ pub fn spawn(
     once: bool,
     outlet: Outlet,
 ) -> JoinHandle<Result<(), Closed>> {
-    let place = account::place(config);
+    let place = place(config);
+    let pulse = outlet.pulse.clone();
     tokio::spawn(async move {
-        match source {
+        let outcome = match source {
             SourceConfig::Files { paths, holds, .. } => {
                 files::run(paths, holds.and_then(|name| name.parse().ok()), cursor, once, outlet).await
             }
@@ -171,7 +203,9 @@ pub fn spawn(
             }
             SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
             source => account::run(source, place, cursor, once, outlet).await,
-        }
+        };
+        pulse.beat(|pulse| pulse.has_ended = true);
+        outcome
     })
 }
 

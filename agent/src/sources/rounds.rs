@@ -1,4 +1,4 @@
-//! What sources share that ask again and again: only what changed is handed over, in an order that lasts.
+//! What sources share that ask again and again: they ask in rounds, and hand over only what changed, in an order that lasts.
 
 use analyzer::diagnosis::Gap;
 use analyzer::record::Record;
@@ -10,6 +10,69 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::{Arrival, Closed, Delivery, Outlet};
+#[cfg(feature = "aws")]
+use crate::aws::{Asking, Aws, Place};
+#[cfg(feature = "aws")]
+use tracing::{Instrument, debug_span};
+
+/// How long a single run waits for what other sources describe.
+#[cfg(feature = "aws")]
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// A source that asks an account again and again.
+#[cfg(feature = "aws")]
+pub trait Rounded {
+    type Client;
+
+    fn connect(aws: &Aws) -> Self::Client;
+
+    /// Whether enough is known for a single run.
+    fn is_ready(&self, _known: &Snapshot) -> bool {
+        true
+    }
+
+    /// Asks, and returns the records that are new.
+    fn round(
+        &mut self,
+        client: &Self::Client,
+        asking: &mut Asking<'_>,
+        known: &Snapshot,
+    ) -> impl Future<Output = Vec<Arrival>> + Send;
+
+    /// Returns the state that the last answers describe.
+    fn snapshot(&self) -> Snapshot;
+
+    /// Returns where the source goes on.
+    fn cursor(&self) -> Option<Value>;
+}
+
+/// Asks in rounds until Medic stops, or once.
+#[cfg(feature = "aws")]
+pub async fn run<S: Rounded>(
+    mut source: S,
+    (every, once): (Duration, bool),
+    aws: &Aws,
+    place: Place,
+    outlet: &Outlet,
+) -> Result<(), Closed> {
+    let client = S::connect(aws);
+    let mut asking = Asking::new(aws, place);
+    let mut rounds = Rounds::default();
+    if once {
+        wait_for(outlet, LONGEST_WAIT, |known| source.is_ready(known)).await;
+    }
+    loop {
+        let known = outlet.known.borrow().clone();
+        let span = debug_span!("medic.round", medic.source = %outlet.name);
+        let records = source.round(&client, &mut asking, &known).instrument(span).await;
+        let (snapshot, cursor) = (source.snapshot(), source.cursor());
+        rounds.end(outlet, records, &snapshot, asking.gaps(), cursor).await?;
+        if once {
+            return Ok(());
+        }
+        tokio::time::sleep(every).await;
+    }
+}
 
 /// Remembers what a source handed over last.
 #[derive(Debug, Default)]
@@ -29,6 +92,7 @@ impl Rounds {
         gaps: Vec<Gap>,
         cursor: Option<Value>,
     ) -> Result<(), Closed> {
+        outlet.pulse.beat(|_| {});
         let changed = *snapshot != self.snapshot;
         let gaps = (self.gaps.as_ref() != Some(&gaps)).then_some(gaps);
         if records.is_empty() && !changed && gaps.is_none() {

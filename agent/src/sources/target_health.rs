@@ -11,38 +11,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::account::target_groups_of;
-use super::rounds::{Order, Rounds, arrival, now};
-use super::{Arrival, Closed, Outlet, id};
+use super::rounds::{Order, Rounded, arrival, now};
+use super::{Arrival, id};
 use crate::aws::place::name_in_arn;
 use crate::aws::{Asking, Aws, Fields, Place, calls};
 use crate::formats::describe;
 
-/// How long a single run waits for a service to name its target groups.
-const WAIT_FOR_GROUPS: Duration = Duration::from_secs(20);
+/// What was last said about each target, by group and address.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Said(BTreeMap<String, BTreeMap<String, String>>);
 
-/// Reads until Medic stops, or once.
-pub async fn run(
-    every: Duration,
-    once: bool,
-    aws: &Aws,
-    place: Place,
-    cursor: Option<Value>,
-    outlet: &Outlet,
-) -> Result<(), Closed> {
-    let client = Client::new(&aws.config);
-    let mut targets = Targets::new(cursor);
-    let mut asking = Asking::new(aws, place);
-    let mut rounds = Rounds::default();
-    if once {
-        super::rounds::wait_for(outlet, WAIT_FOR_GROUPS, |known| !known.services.items().is_empty()).await;
+/// What is known of the targets of a service.
+pub struct Targets {
+    said: Said,
+    groups: BTreeMap<String, TargetGroup>,
+    health: BTreeMap<String, Vec<TargetHealth>>,
+    order: Order,
+}
+
+impl Rounded for Targets {
+    type Client = Client;
+
+    fn connect(aws: &Aws) -> Client {
+        Client::new(&aws.config)
     }
-    loop {
-        let groups = target_groups_of(&outlet.known.borrow(), asking.place.service.as_deref());
+
+    /// The service names its target groups.
+    fn is_ready(&self, known: &Snapshot) -> bool {
+        !known.services.items().is_empty()
+    }
+
+    async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, known: &Snapshot) -> Vec<Arrival> {
+        let groups = target_groups_of(known, asking.place.service.as_deref());
         let mut records = Vec::new();
-        targets.ask_groups(&groups, &client, &mut asking).await;
+        self.ask_groups(&groups, client, asking).await;
         for group in &groups {
             let what = format!("target health of {}", name_in_arn(group));
             let call = client.describe_target_health().target_group_arn(group);
@@ -54,31 +59,29 @@ pub async fn run(
                 .iter()
                 .map(|target| target_fields(group, target))
                 .collect();
-            records.extend(targets.take(group, &described, now()));
+            records.extend(self.take(group, &described, now()));
         }
-        let cursor = serde_json::to_value(&targets.said).ok();
-        rounds.end(outlet, records, &targets.snapshot(), asking.gaps(), cursor).await?;
-        if once {
-            return Ok(());
+        records
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        if !self.groups.is_empty() {
+            snapshot.target_groups = Part::Known(self.groups.values().cloned().collect());
         }
-        tokio::time::sleep(every).await;
+        if !self.health.is_empty() {
+            snapshot.target_health = Part::Known(self.health.values().flatten().cloned().collect());
+        }
+        snapshot
+    }
+
+    fn cursor(&self) -> Option<Value> {
+        serde_json::to_value(&self.said).ok()
     }
 }
 
-/// What was last said about each target, by group and address.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Said(BTreeMap<String, BTreeMap<String, String>>);
-
-struct Targets {
-    said: Said,
-    groups: BTreeMap<String, TargetGroup>,
-    health: BTreeMap<String, Vec<TargetHealth>>,
-    order: Order,
-}
-
 impl Targets {
-    fn new(cursor: Option<Value>) -> Targets {
+    pub fn new(_: &Place, cursor: Option<Value>) -> Targets {
         let said = cursor.and_then(|cursor| serde_json::from_value(cursor).ok()).unwrap_or_default();
         Targets { said, groups: BTreeMap::new(), health: BTreeMap::new(), order: Order::default() }
     }
@@ -131,17 +134,6 @@ impl Targets {
         self.said.0.insert(group.to_owned(), said);
         self.health.insert(group.to_owned(), health);
         arrivals
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        if !self.groups.is_empty() {
-            snapshot.target_groups = Part::Known(self.groups.values().cloned().collect());
-        }
-        if !self.health.is_empty() {
-            snapshot.target_health = Part::Known(self.health.values().flatten().cloned().collect());
-        }
-        snapshot
     }
 }
 
@@ -206,7 +198,7 @@ mod tests {
 
     #[test]
     fn only_changes_are_handed_over() {
-        let mut targets = Targets::new(None);
+        let mut targets = Targets::new(&Place::default(), None);
         let said = |arrivals: Vec<Arrival>| -> Vec<String> {
             arrivals.into_iter().map(|arrival| arrival.record.text).collect()
         };
@@ -215,7 +207,7 @@ mod tests {
             ["10.0.1.5:3000 unhealthy Target.Timeout"]
         );
         assert!(targets.take(GROUP, &target("unhealthy", "Target.Timeout"), at(3)).is_empty());
-        let mut after_restart = Targets::new(serde_json::to_value(&targets.said).ok());
+        let mut after_restart = Targets::new(&Place::default(), targets.cursor());
         assert!(after_restart.take(GROUP, &target("unhealthy", "Target.Timeout"), at(6)).is_empty());
         assert_eq!(said(targets.take(GROUP, &target("healthy", ""), at(9))), ["10.0.1.5:3000 healthy"]);
         // It comes back to what it was before: that is news too.

@@ -111,7 +111,7 @@ fn facts(scene: &Scene) -> Vec<(String, String)> {
             stack.reason.as_ref().map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
         fact("stack", format!("stack {}: {}{reason}", one_line(name), one_line(&stack.status)));
     }
-    for gap in scene.live.diagnosis.iter().flat_map(|diagnosis| &diagnosis.gaps) {
+    for gap in scene.gaps() {
         let text = format!("not seen: {}: {}", one_line(&gap.what), one_line(&gap.because));
         fact(&format!("gap {}", gap.what), text);
     }

@@ -4,10 +4,13 @@
 
 mod changes;
 mod end;
+mod follow;
 mod records;
 mod screen;
 mod session;
 mod summary;
+#[cfg(feature = "cloudwatch-logs")]
+mod tail;
 mod view;
 
 pub use changes::{Told, changes};
@@ -19,7 +22,7 @@ pub use summary::{exit_code, guide, last_line, status_line};
 pub use view::{Line, Piece, Tone, view};
 
 use analyzer::deployment::{Counts, Job, ResourceMetrics, Rollout};
-use analyzer::diagnosis::{Diagnosis, Verdict};
+use analyzer::diagnosis::{Diagnosis, Gap, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -47,6 +50,8 @@ pub struct Scene {
     pub resources: Option<ResourceMetrics>,
     /// How long earlier deployments of the service took that ended well.
     pub earlier: Vec<SignedDuration>,
+    /// What watching itself cannot see, beside what the sources cannot.
+    pub gaps: Vec<Gap>,
     /// What the pipeline says of its own steps.
     pub job: Option<Job>,
     /// Whether the deployment had ended when watching began.
@@ -65,6 +70,7 @@ impl Scene {
             counts: Counts::default(),
             resources: None,
             earlier: Vec::new(),
+            gaps: Vec::new(),
             job,
             was_over: false,
             watching_since: now,
@@ -110,6 +116,12 @@ impl Scene {
             earlier: &self.earlier,
             now: self.now,
         }
+    }
+
+    /// Returns what cannot be seen at present.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        let of_sources = self.live.diagnosis.iter().flat_map(|diagnosis| &diagnosis.gaps);
+        self.gaps.iter().chain(of_sources)
     }
 
     /// Returns the diagnosis, as long as it is that of the deployment that is watched.

@@ -21,6 +21,9 @@ pub struct Event {
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
+    pub time: Option<Timestamp>,
+    /// The name of the stream; of CloudWatch Logs with its group (`/ecs/web#web/app/0123`).
+    pub stream: String,
     /// The short id of the task, or the name of the stream.
     pub task: String,
     /// Without anything that could steer a terminal.
@@ -104,13 +107,19 @@ fn newest_that_differ(records: impl Iterator<Item = Record>) -> Vec<Event> {
 }
 
 fn of_record(record: &Record) -> Vec<LogLine> {
-    let name = record.entity.as_deref().unwrap_or(&record.stream.name);
+    let stream = &record.stream.name;
+    lines(record.entity.as_deref().unwrap_or(stream), stream, record.time, &record.text)
+}
+
+/// Returns the lines of a text that a task or a stream wrote.
+pub fn lines(name: &str, stream: &str, time: Option<Timestamp>, text: &str) -> Vec<LogLine> {
     let last = name.rsplit('/').next().unwrap_or(name);
     let is_id = last.len() >= 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
     let task = if is_id { short_id(last) } else { super::one_line(last).chars().take(24).collect() };
-    let said = record.text.lines().map(|line| {
+    let said = text.lines().map(|line| {
         let line = reports::escape::without_transport(line);
-        LogLine { task: task.clone(), text: reports::escape::printable(line).replace('\t', "    ") }
+        let (stream, task) = (stream.to_owned(), task.clone());
+        LogLine { time, stream, task, text: reports::escape::printable(line).replace('\t', "    ") }
     });
     said.collect()
 }

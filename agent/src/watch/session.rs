@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::follow::{Follow, Shown};
 use super::screen::of_log;
 use super::view::Tone;
 use super::{End, Limits, Line, Scene, Screen, Settling, Target, changes, records, verdict_of_watch, view};
@@ -62,6 +64,11 @@ pub async fn run(
     let mut is_joined = false;
     let (live, mut news) = watch::channel(Arc::new(Live::default()));
     let stop = CancellationToken::new();
+    // Lines are shown where there is a view.
+    let (mut follow, _tailing) = match session.follow && screen.is_some() {
+        true => tail(&session.config, &news),
+        false => (Follow::default(), None),
+    };
     let mut recording = record(&session, live, stop.clone());
     let mut tick = tokio::time::interval(TICK);
     let end = loop {
@@ -70,6 +77,7 @@ pub async fn run(
         tokio::select! {
             _ = tick.tick() => {}
             changed = news.changed(), if !recording.is_finished() => is_over = changed.is_err(),
+            told = follow.next() => print_tailed(follow.take(told), &mut scene, &mut screen)?,
             () = session.interrupt.cancelled() => is_interrupted = true,
             outcome = &mut recording => {
                 is_joined = true;
@@ -85,7 +93,7 @@ pub async fn run(
         }
         if commits != Some(scene.live.commits) {
             commits = Some(scene.live.commits);
-            shown = look_up(&session, &mut scene, &mut screen, shown).await?;
+            shown = look_up(&session, &mut scene, &mut screen, &follow, shown).await?;
         }
         let outcome = deployment::outcome(&scene.rollout());
         let seen = scene.deployment.as_ref().map(|entry| &entry.id);
@@ -109,7 +117,11 @@ pub async fn run(
     if !is_joined {
         recording.await.context("recording ended unexpectedly")??;
     }
-    conclude(session, scene, screen, told, end, shown, &news).await
+    let last = news.borrow().clone();
+    scene.take(last);
+    look_up(&session, &mut scene, &mut screen, &follow, shown).await?;
+    show(&mut screen, &scene, &mut told)?;
+    conclude(&session, scene, end)
 }
 
 /// Starts to record.
@@ -135,25 +147,52 @@ async fn look_up(
     session: &Session,
     scene: &mut Scene,
     screen: &mut Option<Screen>,
+    follow: &Follow,
     shown: u64,
 ) -> Result<u64> {
     let id = scene.deployment.as_ref().map(|entry| entry.id.clone());
-    let (state, follow) = (session.state.clone(), session.follow);
-    let read = tokio::task::spawn_blocking(move || records::read(&state, id.as_deref(), follow, shown));
+    let (state, follows) = (session.state.clone(), session.follow);
+    let read = tokio::task::spawn_blocking(move || records::read(&state, id.as_deref(), follows, shown));
     // Before the first commit there is nothing to read.
     let Ok(found) = read.await.context("cannot read the index")? else { return Ok(shown) };
     scene.events = found.events;
     scene.counts = found.counts;
     scene.resources = found.resources;
-    if !found.lines.is_empty() {
-        let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<Line> =
+        found.lines.iter().filter(|line| follow.shows_stored(line)).map(of_log).collect();
+    if !lines.is_empty() {
         if found.left_out {
-            lines.push(Line::of("… earlier lines are left out; `medic search` finds them", Tone::Quiet));
+            lines.insert(0, Line::of("… earlier lines are left out; `medic search` finds them", Tone::Quiet));
         }
-        lines.extend(found.lines.iter().map(of_log));
         put(screen, |screen| screen.print(&lines))?;
     }
     Ok(found.shown)
+}
+
+/// Starts Live Tail; what it brings is shown, and never stored.
+#[cfg(feature = "cloudwatch-logs")]
+fn tail(config: &Config, news: &watch::Receiver<Arc<Live>>) -> (Follow, Option<AbortOnDropHandle<()>>) {
+    let (tell, told) = mpsc::channel(64);
+    let tailing = tokio::spawn(super::tail::run(config.clone(), news.clone(), tell));
+    (Follow::new(told), Some(AbortOnDropHandle::new(tailing)))
+}
+
+#[cfg(not(feature = "cloudwatch-logs"))]
+fn tail(_: &Config, _: &watch::Receiver<Arc<Live>>) -> (Follow, Option<AbortOnDropHandle<()>>) {
+    (Follow::default(), None)
+}
+
+fn print_tailed(shown: Shown, scene: &mut Scene, screen: &mut Option<Screen>) -> Result<()> {
+    let lines: Vec<Line> = match shown {
+        Shown::Lines(lines) => lines.iter().map(of_log).collect(),
+        Shown::Note(note) => vec![Line::of(note, Tone::Quiet)],
+        Shown::Gap(gap) => {
+            scene.gaps.push(gap);
+            Vec::new()
+        }
+        Shown::Nothing => Vec::new(),
+    };
+    if lines.is_empty() { Ok(()) } else { put(screen, |screen| screen.print(&lines)) }
 }
 
 fn show(screen: &mut Option<Screen>, scene: &Scene, told: &mut super::Told) -> Result<()> {
@@ -181,20 +220,8 @@ fn put(screen: &mut Option<Screen>, write: impl FnOnce(&mut Screen) -> std::io::
     Ok(())
 }
 
-/// Draws the last view, and takes the diagnosis of the deployment that was watched.
-async fn conclude(
-    session: Session,
-    mut scene: Scene,
-    mut screen: Option<Screen>,
-    mut told: super::Told,
-    end: End,
-    shown: u64,
-    news: &watch::Receiver<Arc<Live>>,
-) -> Result<Ended> {
-    let last = news.borrow().clone();
-    scene.take(last);
-    look_up(&session, &mut scene, &mut screen, shown).await?;
-    show(&mut screen, &scene, &mut told)?;
+/// Takes the diagnosis of the deployment that was watched.
+fn conclude(session: &Session, scene: Scene, end: End) -> Result<Ended> {
     let outcome = deployment::outcome(&scene.rollout());
     let diagnosis = match scene.diagnosis() {
         Some(diagnosis) => diagnosis.clone(),

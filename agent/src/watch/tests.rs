@@ -144,7 +144,7 @@ fn a_service_that_cannot_be_seen_ends_watching_with_the_gap() {
     live.deployment = None;
     live.deployments.clear();
     let mut diagnosis = (*live.diagnosis.unwrap()).clone();
-    diagnosis.gaps = vec![analyzer::diagnosis::Gap {
+    diagnosis.gaps = vec![Gap {
         what: "ecs".to_owned(),
         because: "access denied for ecs:DescribeServices".to_owned(),
         remedy: Some("allow ecs:DescribeServices".to_owned()),

@@ -344,14 +344,14 @@ fn surroundings(scene: &Scene, outcome: &Outcome) -> Vec<Line> {
 }
 
 fn gaps(scene: &Scene) -> Vec<Line> {
-    let gaps = scene.live.diagnosis.as_ref().map_or(&[][..], |diagnosis| &diagnosis.gaps);
     let mut lines = Vec::new();
-    for gap in gaps.iter().take(3) {
+    for gap in scene.gaps().take(3) {
         let text = format!("{}: {}", one_line(&gap.what), one_line(&gap.because));
         lines.push(Line::of("  not seen ", Tone::Warn).with(text, Tone::Plain));
     }
-    if gaps.len() > 3 {
-        lines.push(Line::of(format!("  and {} more that is not seen", gaps.len() - 3), Tone::Quiet));
+    let more = scene.gaps().skip(3).count();
+    if more > 0 {
+        lines.push(Line::of(format!("  and {more} more that is not seen"), Tone::Quiet));
     }
     if !lines.is_empty() {
         lines.insert(0, Line::default());

@@ -8,8 +8,7 @@ use crate::simulated::{Account, assert_within_policy};
 use crate::{count, errors, text};
 
 /// So much faster than ours the account's clock runs.
-const SPEED: f64 = 40.0;
-
+pub const SPEED: f64 = 40.0;
 pub const CONFIG: &str = r#"
 cluster = "shop"
 service = "web"
@@ -51,28 +50,7 @@ fn watch(scenario: &str) -> Watched {
     assert_within_policy(scenario, &account.calls());
     let last = text(&output).lines().last().unwrap_or_default().to_owned();
     let report = serde_json::from_str(&last).unwrap_or(Value::Null);
-<<<<<<< HEAD
     Watched { output, report, state }
-=======
-    Watched { output, report, state, calls }
-}
-
-/// Returns the command `medic` pointed at a simulated account.
-pub fn pointed_at(url: &str) -> Command {
-    let mut command = medic();
-    command.env("AWS_ENDPOINT_URL", url).env("AWS_REGION", "eu-central-1");
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    command
-}
-
-fn diagnose(state: &Path) -> Value {
-    let output = medic()
-        .args(["diagnose", "--deployment", "latest", "--format", "json", "--state"])
-        .arg(state)
-        .output();
-    let output = output.expect("medic runs");
-    serde_json::from_str(&text(&output)).unwrap_or_else(|_| panic!("no report: {}", errors(&output)))
->>>>>>> eyes
 }
 
 #[track_caller]

@@ -7,28 +7,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use twin::{Clock, Scenario, Twin};
 
-use crate::account::{CONFIG, pointed_at};
+use crate::account::{CONFIG, SPEED};
+use crate::simulated::Account;
 use crate::{errors, medic, text};
 
-/// An account in which a deployment fails because its image does not exist.
-struct Account {
-    twin: Twin,
-    _runtime: tokio::runtime::Runtime,
+/// An account in which a deployment fails because its image does not exist, and the folder of the agent.
+struct Failing {
+    account: Account,
     folder: tempfile::TempDir,
 }
 
-impl Account {
-    fn start() -> Account {
+impl Failing {
+    fn start() -> Failing {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("medic.toml"), CONFIG).expect("written");
-        let scenario = Scenario::built_in("image-missing").expect("a built-in scenario");
-        let begin = (jiff::Timestamp::now().as_second() - 600) * 1000;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let twin = runtime.block_on(Twin::start(scenario, Clock::running(begin, 40.0))).expect("it starts");
-        Account { twin, _runtime: runtime, folder }
+        Failing { account: Account::running("image-missing", SPEED), folder }
     }
 
     fn state(&self) -> PathBuf {
@@ -36,7 +30,7 @@ impl Account {
     }
 
     fn watch(&self, more: &[&str]) -> Command {
-        let mut command = pointed_at(&self.twin.url());
+        let mut command = self.account.medic();
         command.args(["watch", "--config"]).arg(self.folder.path().join("medic.toml"));
         command.arg("--state").arg(self.state()).args(more);
         command
@@ -105,7 +99,7 @@ fn read_body(stream: &std::net::TcpStream) -> Option<String> {
 
 #[test]
 fn a_busy_and_a_broken_slack_get_the_message_once() {
-    let account = Account::start();
+    let account = Failing::start();
     let webhook = Webhook::answering(&[
         "429 Too Many Requests\r\nretry-after: 2\r\n",
         "500 Internal Server Error\r\n",
@@ -128,7 +122,7 @@ fn a_busy_and_a_broken_slack_get_the_message_once() {
 
 #[test]
 fn a_message_outlives_medic_and_arrives_once() {
-    let account = Account::start();
+    let account = Failing::start();
     let webhook = Webhook::answering(&["503 Service Unavailable\r\n"; 5]);
     let mut watch = account.watch(&["--post", "slack"]);
     watch.env("MEDIC_SLACK_WEBHOOK", &webhook.url).stdout(Stdio::null()).stderr(Stdio::null());
@@ -154,7 +148,7 @@ fn a_message_outlives_medic_and_arrives_once() {
 
 #[test]
 fn a_refused_message_changes_no_verdict() {
-    let account = Account::start();
+    let account = Failing::start();
     let webhook = Webhook::answering(&["404 Not Found\r\n"]);
     let mut watch = account.watch(&["--post", "slack"]);
     let output = watch.env("MEDIC_SLACK_WEBHOOK", &webhook.url).output().expect("medic runs");
@@ -166,7 +160,7 @@ fn a_refused_message_changes_no_verdict() {
 
 #[test]
 fn a_job_gets_a_summary_and_annotations_and_nothing_else_is_a_command() {
-    let account = Account::start();
+    let account = Failing::start();
     let summary = account.folder.path().join("summary.md");
     let mut watch = account.watch(&["--post", "github", "--follow-logs"]);
     watch.env("GITHUB_ACTIONS", "true").env("CI", "true").env("GITHUB_STEP_SUMMARY", &summary);
@@ -184,11 +178,11 @@ fn a_job_gets_a_summary_and_annotations_and_nothing_else_is_a_command() {
 
 #[test]
 fn without_a_webhook_watching_does_not_begin() {
-    let account = Account::start();
+    let account = Failing::start();
     let output = account.watch(&["--post", "slack"]).output().expect("medic runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(errors(&output).contains("set MEDIC_SLACK_WEBHOOK"), "{}", errors(&output));
-    assert!(account.twin.calls().is_empty());
+    assert!(account.account.calls().is_empty());
 }
 
 /// A log of a task that cannot reach its database.
@@ -216,7 +210,7 @@ fn a_reader_that_goes_away_takes_nothing_from_the_verdict() {
 #[test]
 fn a_live_view_that_nobody_reads_takes_nothing_from_the_verdict() {
     for format in ["text", "json"] {
-        let account = Account::start();
+        let account = Failing::start();
         let mut watch = account.watch(&["--format", format]);
         let mut running = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("medic starts");
         let (out, view) = (running.stdout.take(), running.stderr.take());

@@ -4,9 +4,14 @@ mod account;
 mod counterparts;
 mod delivery;
 mod disk;
+mod health;
 mod killed;
+mod once;
 mod simulated;
 mod sources;
+mod tail;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 
 use serde_json::Value;
 use std::path::Path;

@@ -30,7 +30,15 @@ impl Account {
     }
 
     fn start(scenario: &str, clock: Clock) -> Account {
-        let scenario = Scenario::built_in(scenario).expect("a built-in scenario");
+        Account::playing(Scenario::built_in(scenario).expect("a built-in scenario"), clock)
+    }
+
+    /// Starts a scenario of a test's own, whose clock runs.
+    pub fn running_own(scenario: Scenario, speed: f64) -> Account {
+        Account::playing(scenario, Clock::running(begin(), speed))
+    }
+
+    fn playing(scenario: Scenario, clock: Clock) -> Account {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let twin = runtime.block_on(Twin::start(scenario.clone(), clock)).expect("the account starts");
@@ -55,6 +63,11 @@ impl Account {
         command.env("AWS_ENDPOINT_URL", self.url()).env("AWS_REGION", "eu-central-1");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         command
+    }
+
+    /// Returns how often an action was called (`StartLiveTail`).
+    pub fn times(&self, action: &str) -> usize {
+        self.twin.calls().iter().filter(|call| call.action == action).count()
     }
 
     /// Returns the actions that were called (`ecs:DescribeTasks`).

@@ -1,0 +1,93 @@
+//! What is read, and where it is: the flags that `check`, `collect` and `watch` share.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+
+use crate::config::{Config, SourceConfig};
+use crate::sources;
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Watched {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "MEDIC_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// The cluster of the service
+    #[arg(long, value_name = "NAME", env = "MEDIC_CLUSTER")]
+    cluster: Option<String>,
+
+    /// The service that is deployed
+    #[arg(long, value_name = "NAME", env = "MEDIC_SERVICE")]
+    service: Option<String>,
+
+    /// The CloudFormation stack that deploys the service
+    #[arg(long, value_name = "NAME", env = "MEDIC_STACK")]
+    stack: Option<String>,
+
+    /// The region [default: what the environment or the profile says]
+    #[arg(long, value_name = "NAME", env = "MEDIC_REGION")]
+    region: Option<String>,
+
+    /// The profile of the AWS tools that gives credentials and region [default: AWS_PROFILE]
+    #[arg(long, value_name = "NAME", env = "MEDIC_PROFILE")]
+    profile: Option<String>,
+}
+
+impl Watched {
+    /// Returns the configuration: the file's, with what flags and the environment say, and with `more` sources.
+    /// Where no source is configured, it has those that the cluster, the service and the stack ask for.
+    pub fn configuration(self, more: Vec<SourceConfig>, what_for: &str) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        config.cluster = self.cluster.or(config.cluster);
+        config.service = self.service.or(config.service);
+        config.stack = self.stack.or(config.stack);
+        config.region = self.region.or(config.region);
+        config.profile = self.profile.or(config.profile);
+        config.sources.extend(more);
+        if config.sources.is_empty() {
+            config.sources = sources::usual(&config);
+        }
+        if config.sources.is_empty() {
+            bail!(
+                "there is nothing to {what_for}: name --cluster and --service, or a --config with a [[source]]"
+            );
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("medic.toml");
+        std::fs::write(
+            &file,
+            "cluster = \"shop\"\nservice = \"web\"\nregion = \"eu-west-1\"\nprofile = \"a\"\n",
+        )
+        .unwrap();
+        let watched = Watched {
+            config: Some(file),
+            service: Some("api".to_owned()),
+            region: Some("eu-central-1".to_owned()),
+            ..Watched::default()
+        };
+        let config = watched.configuration(Vec::new(), "record").unwrap();
+        let said = [&config.cluster, &config.service, &config.region, &config.profile].map(Option::as_deref);
+        assert_eq!(said, [Some("shop"), Some("api"), Some("eu-central-1"), Some("a")]);
+        assert!(!config.sources.is_empty());
+    }
+
+    #[test]
+    fn without_a_source_there_is_nothing_to_do() {
+        let error = Watched::default().configuration(Vec::new(), "watch").unwrap_err().to_string();
+        assert!(error.starts_with("there is nothing to watch: name --cluster"), "{error}");
+    }
+}

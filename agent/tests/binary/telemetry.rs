@@ -1,0 +1,151 @@
+//! Medic's own metrics and traces: a collector takes what the real binary sends.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::Uri;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_point};
+use prost::Message;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use crate::{count, errors, medic};
+
+/// What stands in each line of the log, and must not leave the machine.
+const TEXT: &str = "xylophone";
+const LINES: u64 = 40;
+
+/// A collector that keeps what it is sent, by path.
+#[derive(Clone, Default)]
+struct Taken(Arc<Mutex<Vec<(String, Bytes)>>>);
+
+impl Taken {
+    fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
+        self.at("/v1/metrics").iter().map(|body| Message::decode(body.clone()).expect("metrics")).collect()
+    }
+
+    fn traces(&self) -> Vec<ExportTraceServiceRequest> {
+        self.at("/v1/traces").iter().map(|body| Message::decode(body.clone()).expect("traces")).collect()
+    }
+
+    fn at(&self, path: &str) -> Vec<Bytes> {
+        let taken = self.0.lock().expect("a list");
+        taken.iter().filter(|(at, _)| at == path).map(|(_, body)| body.clone()).collect()
+    }
+}
+
+/// Runs `act` while a collector listens; it is given the address.
+fn with_collector(act: impl FnOnce(&str)) -> Taken {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let taken = Taken::default();
+    let take = |State(taken): State<Taken>, uri: Uri, body: Bytes| async move {
+        taken.0.lock().expect("a list").push((uri.path().to_owned(), body));
+    };
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let service = Router::new().fallback(take).with_state(taken.clone());
+    runtime.spawn(async move { axum::serve(listener, service).await });
+    act(&address);
+    taken
+}
+
+/// Records a log once.
+fn collect(folder: &Path, set: impl FnOnce(&mut Command)) {
+    let log = folder.join("web.container-log.log");
+    let lines: String =
+        (0..LINES).map(|number| format!("2026-05-01T10:00:00Z ERROR {TEXT} {number}\n")).collect();
+    std::fs::write(&log, lines).expect("written");
+    let mut command = medic();
+    command.args(["collect", "--once"]).arg(&log).arg("--state").arg(folder.join("state"));
+    set(&mut command);
+    let output = command.output().expect("medic runs");
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(count(&folder.join("state"), ""), LINES);
+}
+
+#[test]
+fn metrics_and_traces_go_to_the_endpoint_of_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = with_collector(|address| {
+        collect(folder.path(), |command| {
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", address);
+        });
+    });
+    let sent = taken.metrics();
+    let records = metric(&sent, "medic.records").expect("records are counted");
+    assert_eq!((records.unit.as_str(), sum(records)), ("{record}", LINES as i64));
+    let commits = metric(&sent, "medic.commit.duration").expect("commits are measured");
+    assert_eq!(commits.unit, "s");
+    let Some(Data::Histogram(histogram)) = &commits.data else { panic!("no histogram: {commits:?}") };
+    assert!(histogram.data_points.iter().map(|point| point.count).sum::<u64>() > 0);
+    let resource = sent[0].resource_metrics[0].resource.as_ref().expect("a resource");
+    assert_eq!(attribute(&resource.attributes, "service.name"), Some("medic"));
+    let traces = taken.traces();
+    let scopes =
+        traces.iter().flat_map(|sent| &sent.resource_spans).flat_map(|resource| &resource.scope_spans);
+    let names: Vec<&str> = scopes.flat_map(|scope| &scope.spans).map(|span| span.name.as_str()).collect();
+    assert!(names.contains(&"medic.commit") && names.contains(&"medic.diagnose"), "{names:?}");
+    assert!(names.iter().all(|name| name.starts_with("medic.")), "only own spans are sent: {names:?}");
+    for (path, body) in taken.0.lock().expect("a list").iter() {
+        let has_text = body.windows(TEXT.len()).any(|window| window == TEXT.as_bytes());
+        assert!(!has_text, "text of a log was sent to {path}");
+    }
+}
+
+#[test]
+fn the_endpoint_may_be_configured_and_traces_switched_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = with_collector(|address| {
+        let config = folder.path().join("medic.toml");
+        std::fs::write(&config, format!("[telemetry]\nendpoint = \"{address}\"\n")).expect("written");
+        collect(folder.path(), |command| {
+            command.arg("--config").arg(&config).env("OTEL_TRACES_EXPORTER", "none");
+            command.env("OTEL_SERVICE_NAME", "medic-of-shop");
+        });
+    });
+    let sent = taken.metrics();
+    assert!(metric(&sent, "medic.records").is_some());
+    let resource = sent[0].resource_metrics[0].resource.as_ref().expect("a resource");
+    assert_eq!(attribute(&resource.attributes, "service.name"), Some("medic-of-shop"));
+    assert!(taken.traces().is_empty());
+}
+
+#[test]
+fn a_collector_that_is_not_there_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nothing listens on the port of a listener that is gone.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", gone.local_addr().expect("an address"));
+    drop(gone);
+    collect(folder.path(), |command| {
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", address);
+    });
+}
+
+fn metric<'s>(sent: &'s [ExportMetricsServiceRequest], name: &str) -> Option<&'s Metric> {
+    let scopes =
+        sent.iter().flat_map(|sent| &sent.resource_metrics).flat_map(|resource| &resource.scope_metrics);
+    scopes.flat_map(|scope| &scope.metrics).filter(|metric| metric.name == name).last()
+}
+
+fn sum(metric: &Metric) -> i64 {
+    let Some(Data::Sum(sum)) = &metric.data else { panic!("no sum: {metric:?}") };
+    let values = sum.data_points.iter().map(|point| match point.value {
+        Some(number_data_point::Value::AsInt(value)) => value,
+        _ => 0,
+    });
+    values.sum()
+}
+
+fn attribute<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a str> {
+    let found = attributes.iter().find(|attribute| attribute.key == name)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text),
+        _ => None,
+    }
+}
