@@ -27,18 +27,18 @@ install() {
     fi
 }
 
-# Installs the sender of Fluent for Node.js, as its lock file has it.
+# Installs the senders for Node.js, as their lock file has them.
 install_node() {
-    local folder=$target/counterparts/fluent-node
+    local folder=$target/counterparts/node
     if ! command -v npm >/dev/null; then return; fi
-    if ! cmp -s "$here/fluent-node/package-lock.json" "$folder/installed.json"; then
+    if ! cmp -s "$here/node/package-lock.json" "$folder/installed.json"; then
         mkdir -p "$folder"
-        cp "$here"/fluent-node/package*.json "$folder"
-        npm ci --prefix "$folder" --no-audit --no-fund --silent
-        cp "$here/fluent-node/package-lock.json" "$folder/installed.json"
+        cp "$here"/node/package*.json "$folder"
+        npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent
+        cp "$here/node/package-lock.json" "$folder/installed.json"
     fi
-    FLUENT_NODE=$(realpath "$folder/node_modules")
-    export FLUENT_NODE
+    NODE_PATH=$(realpath "$folder/node_modules")
+    export NODE_PATH
 }
 
 failed=()

@@ -13,11 +13,13 @@ from opentelemetry.sdk.resources import Resource
 
 def exporters(protocol: str, port: str):
     if protocol == "grpc":
+        import grpc
         from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
         endpoint = f"http://127.0.0.1:{port}"
-        return OTLPLogExporter(endpoint, insecure=True), OTLPMetricExporter(endpoint, insecure=True)
+        logs = OTLPLogExporter(endpoint, insecure=True, compression=grpc.Compression.Gzip)
+        return logs, OTLPMetricExporter(endpoint, insecure=True)
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter

@@ -80,7 +80,8 @@ def test_what_arrives_while_the_agent_runs_is_stored_once(medic, logs):
         put(logs, f"app/app/late{batch}" if is_late else "app/app/1", texts, first, step=0)
         sent += len(texts)
         time.sleep(0.4)
-    wait_for(f"{sent} records", lambda: medic.counted("") == sent)
+    # What is later than fifteen seconds is read twice a minute.
+    wait_for(f"{sent} records", lambda: medic.counted("") == sent, seconds=75)
     medic.stop(agent)
     assert medic.count("") == sent
 

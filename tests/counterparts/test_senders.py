@@ -45,14 +45,12 @@ def send(program: str, *args, expect=0) -> None:
     assert done.returncode == expect, done.stderr
 
 
-def send_with_node(port: int, count: int, word: str, mode: str, key: str = "", expect=0) -> str:
-    if not shutil.which("node") or not os.environ.get("FLUENT_NODE"):
-        pytest.skip("node is missing, or its package: tests/counterparts/run.sh senders installs it")
-    command = ["node", HERE / "fluent-node" / "send.js", str(port), str(count), word, mode, *([key] if key else [])]
-    environment = {**os.environ, "NODE_PATH": os.environ["FLUENT_NODE"]}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+def send_with_node(program: str, *args, expect=0) -> None:
+    if not shutil.which("node") or not os.environ.get("NODE_PATH"):
+        pytest.skip("node is missing, or its packages: tests/counterparts/run.sh senders installs them")
+    command = ["node", HERE / "node" / program, *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == expect, done.stderr
-    return done.stderr
 
 
 def test_logs_of_fluent_are_stored_once(receiver, medic):
@@ -64,7 +62,7 @@ def test_logs_of_fluent_are_stored_once(receiver, medic):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_of_fluent_is_acknowledged_once_it_is_stored(receiver, medic, mode):
-    send_with_node(receiver.fluent, COUNT, "merlin", mode)
+    send_with_node("send_fluent.js", receiver.fluent, COUNT, "merlin", mode)
     # The sender has heard that all of it is stored, so it is, even if the agent is killed now.
     receiver.agent.kill()
     receiver.agent.wait()
@@ -75,8 +73,8 @@ def test_only_senders_that_know_the_key_are_heard(medic):
     medic.environment["FLUENT_KEY"] = KEY
     receiver = Receiver(medic, "FLUENT_KEY")
     try:
-        send_with_node(receiver.fluent, COUNT, "merlin", "PackedForward", KEY)
-        send_with_node(receiver.fluent, 1, "stranger", "PackedForward", "another", expect=1)
+        send_with_node("send_fluent.js", receiver.fluent, COUNT, "merlin", "PackedForward", KEY)
+        send_with_node("send_fluent.js", receiver.fluent, 1, "stranger", "PackedForward", "another", expect=1)
         receiver.stop()
     finally:
         receiver.agent.kill()
@@ -102,6 +100,12 @@ def test_logs_of_opentelemetry_are_stored_once(receiver, medic, protocol):
     # The counter is exported when it is flushed, and again when the sender ends.
     assert medic.count("orders", "--source", "metric") >= 1
     assert any("3" in record["text"] and "north" in record["text"] for record in medic.found("orders"))
+
+
+def test_logs_of_opentelemetry_in_json_are_stored_once(receiver, medic):
+    send_with_node("send_otlp.js", receiver.http, COUNT, "harrier")
+    receiver.stop()
+    assert medic.count("harrier severity:error") == COUNT
 
 
 def test_a_sender_that_sends_again_after_a_restart_loses_nothing(medic):
