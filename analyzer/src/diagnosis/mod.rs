@@ -7,8 +7,11 @@ mod findings;
 mod markers;
 mod measured;
 mod noise;
+mod rank;
 mod study;
 mod telling;
+mod timeline;
+mod unknown;
 
 pub use study::Study;
 pub use telling::{key_line, telling_score};

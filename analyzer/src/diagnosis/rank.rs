@@ -1,0 +1,151 @@
+//! Puts what was met in the order in which it may be the root cause: what explains the rest comes first.
+
+use std::collections::BTreeSet;
+
+use super::Proof;
+use super::findings::{self, Draft};
+use super::study::{Kept, Study};
+use crate::record::{Place, Source};
+use crate::taxonomy::Class;
+
+/// A draft with its place in the order of possible root causes.
+pub(super) struct Candidate<'d> {
+    pub draft: &'d Draft<'d>,
+    pub explained_by: BTreeSet<usize>,
+    order: Order,
+}
+
+/// Smaller is likelier the root cause.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Order {
+    symptom: bool,
+    explained: bool,
+    unproven: bool,
+    weak: bool,
+    /// It lies outside of the step of the job that failed.
+    survived: bool,
+    away: bool,
+    generic: bool,
+    layer: u8,
+    place: Option<Place>,
+    id: String,
+}
+
+impl Candidate<'_> {
+    pub fn is_root(&self) -> bool {
+        !self.order.symptom && !self.order.explained
+    }
+
+    /// Whether its records do not say that anything failed.
+    pub fn is_weak(&self) -> bool {
+        self.order.weak
+    }
+}
+
+/// Returns the drafts in the order in which they may be the root cause.
+pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
+    let mut ranked: Vec<Candidate<'d>> = Vec::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        let explained_by: BTreeSet<usize> = drafts
+            .iter()
+            .enumerate()
+            .filter(|(other, cause)| {
+                *other != index && explains(study, cause, draft) && !explains_back(study, draft, cause)
+            })
+            .map(|(other, _)| other)
+            .collect();
+        let lead = draft.lead();
+        let order = Order {
+            symptom: draft.pattern.symptom,
+            explained: !explained_by.is_empty(),
+            unproven: draft.proof != Proof::Confirmed,
+            weak: draft.proof != Proof::Confirmed
+                && lead.is_some_and(|group| findings::is_quiet(&group.first)),
+            survived: lead.is_some_and(|group| is_outside_failed(study, group)),
+            away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
+            generic: draft.pattern.generic,
+            layer: layer(draft.pattern.class),
+            place: lead.map(|group| group.first.place.clone()),
+            id: draft.pattern.id.clone(),
+        };
+        ranked.push(Candidate { draft, explained_by, order });
+    }
+    ranked.sort_by(|a, b| a.order.cmp(&b.order));
+    ranked
+}
+
+/// Whether one finding makes the other understandable.
+fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    if cause.pattern.symptom {
+        return false;
+    }
+    if other.pattern.symptom {
+        return true;
+    }
+    let same_class = cause.pattern.class == other.pattern.class;
+    // A wide net explains nothing that a page of the same class knows better.
+    if cause.pattern.generic && !other.pattern.generic && same_class {
+        return false;
+    }
+    cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class)
+        && !is_outer_view(study, cause, other)
+        || other.pattern.generic && !cause.pattern.generic && same_class
+        || is_deeper_in_the_same_trace(cause, other)
+        || is_written_for_the_source(study, cause, other)
+        || is_outer_view(study, other, cause)
+}
+
+/// Two pages that explain each other leave it to the order of candidates.
+fn explains_back(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    explains(study, cause, other) && cause.pattern.id < other.pattern.id
+}
+
+/// On one record outside of a job, a page about the pipeline sees from outside what another page names.
+fn is_outer_view(study: &Study<'_>, outer: &Draft<'_>, inner: &Draft<'_>) -> bool {
+    let (Some(lead), Some(met)) = (outer.lead(), inner.lead()) else { return false };
+    outer.pattern.class == Class::Workflow
+        && inner.pattern.class != Class::Workflow
+        && !inner.pattern.generic
+        && !inner.pattern.symptom
+        && lead.first.place == met.first.place
+        && !findings::is_job(study, &lead.first)
+}
+
+fn is_deeper_in_the_same_trace(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let (Some(cause), Some(other)) = (cause.lead(), other.lead()) else { return false };
+    let innermost = cause.first.line.trim_start().starts_with("Caused by:");
+    // The last line of a Python trace is the exception, the others are frames.
+    let exception = !cause.first.line.starts_with(' ') && other.first.line.starts_with(' ');
+    cause.first.place == other.first.place
+        && cause.first.line_index > other.first.line_index
+        && (innermost || exception)
+}
+
+/// Of two pages that met one record of a job, the one that names its source knows better.
+fn is_written_for_the_source(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let (Some(lead), Some(met)) = (cause.lead(), other.lead()) else { return false };
+    findings::is_job(study, &met.first)
+        && lead.first.place == met.first.place
+        && other.pattern.class != Class::Credentials
+        && names_source(cause, met.first.source)
+        && !names_source(other, met.first.source)
+}
+
+fn names_source(draft: &Draft<'_>, source: Source) -> bool {
+    draft.pattern.conditions.iter().any(|condition| condition.sources.contains(&source))
+}
+
+/// A message about an application in the output of a job is likelier a test's than the deployment's.
+fn is_away(study: &Study<'_>, class: Class, kept: &Kept) -> bool {
+    class.as_str().starts_with("application/") && findings::is_job(study, kept)
+}
+
+/// What happens in an inner layer causes what happens in an outer one.
+fn layer(class: Class) -> u8 {
+    match class {
+        Class::ServiceStartup => 1,
+        Class::StackFailure => 2,
+        Class::Cdk | Class::Workflow => 3,
+        _ => 0,
+    }
+}
