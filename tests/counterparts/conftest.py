@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 
 HERE = Path(__file__).parent
@@ -72,6 +71,9 @@ def medic(tmp_path, request) -> Medic:
 
 @pytest.fixture
 def client(endpoint):
+    # The senders know nothing of AWS.
+    import boto3
+
     def make(service: str):
         return boto3.client(
             service,

@@ -44,7 +44,7 @@ fn events_of_a_queue_are_stored_once_though_they_come_twice() {
     });
     assert!(told.len() >= 3, "{told:?}");
     for task in &told {
-        assert_eq!(count(&state, &format!("\"{task}\" STOPPED EssentialContainerExited")), 1, "task {task}");
+        assert_eq!(count(&state, &format!("\"task {task} STOPPED\"")), 1, "task {task}");
     }
     let doubles =
         account.look(|world| world.mailbox.values().filter(|delivery| delivery.deleted).count() as u64);
@@ -110,7 +110,7 @@ fn a_log_of_a_job_that_may_not_be_read_is_a_gap() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().join("state");
     account.advance(40);
-    let source = "[[source]]\nkind = \"github-actions\"\nrepository = \"shop/web\"\nrun = 7001\n";
+    let source = "cluster = \"shop\"\nservice = \"web\"\n[[source]]\nkind = \"ecs\"\n[[source]]\nkind = \"github-actions\"\nrepository = \"shop/web\"\nrun = 7001\n";
     let api = format!("{}/github", account.url());
     collect(&account, &state, source, &[("GITHUB_API_URL", &api)]);
     let gaps = diagnose(&state)["gaps"].to_string();
@@ -127,7 +127,7 @@ fn the_alarm_that_ended_a_deployment_is_told() {
     collect(&account, &state, place, &[]);
     account.advance(480);
     collect(&account, &state, place, &[]);
-    assert_eq!(count(&state, "alarm web-cpu ALARM"), 1);
+    assert_eq!(count(&state, "\"alarm web-cpu ALARM\""), 1);
     assert!(count(&state, "\"alarm detected\" source:ecs-service-event") > 0);
     assert!(account.calls().contains("cloudwatch:DescribeAlarms"));
     assert_within_policy("alarm-rolls-back", &account.calls());
