@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::Path;
 use std::sync::Arc;
-use tantivy::columnar::ColumnValues;
+use tantivy::columnar::{ColumnIndex, ColumnValues};
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED};
 
@@ -51,8 +51,8 @@ pub struct Bucket {
     pub count: u64,
 }
 
-/// Below this many matches a segment is read at a stretch.
-const FEW: u32 = 20_000;
+/// Up to this many matches, reading all of a segment costs less than finding them anew in each of its runs.
+const FEW: u32 = 1000;
 
 impl Reader {
     /// Opens what was committed last. Parts that retention takes away meanwhile are left out.
@@ -125,7 +125,16 @@ impl Reader {
                 count += u64::from(weight.count(segment)?);
                 return Ok(());
             }
+            // Described states are documents too, but no records: those have a source.
             let sources = segment.fast_fields().str("source")?;
+            if is_whole {
+                count += sources.as_ref().map_or(0, |column| match &column.ords().index {
+                    ColumnIndex::Optional(some) => u64::from(some.num_non_nulls()),
+                    ColumnIndex::Full => u64::from(segment.max_doc()),
+                    ColumnIndex::Empty { .. } | ColumnIndex::Multivalued(_) => 0,
+                });
+                return Ok(());
+            }
             let is_record = |document: DocId| {
                 sources.as_ref().is_some_and(|column| column.ords().first(document).is_some())
             };
@@ -150,20 +159,22 @@ impl Reader {
     pub fn newest(&self, question: &Question, most: usize) -> Result<Vec<Hit>> {
         let (from, to) = question.span();
         let mut best = Newest { most, heap: BinaryHeap::new() };
-        self.each_segment(question, |place, segment, weight| {
-            let zones = self.zones.of(segment)?;
-            let runs = zones.newest_first(from, to);
-            if runs.first().is_none_or(|(last, _)| best.is_too_old(*last)) {
-                return Ok(());
+        for (last, place) in self.segments_newest_first()? {
+            if last < from || best.is_too_old(last) {
+                break;
             }
+            let part = &self.parts[place.0];
+            let segment = part.searcher.segment_reader(place.1 as u32);
+            let query = question.query(&part.index, &self.fields)?;
+            let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
             let times = times(segment)?;
             let scorer = weight.scorer(segment, 1.0)?;
             if scorer.size_hint() <= FEW {
                 best.take_all(place, scorer, &*times, (from, to));
-                return Ok(());
+                continue;
             }
             drop(scorer);
-            for (last, run) in runs {
+            for (last, run) in self.zones.of(segment)?.newest_first(from, to) {
                 if best.is_too_old(last) {
                     break;
                 }
@@ -174,8 +185,7 @@ impl Reader {
                     }
                 });
             }
-            Ok(())
-        })?;
+        }
         let mut hits = Vec::new();
         let mut open: BTreeMap<Place, StoredSegment> = BTreeMap::new();
         for (_, place, document) in best.sorted() {
@@ -336,6 +346,19 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Returns the places of all segments with their last times, the newest first.
+    fn segments_newest_first(&self) -> Result<Vec<(i64, Place)>> {
+        let mut segments = Vec::new();
+        for (number, part) in self.parts.iter().enumerate() {
+            for (ord, segment) in part.searcher.segment_readers().iter().enumerate() {
+                let last = self.zones.of(segment)?.spans.iter().map(|(_, last)| *last).max();
+                segments.push((last.unwrap_or(i64::MIN), (number, ord)));
+            }
+        }
+        segments.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(segments)
     }
 
     /// Returns the stored values of a segment, opened once.

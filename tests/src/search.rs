@@ -1,0 +1,75 @@
+//! A search finds exactly what is there: words, numbers and ids, wherever the index cuts them.
+
+use analyzer::record::{Level, Record, Source, Stream};
+use jiff::Timestamp;
+use medic::config::Retention;
+use medic::index::{Entry, Filter, Question, Reader, Writer};
+use proptest::prelude::*;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::given::cases;
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    /// Feature: deployment-infrastructure-reliability, Property 22: Search Exactness. For any records and any word, number,
+    /// id or run of them, the records that a search finds are those that hold it.
+    #[test]
+    fn what_is_found_is_what_is_there(
+        texts in prop::collection::vec(prop::collection::vec(word(), 1..6), 1..24),
+        sought in prop::collection::vec(word(), 1..3),
+        commit_every in 1usize..9,
+        most in 1usize..6,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        store(folder.path(), &texts, commit_every);
+        let reader = Reader::open(folder.path()).expect("readable");
+        let held = |words: &Vec<String>| words.windows(sought.len()).any(|run| run == sought);
+        let expected: Vec<usize> = (0..texts.len()).filter(|&at| held(&texts[at])).collect();
+        let words = format!("\"{}\"", sought.join(" "));
+        let question = Question { words, filter: Filter::default() };
+        prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
+        let newest = reader.newest(&question, most).expect("found");
+        let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
+        let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
+        prop_assert_eq!(newest, wanted);
+    }
+}
+
+/// Words that share their beginnings, middles and ends.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "(task|abc|ab1|4f9|a2b|1234|56)",
+        "(4f9|a2b|abc|12)(4f9|a2b|7c)(4f9|a2b|7c)?",
+        "(1234|5678|12)(1234|56)",
+        "[0-9]{4,10}",
+        "[0-9a-f]{4,16}",
+    ]
+}
+
+fn store(folder: &Path, texts: &[Vec<String>], commit_every: usize) {
+    let mut writer = Writer::open(folder, &Retention::default()).expect("opened");
+    let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::ContainerLog });
+    for (at, words) in texts.iter().enumerate() {
+        let record = Record {
+            stream: stream.clone(),
+            seq: at as u64,
+            time: Timestamp::from_second(1_780_000_000 + at as i64).ok(),
+            source: Source::ContainerLog,
+            level: Level::Info,
+            text: words.join(" "),
+            body: None,
+            line: at as u64 + 1,
+            entity: None,
+            deployment: None,
+        };
+        let arrived = Timestamp::UNIX_EPOCH;
+        let entry = Entry { id: at as u64, further: &[], record: &record, arrived, deployment: "test" };
+        writer.add(&entry).expect("added");
+        if at % commit_every == 0 {
+            writer.commit(arrived, |_| ()).expect("committed");
+        }
+    }
+    writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("committed");
+}
