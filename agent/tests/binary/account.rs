@@ -39,9 +39,8 @@ fn watch(scenario: &str) -> Watched {
     let config = state.path().join("medic.toml");
     let mut text_of_config = CONFIG.to_owned();
     if let Some(stack) = &account.scenario.stack {
-        let source =
-            format!("[[source]]\nkind = \"cloudformation\"\nstack = \"{}\"\nevery = \"150ms\"\n", stack.name);
-        text_of_config.push_str(&source);
+        let source = "[[source]]\nkind = \"cloudformation\"\nevery = \"150ms\"\n";
+        text_of_config = format!("stack = \"{}\"\n{CONFIG}{source}", stack.name);
     }
     std::fs::write(&config, text_of_config).expect("written");
     let mut command = account.medic();
@@ -99,17 +98,17 @@ fn an_image_for_another_processor_is_found() {
 fn the_resource_that_failed_is_found_in_the_stack_inside_the_stack() {
     let watched = check("nested-stack-fails", 1, "infrastructure/stack-failure");
     assert_eq!(count(watched.state.path(), "UPDATE_FAILED entity:Instance"), 1);
-    assert_evidence(&watched.report, watched.state.path(), "16.99");
+    assert_evidence(watched.state.path(), "16.99");
 }
 
 #[test]
 fn a_hook_that_refuses_is_found() {
     let watched = check("hook-refuses", 1, "infrastructure/stack-failure");
-    assert_evidence(&watched.report, watched.state.path(), "Private::Guard::Tags");
+    assert_evidence(watched.state.path(), "Private::Guard::Tags");
 }
 
 #[track_caller]
-fn assert_evidence(_report: &Value, state: &Path, words: &str) {
+fn assert_evidence(state: &Path, words: &str) {
     let report = crate::diagnose(state);
     let evidence = report["root_cause"]["evidence"].to_string();
     assert!(evidence.contains(words), "{words} is not in {evidence}");
