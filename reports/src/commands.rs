@@ -98,14 +98,17 @@ fn is_placeholder(word: &str) -> bool {
     word == "…" || word.starts_with('<') || word.starts_with('‹') || !word.is_empty() && is_shouted(word)
 }
 
-/// Returns a fact where it is a name as AWS gives them: anything else could be more than a word to a shell.
 fn value(fact: Fact, known: &DeploymentFacts) -> Option<&str> {
-    let value = match fact {
+    plain(match fact {
         Cluster => known.cluster.as_deref(),
         Service => known.service.as_deref(),
         TaskDefinition => known.task_definition.as_deref(),
         Stack => known.stack.as_deref(),
-    }?;
+    }?)
+}
+
+/// Returns a name where it is one as AWS gives them: anything else could be more than a word to a shell or to Markdown.
+pub fn plain(value: &str) -> Option<&str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | ':' | '.');
     let is_name = value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(is_plain);
     (is_name && value.len() <= 255).then_some(value)
