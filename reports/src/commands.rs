@@ -52,7 +52,7 @@ pub fn in_markdown(markdown: &str, known: &DeploymentFacts) -> String {
         if index > 0 {
             out.push('`');
         }
-        match index % 2 == 1 && part.starts_with("aws ") {
+        match index % 2 == 1 {
             true => out.push_str(&completed(part, known)),
             false => out.push_str(part),
         }
@@ -61,8 +61,8 @@ pub fn in_markdown(markdown: &str, known: &DeploymentFacts) -> String {
 }
 
 /// Completes one command: a flag that waits for a value is given it, one that is missing is added.
-fn completed(command: &str, known: &DeploymentFacts) -> String {
-    let rest = command.trim_start_matches("aws ");
+pub fn completed(command: &str, known: &DeploymentFacts) -> String {
+    let Some(rest) = command.strip_prefix("aws ") else { return command.to_owned() };
     // `ecs list-services` begins `ecs list-services-by-namespace`, too.
     let needed = NEEDED.iter().find(|(name, _)| {
         rest.strip_prefix(name).is_some_and(|after| after.is_empty() || after.starts_with(' '))

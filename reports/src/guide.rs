@@ -17,7 +17,7 @@ use crate::commands;
 pub use crate::sentences::{short, span};
 use crate::sentences::{happened, headline, tasks};
 use crate::shell::quoted;
-use crate::treatment::{Known, Treatment, treatment};
+use crate::treatment::{Known, Treatment, told_once, treatment};
 
 /// At most this many records are quoted.
 pub const MOST_EVIDENCE: usize = 10;
@@ -185,7 +185,7 @@ impl Guide {
                 Some(finding) => commands::in_markdown(&to_do(finding, patterns), &diagnosis.deployment),
                 None => to_do_without_cause(diagnosis),
             },
-            remedies: root.iter().flat_map(|root| root.remedies.clone()).collect(),
+            remedies: root.iter().flat_map(|root| told_once(&root.remedies)).collect(),
             next: diagnosis
                 .blockers
                 .iter()
@@ -224,7 +224,7 @@ impl Guide {
                 .map(|gap| Missing {
                     what: gap.what.clone(),
                     because: gap.because.clone(),
-                    remedy: gap.remedy.clone(),
+                    remedy: gap.remedy.as_ref().map(|remedy| commands::completed(remedy, &diagnosis.deployment)),
                 })
                 .collect(),
             redactions: diagnosis.redactions.clone(),

@@ -51,13 +51,17 @@ pub fn tasks(diagnosis: &Diagnosis) -> Option<String> {
     const ROLLED_BACK: &str = "infrastructure/service-startup/deployment-rolled-back";
     let (running, desired) = (diagnosis.deployment.running?, diagnosis.deployment.desired?);
     let went_back = diagnosis.findings.iter().any(|finding| finding.cause == ROLLED_BACK);
+    let new = diagnosis.deployment.running_new.filter(|_| !went_back);
     Some(match (running, desired) {
         (0, 1..) => format!("no task runs, {desired} are wanted"),
-        (1.., _) if diagnosis.deployment.running_new == Some(0) => {
+        (1.., _) if new == Some(0) => {
             format!("no task of this deployment runs, {running} of {desired} of the version before do")
         }
         _ if went_back => format!("{running} of {desired} tasks run, of the version before"),
-        _ => format!("{running} of {desired} tasks run"),
+        _ => match new {
+            Some(new) => format!("{new} of {desired} tasks of this deployment run"),
+            None => format!("{running} of {desired} tasks run"),
+        },
     })
 }
 

@@ -52,6 +52,18 @@ pub fn treatment(remedy: Remedy, known: &Known<'_>) -> Treatment {
     }
 }
 
+/// Leaves out what tells whether a remedy worked where the one before says the same.
+pub fn told_once(remedies: &[Treatment]) -> Vec<Treatment> {
+    let mut told: Vec<Treatment> = Vec::with_capacity(remedies.len());
+    for remedy in remedies {
+        let mut remedy = remedy.clone();
+        let is_told = |verify: &String| told.iter().any(|other| other.verify.as_ref() == Some(verify));
+        remedy.verify = remedy.verify.filter(|verify| !is_told(verify));
+        told.push(remedy);
+    }
+    told
+}
+
 #[derive(Default)]
 struct Commands {
     preview: Option<String>,
