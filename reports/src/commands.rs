@@ -52,7 +52,7 @@ pub fn in_markdown(markdown: &str, known: &DeploymentFacts) -> String {
         if index > 0 {
             out.push('`');
         }
-        match index % 2 == 1 && part.starts_with("aws ") {
+        match index % 2 == 1 {
             true => out.push_str(&completed(part, known)),
             false => out.push_str(part),
         }
@@ -61,8 +61,8 @@ pub fn in_markdown(markdown: &str, known: &DeploymentFacts) -> String {
 }
 
 /// Completes one command: a flag that waits for a value is given it, one that is missing is added.
-fn completed(command: &str, known: &DeploymentFacts) -> String {
-    let rest = command.trim_start_matches("aws ");
+pub fn completed(command: &str, known: &DeploymentFacts) -> String {
+    let Some(rest) = command.strip_prefix("aws ") else { return command.to_owned() };
     // `ecs list-services` begins `ecs list-services-by-namespace`, too.
     let needed = NEEDED.iter().find(|(name, _)| {
         rest.strip_prefix(name).is_some_and(|after| after.is_empty() || after.starts_with(' '))
@@ -98,14 +98,17 @@ fn is_placeholder(word: &str) -> bool {
     word == "…" || word.starts_with('<') || word.starts_with('‹') || !word.is_empty() && is_shouted(word)
 }
 
-/// Returns a fact where it is a name as AWS gives them: anything else could be more than a word to a shell.
 fn value(fact: Fact, known: &DeploymentFacts) -> Option<&str> {
-    let value = match fact {
+    plain(match fact {
         Cluster => known.cluster.as_deref(),
         Service => known.service.as_deref(),
         TaskDefinition => known.task_definition.as_deref(),
         Stack => known.stack.as_deref(),
-    }?;
+    }?)
+}
+
+/// Returns a name where it is one as AWS gives them: anything else could be more than a word to a shell or to Markdown.
+pub fn plain(value: &str) -> Option<&str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | ':' | '.');
     let is_name = value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(is_plain);
     (is_name && value.len() <= 255).then_some(value)

@@ -14,8 +14,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::commands;
+pub use crate::sentences::{short, span};
+use crate::sentences::{happened, headline, tasks};
 use crate::shell::quoted;
-use crate::treatment::{Known, Treatment, treatment};
+use crate::treatment::{Known, Treatment, told_once, treatment};
 
 /// At most this many records are quoted.
 pub const MOST_EVIDENCE: usize = 10;
@@ -183,7 +185,7 @@ impl Guide {
                 Some(finding) => commands::in_markdown(&to_do(finding, patterns), &diagnosis.deployment),
                 None => to_do_without_cause(diagnosis),
             },
-            remedies: root.iter().flat_map(|root| root.remedies.clone()).collect(),
+            remedies: root.iter().flat_map(|root| told_once(&root.remedies)).collect(),
             next: diagnosis
                 .blockers
                 .iter()
@@ -222,7 +224,7 @@ impl Guide {
                 .map(|gap| Missing {
                     what: gap.what.clone(),
                     because: gap.because.clone(),
-                    remedy: gap.remedy.clone(),
+                    remedy: gap.remedy.as_ref().map(|remedy| commands::completed(remedy, &diagnosis.deployment)),
                 })
                 .collect(),
             redactions: diagnosis.redactions.clone(),
@@ -363,7 +365,8 @@ fn changed(changes: &Changes, root: Option<&Cause>) -> Changed {
         show: changes
             .not_described
             .first()
-            .map(|name| format!("aws ecs describe-task-definition --task-definition {}", quoted(name))),
+            .and_then(|name| commands::plain(name))
+            .map(|name| format!("aws ecs describe-task-definition --task-definition {name}")),
     }
 }
 
@@ -396,7 +399,7 @@ fn render(template: &str, finding: &Finding, variables: &[String]) -> String {
 }
 
 /// Makes a captured value safe inside Markdown: it stays one line, and it opens or closes nothing.
-fn inline(value: &str) -> String {
+pub(crate) fn inline(value: &str) -> String {
     let value = crate::escape::unlinked(&crate::escape::printable(value));
     let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     let mut safe = String::with_capacity(line.len());
@@ -451,138 +454,12 @@ fn to_do_without_cause(diagnosis: &Diagnosis) -> String {
         return String::new();
     }
     let known = &diagnosis.deployment;
-    let name = |value: &Option<String>, unknown: &str| value.as_deref().map_or(unknown.to_owned(), quoted);
-    let (cluster, service) = (name(&known.cluster, "CLUSTER"), name(&known.service, "SERVICE"));
+    let cluster = known.cluster.as_deref().and_then(commands::plain).unwrap_or("CLUSTER");
+    let service = known.service.as_deref().and_then(commands::plain).unwrap_or("SERVICE");
     let collect = format!(
         "1. Give Medic more of what the deployment left behind, in one folder: the logs of its containers, its stopped tasks, the events of the service and of the stack, the output of the pipeline. Stopped tasks are described for about an hour only.\n\n   ```sh\n   aws ecs describe-services --cluster {cluster} --services {service} > services.json\n   aws ecs list-tasks --cluster {cluster} --service-name {service} --desired-status STOPPED --query 'taskArns[]' --output text |\n     xargs aws ecs describe-tasks --cluster {cluster} --tasks > tasks.json\n   ```\n"
     );
     format!("{collect}2. Watch the next deployment from its start: `medic watch --cluster {cluster} --service {service}`.")
-}
-
-/// Says how many tasks run; after a roll-back these are not of the version that was deployed.
-fn tasks(diagnosis: &Diagnosis) -> Option<String> {
-    const ROLLED_BACK: &str = "infrastructure/service-startup/deployment-rolled-back";
-    let (running, desired) = (diagnosis.deployment.running?, diagnosis.deployment.desired?);
-    let went_back = diagnosis.findings.iter().any(|finding| finding.cause == ROLLED_BACK);
-    Some(match (running, desired) {
-        (0, 1..) => format!("no task runs, {desired} are wanted"),
-        (1.., _) if diagnosis.deployment.running_new == Some(0) => {
-            format!("no task of this deployment runs, {running} of {desired} of the version before do")
-        }
-        _ if went_back => format!("{running} of {desired} tasks run, of the version before"),
-        _ => format!("{running} of {desired} tasks run"),
-    })
-}
-
-fn headline(diagnosis: &Diagnosis) -> String {
-    let subject = subject(&diagnosis.deployment);
-    match (diagnosis.verdict, diagnosis.root_cause()) {
-        (_, Some(root)) => {
-            format!("{subject} failed: {}", sentence(&root.title))
-        }
-        (Verdict::Healthy, None) => format!("{subject} is healthy: nothing in the records failed for good."),
-        (Verdict::Failed, None) => format!("{subject} failed, and the records do not tell why."),
-        (Verdict::CannotTell, None) => format!(
-            "Medic cannot tell what happened to {}: the records show neither a failure nor a success.",
-            lower_first(&subject)
-        ),
-    }
-}
-
-fn subject(deployment: &DeploymentFacts) -> String {
-    match (&deployment.service, &deployment.stack) {
-        (Some(service), _) => format!("The deployment of `{}`", inline(service)),
-        (None, Some(stack)) => format!("The deployment of stack `{}`", inline(stack)),
-        _ => "The deployment".to_owned(),
-    }
-}
-
-fn sentence(title: &str) -> String {
-    let title = title.trim();
-    let text = lower_first(title);
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
-}
-
-/// Lowers the first letter unless the word is a name or an acronym.
-fn lower_first(text: &str) -> String {
-    let mut characters = text.chars();
-    match (characters.next(), characters.next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            let word: String = text.split(' ').next().unwrap_or_default().to_owned();
-            const ORDINARY: [&str; 22] = [
-                "The",
-                "A",
-                "An",
-                "No",
-                "Tasks",
-                "Two",
-                "Another",
-                "Several",
-                "Some",
-                "One",
-                "This",
-                "That",
-                "There",
-                "Too",
-                "Not",
-                "Nothing",
-                "Only",
-                "Essential",
-                "Containers",
-                "It",
-                "Tests",
-                "What",
-            ];
-            if !ORDINARY.contains(&word.as_str()) {
-                return text.to_owned();
-            }
-            let rest = &text[first.len_utf8()..];
-            format!("{}{rest}", first.to_lowercase())
-        }
-        _ => text.to_owned(),
-    }
-}
-
-fn upper_first(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
-}
-
-fn happened(diagnosis: &Diagnosis, root: Option<&Cause>) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let facts = &diagnosis.deployment;
-    if let Some(root) = root {
-        sentences.push(root.summary.clone());
-    }
-    if let Some(tasks) = tasks(diagnosis) {
-        sentences.push(format!("{}.", upper_first(&tasks)));
-    }
-    if let (Some(started), Some(ended)) = (facts.started, facts.ended)
-        && ended > started
-    {
-        let seconds = ended.as_second() - started.as_second();
-        let what = if facts.id.is_some() { "The deployment took" } else { "The records span" };
-        sentences.push(format!(
-            "{what} {}, from {} to {}.",
-            span(seconds),
-            short(started),
-            short(ended)
-        ));
-    }
-    sentences
-}
-
-pub fn span(seconds: i64) -> String {
-    match seconds {
-        ..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", seconds / 60),
-        7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-pub fn short(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn chain(root: &Cause, others: &[Cause]) -> Vec<Link> {

@@ -9,6 +9,7 @@ pub mod json;
 mod markdown;
 mod picture;
 mod prose;
+mod sentences;
 mod shell;
 pub mod slack;
 pub mod status;

@@ -32,6 +32,8 @@ const WIDTH: f64 = 900.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 24.0;
 const LANE: f64 = 26.0;
+/// Above the lanes stand the lengths of what is drawn short.
+const TOP: f64 = 18.0;
 /// So much of the width a span in which nothing happened takes.
 const BREAK: f64 = 0.07;
 const MOST_BREAKS: usize = 4;
@@ -56,8 +58,8 @@ pub fn timeline(moments: &[Moment]) -> String {
         let next = lanes.len();
         lanes.entry(moment.source.as_str()).or_insert(next);
     }
-    let middle = |lane: usize| 8.0 + LANE * (lane as f64 + 0.5);
-    let bottom = 8.0 + LANE * lanes.len() as f64;
+    let middle = |lane: usize| TOP + LANE * (lane as f64 + 0.5);
+    let bottom = TOP + LANE * lanes.len() as f64;
     let mut svg = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Picture of the timeline\"><svg class=\"picture\" viewBox=\"0 0 {WIDTH} {}\" \
          role=\"img\" aria-label=\"When what was seen; the table below says the same\">\n",
@@ -75,10 +77,10 @@ pub fn timeline(moments: &[Moment]) -> String {
     }
     for (from, to, left_out) in axis.breaks() {
         for x in [from, to] {
-            svg.push_str(&format!("<line class=\"break\" x1=\"{x:.1}\" y1=\"4\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"));
+            svg.push_str(&format!("<line class=\"break\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"));
         }
         let x = (from + to) / 2.0;
-        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{left_out}</text>\n", bottom + 18.0));
+        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"12\" text-anchor=\"middle\">{left_out}</text>\n"));
     }
     // Evidence is drawn last, over what surrounds it.
     let (evident, other): (Vec<&Moment>, Vec<&Moment>) = moments.iter().partition(|moment| moment.cause.is_some());
@@ -160,7 +162,7 @@ impl Axis {
         let mut order: Vec<usize> = vec![0, last];
         order.extend((1..last).filter(|&index| at_break(index)));
         order.extend(1..last);
-        let mut taken: Vec<f64> = self.breaks().iter().map(|(from, to, _)| (from + to) / 2.0).collect();
+        let mut taken: Vec<f64> = Vec::new();
         let mut labels = Vec::new();
         for index in order {
             let (time, x) = self.points[index];

@@ -19,6 +19,8 @@ const YELLOW: &str = "\u{1b}[33m";
 const CYAN: &str = "\u{1b}[36m";
 /// How many lines of a record are shown.
 const MOST_LINES: usize = 6;
+/// A guide longer than this says its verdict again at the end.
+const ONE_SCREEN: usize = 40;
 /// How many lines of the timeline are shown, about.
 const MOST_MOMENTS: usize = 28;
 
@@ -45,6 +47,11 @@ pub fn render(guide: &Guide, screen: Screen) -> String {
     page.timeline(guide);
     page.gaps(guide);
     page.footer(guide);
+    if page.out.lines().count() > ONE_SCREEN {
+        // What a person sees when everything has scrolled by.
+        page.out.push('\n');
+        page.headline(guide);
+    }
     page.out
 }
 

@@ -5,7 +5,7 @@ use analyzer::diagnosis::DeploymentFacts;
 use analyzer::taxonomy::{Remedy, Safety};
 use serde::Serialize;
 
-use crate::shell::quoted;
+use crate::commands::plain;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Treatment {
@@ -52,6 +52,18 @@ pub fn treatment(remedy: Remedy, known: &Known<'_>) -> Treatment {
     }
 }
 
+/// Leaves out what tells whether a remedy worked where the one before says the same.
+pub fn told_once(remedies: &[Treatment]) -> Vec<Treatment> {
+    let mut told: Vec<Treatment> = Vec::with_capacity(remedies.len());
+    for remedy in remedies {
+        let mut remedy = remedy.clone();
+        let is_told = |verify: &String| told.iter().any(|other| other.verify.as_ref() == Some(verify));
+        remedy.verify = remedy.verify.filter(|verify| !is_told(verify));
+        told.push(remedy);
+    }
+    told
+}
+
 #[derive(Default)]
 struct Commands {
     preview: Option<String>,
@@ -62,13 +74,12 @@ struct Commands {
 
 fn commands(remedy: Remedy, known: &Known<'_>) -> Commands {
     let facts = known.deployment;
-    let name = |value: &Option<String>, unknown: &str| value.as_deref().map_or(unknown.to_owned(), quoted);
-    let cluster = name(&facts.cluster, "CLUSTER");
-    let service = name(&facts.service, "SERVICE");
-    let stack = name(&facts.stack, "STACK");
-    let revision = name(&facts.task_definition, "TASK_DEFINITION");
-    let good = known.good.map(quoted);
-    let group = known.log_group.map_or("LOG_GROUP".to_owned(), quoted);
+    let cluster = facts.cluster.as_deref().and_then(plain).unwrap_or("CLUSTER");
+    let service = facts.service.as_deref().and_then(plain).unwrap_or("SERVICE");
+    let stack = facts.stack.as_deref().and_then(plain).unwrap_or("STACK");
+    let revision = facts.task_definition.as_deref().and_then(plain).unwrap_or("TASK_DEFINITION");
+    let good = known.good.and_then(plain);
+    let group = known.log_group.and_then(plain).unwrap_or("LOG_GROUP");
     let update = |what: &str| format!("aws ecs update-service --cluster {cluster} --service {service} {what}");
     let describe = |query: &str| {
         format!("aws ecs describe-services --cluster {cluster} --services {service} --query '{query}'")
@@ -92,7 +103,7 @@ fn commands(remedy: Remedy, known: &Known<'_>) -> Commands {
             undo: facts.desired.map(|desired| update(&format!("--desired-count {desired}"))),
         },
         Remedy::RollBack => Commands {
-            preview: Some(match &good {
+            preview: Some(match good {
                 Some(good) => format!(
                     "aws ecs describe-task-definition --task-definition {good} --query 'taskDefinition.[status,containerDefinitions[].image]'"
                 ),
@@ -100,12 +111,9 @@ fn commands(remedy: Remedy, known: &Known<'_>) -> Commands {
                     "aws ecs list-service-deployments --cluster {cluster} --service {service} --status SUCCESSFUL --max-results 1"
                 ),
             }),
-            apply: Some(update(&format!(
-                "--task-definition {}",
-                good.clone().unwrap_or_else(|| "LAST_GOOD_REVISION".to_owned())
-            ))),
+            apply: Some(update(&format!("--task-definition {}", good.unwrap_or("LAST_GOOD_REVISION")))),
             verify: Some(stable),
-            undo: None,
+            undo: Some(update(&format!("--task-definition {revision}"))),
         },
         Remedy::IncreaseTaskSize => Commands {
             preview: Some(format!(
@@ -175,6 +183,6 @@ fn commands(remedy: Remedy, known: &Known<'_>) -> Commands {
 
 /// What a person repairs shows with the next deployment.
 fn watch(known: &DeploymentFacts) -> Option<String> {
-    let (cluster, service) = (known.cluster.as_deref()?, known.service.as_deref()?);
-    Some(format!("medic watch --cluster {} --service {}", quoted(cluster), quoted(service)))
+    let (cluster, service) = (plain(known.cluster.as_deref()?)?, plain(known.service.as_deref()?)?);
+    Some(format!("medic watch --cluster {cluster} --service {service}"))
 }

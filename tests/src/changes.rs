@@ -1,6 +1,6 @@
 //! What changed since the last good deployment is in every report, and no value that may be secret is.
 
-use analyzer::diagnosis::Diagnosis;
+use analyzer::diagnosis::{Diagnosis, Verdict};
 use analyzer::snapshot::Snapshot;
 use reports::{Format, Guide};
 
@@ -69,8 +69,11 @@ fn a_healthy_deployment_has_nothing_to_compare_and_one_revision_neither() {
     let diagnosis = diagnosed(&[("old.json", &old), ("web.container-log.log", LOG)]);
     assert_eq!(Guide::new(&diagnosis, book()).changes, None);
     let new = definition(12, "1.5.0", "db-2.internal", "x");
-    let event = "2026-05-01T10:00:00Z (service web) has reached a steady state.\n";
-    let diagnosis = diagnosed(&[("old.json", &old), ("new.json", &new), ("service.ecs-service-event.log", event)]);
+    let settled = r#"{"services": [{"serviceName": "web", "desiredCount": 1, "runningCount": 1, "deployments": [
+        {"id": "ecs-svc/2", "status": "PRIMARY", "taskDefinition": "web:12", "rolloutState": "COMPLETED"}], "events": [
+        {"id": "e", "createdAt": "2026-05-01T10:00:00Z", "message": "(service web) has reached a steady state."}]}]}"#;
+    let diagnosis = diagnosed(&[("old.json", &old), ("new.json", &new), ("services.json", settled)]);
+    assert_eq!(diagnosis.verdict, Verdict::Healthy);
     assert_eq!(Guide::new(&diagnosis, book()).changes, None);
 }
 

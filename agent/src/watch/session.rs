@@ -1,8 +1,9 @@
 //! Runs a recording and watches it until there is nothing more to wait for.
 
 use analyzer::deployment::{self, Job, Outcome, State};
-use analyzer::diagnosis::Diagnosis;
+use analyzer::diagnosis::{Diagnosis, Verdict};
 use analyzer::pattern::Patterns;
+use analyzer::taxonomy::Remedy;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -223,11 +224,20 @@ fn put(screen: &mut Option<Screen>, write: impl FnOnce(&mut Screen) -> std::io::
 /// Takes the diagnosis of the deployment that was watched.
 fn conclude(session: &Session, scene: Scene, end: End) -> Result<Ended> {
     let outcome = deployment::outcome(&scene.rollout());
-    let diagnosis = match scene.diagnosis() {
+    let mut diagnosis = match scene.diagnosis() {
         Some(diagnosis) => diagnosis.clone(),
         None => stored_diagnosis(&session.state, session.patterns, &scene)?,
     };
+    if outcome.state == State::Running && is_only_unfinished(&diagnosis) {
+        diagnosis.verdict = Verdict::CannotTell;
+        diagnosis.has_root_cause = false;
+    }
     Ok(Ended { end, scene, outcome, diagnosis })
+}
+
+/// Whether all that went wrong is that an operation had not ended: of what is still under way that is no failure.
+fn is_only_unfinished(diagnosis: &Diagnosis) -> bool {
+    diagnosis.root_cause().is_some_and(|root| !root.known && root.remedies == [Remedy::Wait])
 }
 
 /// Diagnoses from what is stored: another deployment has come into focus meanwhile.
