@@ -1,12 +1,11 @@
 //! Patterns: what a page about one cause says, compiled to plain data.
 
-use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::checks::Check;
-use crate::matching::{self, Matcher, Prepared};
+use crate::matching::{self, Expression, Matcher, Prepared};
 use crate::record::{Record, Signal, Source};
 use crate::taxonomy::{Class, Remedy, Severity};
 use crate::words::Model;
@@ -121,7 +120,25 @@ pub struct Patterns {
 
 struct Exclusion {
     condition: usize,
-    expressions: Vec<Regex>,
+    /// What a match has, lower case; none where nothing is certain.
+    literals: Vec<Vec<u8>>,
+    source: String,
+    compiled: OnceLock<Option<Expression>>,
+}
+
+impl Exclusion {
+    /// Whether a line has what any match has: to look for it costs far less than to compile the expression.
+    fn may_match(&self, lines: &[&str]) -> bool {
+        let has = |line: &&str| {
+            let line = line.to_ascii_lowercase();
+            self.literals.iter().any(|literal| memchr::memmem::find(line.as_bytes(), literal).is_some())
+        };
+        self.literals.is_empty() || lines.iter().any(has)
+    }
+
+    fn expression(&self) -> Option<&Expression> {
+        self.compiled.get_or_init(|| matching::compile(&self.source).ok()).as_ref()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,9 +171,11 @@ impl Patterns {
         let page = &self.list[pattern];
         let exclusions = self.exclusions[pattern].get_or_init(|| compiled_exclusions(page));
         exclusions.iter().any(|exclusion| {
-            let mut expressions = exclusion.expressions.iter();
             page.conditions[exclusion.condition].admits(record)
-                && expressions.any(|expression| lines.iter().any(|line| expression.is_match(line.as_bytes())))
+                && exclusion.may_match(lines)
+                && exclusion
+                    .expression()
+                    .is_some_and(|expression| lines.iter().any(|line| expression.is_match(line.as_bytes())))
         })
     }
 
@@ -212,10 +231,16 @@ fn owners(patterns: &[Pattern]) -> Vec<Owner> {
 fn compiled_exclusions(page: &Pattern) -> Vec<Exclusion> {
     let excluding =
         page.conditions.iter().enumerate().filter(|(_, condition)| condition.role == Role::Excluding);
-    excluding
-        .map(|(condition, test)| Exclusion {
+    let sources = excluding
+        .flat_map(|(condition, test)| test.expressions().iter().map(move |source| (condition, source)));
+    sources
+        .map(|(condition, source)| Exclusion {
             condition,
-            expressions: test.expressions().iter().filter_map(|text| matching::compile(text).ok()).collect(),
+            literals: matching::required_literals(source, |_| 0)
+                .map(|found| found.sought)
+                .unwrap_or_default(),
+            source: source.clone(),
+            compiled: OnceLock::new(),
         })
         .collect()
 }

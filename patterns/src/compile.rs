@@ -26,7 +26,7 @@ pub fn compile(page: &Page) -> Result<Pattern, PageError> {
                 required_literals(expression, |_| 0)
                     .map_err(|problem| error(expression, problem.to_string()))?;
             }
-            variables.extend(compiled.capture_names().flatten().map(str::to_owned));
+            variables.extend(compiled.names().map(str::to_owned));
         }
         conditions.push(condition);
     }

@@ -327,12 +327,11 @@ impl<'p> Study<'p> {
             if hits.iter().any(|hit| hit.owner == owner) {
                 continue;
             }
-            let captures = compiled.captures(text.as_bytes());
-            let values = compiled.capture_names().flatten().filter_map(|name| {
-                let value = captures.as_ref()?.name(name)?;
-                Some((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            });
-            hits.push(LineHit { owner, line, values: values.collect() });
+            let values = compiled.values(text.as_bytes()).into_iter();
+            let values = values
+                .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+                .collect();
+            hits.push(LineHit { owner, line, values });
         }
         hits.retain(|hit| !self.patterns.excludes(hit.owner.pattern, record, lines));
         hits.retain(|hit| !lines.get(hit.line).is_some_and(|line| noise::is_noise(line, record.source)));

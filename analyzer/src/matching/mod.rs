@@ -3,16 +3,17 @@
 //! A filter on grams of required literals finds the few places where an expression can match;
 //! only there, and only on that line, the expression itself runs.
 
+mod expression;
 mod filter;
 mod literals;
 mod tables;
 
+pub use expression::{Expression, compile};
 pub use filter::{Filter, choose_grams};
 pub use literals::{LiteralError, Required, required_literals};
 pub use tables::{Lists, Numbers, Strings};
 
 use memchr::{memchr, memrchr};
-use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,8 +22,6 @@ use std::sync::OnceLock;
 /// The shortest literal that the filter can find: any alignment of its stride must meet a whole gram.
 pub const SHORTEST_LITERAL: usize = 6;
 const STRIDE: usize = SHORTEST_LITERAL - 3;
-/// An expression whose program is larger than this is refused.
-const EXPRESSION_SIZE_LIMIT: usize = 1 << 20;
 
 /// All expressions, ready to scan text.
 pub struct Matcher {
@@ -30,7 +29,7 @@ pub struct Matcher {
     /// The expressions that need each literal.
     users: Lists,
     sources: Strings,
-    compiled: Vec<OnceLock<Option<Regex>>>,
+    compiled: Vec<OnceLock<Option<Expression>>>,
     besides: Strings,
     /// The place of the rarest byte of each of them.
     anchors: Vec<u8>,
@@ -178,7 +177,7 @@ impl Matcher {
     }
 
     /// Returns the compiled expression.
-    pub fn expression(&self, index: usize) -> Option<&Regex> {
+    pub fn expression(&self, index: usize) -> Option<&Expression> {
         self.compiled[index].get_or_init(|| compile(self.source(index)).ok()).as_ref()
     }
 
@@ -193,15 +192,6 @@ impl Matcher {
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
-}
-
-/// Compiles an expression the way that Medic matches: bytes, one line, no Unicode classes.
-pub fn compile(expression: &str) -> Result<Regex, String> {
-    RegexBuilder::new(expression)
-        .unicode(false)
-        .size_limit(EXPRESSION_SIZE_LIMIT)
-        .build()
-        .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim().to_owned())
 }
 
 /// Which pairs of neighbouring bytes a line has, case aside; worked out once a line is asked often.
