@@ -10,7 +10,7 @@ use super::study::{Group, Study};
 use super::telling::TELLING_ENOUGH;
 use super::timeline::timeline;
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};
-use super::{Blocker, Diagnosis, Finding, Gap, RuledOut, Seen, Verdict, confidence};
+use super::{Blocker, Diagnosis, Finding, Gap, Seen, Verdict, confidence};
 use crate::changes;
 use crate::checks::{Check, CheckResult, Outcome};
 use crate::snapshot::Snapshot;
@@ -216,7 +216,7 @@ fn blockers(findings: &[Finding], checks: &[CheckResult]) -> Vec<Blocker> {
 }
 
 /// Returns when in a deployment a violated check stops it, and its class; nothing for checks that report state.
-fn prevents(check: Check) -> Option<(u8, Class)> {
+pub(super) fn prevents(check: Check) -> Option<(u8, Class)> {
     use Check::*;
     match check {
         TaskDefinitionActive => Some((0, Class::Configuration)),

@@ -175,6 +175,12 @@ fn fits(condition: &Condition, first: &Group, group: &Group) -> bool {
     distance && (!condition.after || same_stream && group.last.seq >= first.first.place.seq)
 }
 
+/// Whether a record lies outside of the step of its job that failed.
+pub(super) fn is_outside_failed(study: &Study<'_>, group: &Group) -> bool {
+    let steps = study.steps.get(&group.first.place.stream);
+    steps.is_some_and(|steps| steps.is_outside_failed(group.last.seq))
+}
+
 /// Returns why records that met a condition are no evidence of a failure.
 pub(super) fn does_not_count(
     study: &Study<'_>,

@@ -61,7 +61,7 @@ pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candid
             unproven: draft.proof != Proof::Confirmed,
             weak: draft.proof != Proof::Confirmed
                 && lead.is_some_and(|group| findings::is_quiet(&group.first)),
-            survived: lead.is_some_and(|group| is_outside_failed(study, group)),
+            survived: lead.is_some_and(|group| findings::is_outside_failed(study, group)),
             away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
             generic: draft.pattern.generic,
             layer: layer(draft.pattern.class),
@@ -141,7 +141,7 @@ fn is_away(study: &Study<'_>, class: Class, kept: &Kept) -> bool {
 }
 
 /// What happens in an inner layer causes what happens in an outer one.
-fn layer(class: Class) -> u8 {
+pub(super) fn layer(class: Class) -> u8 {
     match class {
         Class::ServiceStartup => 1,
         Class::StackFailure => 2,

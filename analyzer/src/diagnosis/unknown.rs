@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::conclude::{MOST_EVIDENCE, finding_of};
+use super::conclude::{MOST_EVIDENCE, finding_of, prevents};
 use super::findings::{self, Draft};
 use super::markers::Scope;
+use super::rank::layer;
 use super::study::{Group, Kept, Study};
 use super::telling::TELLING_ENOUGH;
 use super::{Evidence, Finding, Proof, RuledOut};
@@ -69,7 +70,7 @@ pub(super) fn without_page(
         drafts.iter().all(|draft| draft.pattern.class == Class::Workflow && draft.pattern.symptom);
     if tells_more && !drafts.is_empty() || drafts.is_empty() && study.successes.is_empty() {
         let inside: Vec<&Group> =
-            shown.iter().copied().filter(|group| !is_outside_failed(study, group)).collect();
+            shown.iter().copied().filter(|group| !findings::is_outside_failed(study, group)).collect();
         if let Some(found) = unknown(study, &inside, shown, drafts) {
             return Some(found);
         }
@@ -79,11 +80,6 @@ pub(super) fn without_page(
         return Some((finding, None));
     }
     stalled(study).map(|finding| (finding, None))
-}
-
-fn is_outside_failed(study: &Study<'_>, group: &Group) -> bool {
-    let steps = study.steps.get(&group.first.place.stream);
-    steps.is_some_and(|steps| steps.is_outside_failed(group.last.seq))
 }
 
 /// Makes a finding of the most telling record that no page knows.
