@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
@@ -83,6 +84,8 @@ struct Vitals {
     started: Timestamp,
     keep_free: u64,
     now: Mutex<Now>,
+    /// Told when there is something that should not wait.
+    news: Notify,
 }
 
 #[derive(Default)]
@@ -101,6 +104,7 @@ impl Heart {
             started: Timestamp::now(),
             keep_free: config.retention.free.0,
             now: Mutex::default(),
+            news: Notify::new(),
         });
         let _beating = AbortOnDropHandle::new(tokio::spawn(beat(vitals.clone())));
         Heart { vitals, _beating }
@@ -112,11 +116,13 @@ impl Heart {
         now.failing = None;
         now.sources = sources;
         now.owed = Owed::default();
+        self.vitals.news.notify_one();
     }
 
     /// Takes note that nothing can be stored at present.
     pub fn fails(&self, because: String) {
         self.vitals.lock().failing = Some(because);
+        self.vitals.news.notify_one();
     }
 }
 
@@ -133,7 +139,10 @@ async fn beat(vitals: Arc<Vitals>) {
     let mut ticks = tokio::time::interval(EVERY);
     let mut is_told = false;
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = vitals.news.notified() => {}
+        }
         let vitals = vitals.clone();
         let written = tokio::task::spawn_blocking(move || vitals.write()).await;
         let Ok(Err(error)) = written else { continue };

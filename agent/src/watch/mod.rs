@@ -4,6 +4,7 @@
 
 mod changes;
 mod end;
+#[cfg_attr(not(feature = "cloudwatch-logs"), allow(dead_code, reason = "only Live Tail tells it something"))]
 mod follow;
 mod records;
 mod screen;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -173,7 +173,7 @@ async fn look_up(
 /// Starts Live Tail; what it brings is shown, and never stored.
 #[cfg(feature = "cloudwatch-logs")]
 fn tail(config: &Config, news: &watch::Receiver<Arc<Live>>) -> (Follow, Option<AbortOnDropHandle<()>>) {
-    let (tell, told) = mpsc::channel(64);
+    let (tell, told) = tokio::sync::mpsc::channel(64);
     let tailing = tokio::spawn(super::tail::run(config.clone(), news.clone(), tell));
     (Follow::new(told), Some(AbortOnDropHandle::new(tailing)))
 }

@@ -8,11 +8,14 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_point};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use twin::{Clock, Scenario, Twin};
 
+use crate::account::{LEAD, pointed_at};
 use crate::{count, errors, medic};
 
 /// What stands in each line of the log, and must not leave the machine.
@@ -86,9 +89,7 @@ fn metrics_and_traces_go_to_the_endpoint_of_the_environment() {
     let resource = sent[0].resource_metrics[0].resource.as_ref().expect("a resource");
     assert_eq!(attribute(&resource.attributes, "service.name"), Some("medic"));
     let traces = taken.traces();
-    let scopes =
-        traces.iter().flat_map(|sent| &sent.resource_spans).flat_map(|resource| &resource.scope_spans);
-    let names: Vec<&str> = scopes.flat_map(|scope| &scope.spans).map(|span| span.name.as_str()).collect();
+    let names: Vec<&str> = spans(&traces).iter().map(|span| span.name.as_str()).collect();
     assert!(names.contains(&"medic.commit") && names.contains(&"medic.diagnose"), "{names:?}");
     assert!(names.iter().all(|name| name.starts_with("medic.")), "only own spans are sent: {names:?}");
     for (path, body) in taken.0.lock().expect("a list").iter() {
@@ -116,6 +117,71 @@ fn the_endpoint_may_be_configured_and_traces_switched_off() {
 }
 
 #[test]
+fn calls_to_the_account_are_counted_and_traced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("medic.toml");
+    let ecs = "cluster = \"shop\"\nservice = \"web\"\n[[source]]\nkind = \"ecs\"\n";
+    std::fs::write(&config, ecs).expect("written");
+    let scenario = Scenario::built_in("healthy").expect("a built-in scenario");
+    let mut calls = 0;
+    let taken = with_collector(|address| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let begin = (jiff::Timestamp::now().as_second() - LEAD) * 1000;
+        let account = runtime.block_on(Twin::start(scenario, Clock::manual(begin))).expect("the account starts");
+        account.advance(std::time::Duration::from_secs(120));
+        let mut command = pointed_at(&account.url());
+        command.args(["collect", "--once", "--config"]).arg(&config);
+        command.arg("--state").arg(folder.path().join("state")).env("OTEL_EXPORTER_OTLP_ENDPOINT", address);
+        let output = command.output().expect("medic runs");
+        assert!(output.status.success(), "{}", errors(&output));
+        calls = account.calls().len();
+        account.stop();
+    });
+    let sent = taken.metrics();
+    assert!(calls > 3, "{calls} calls");
+    assert_eq!(sum(metric(&sent, "medic.api.calls").expect("calls are counted")), calls as i64);
+    let traces = taken.traces();
+    let spans = spans(&traces);
+    let round = spans.iter().find(|span| span.name == "medic.round").expect("a round");
+    assert_eq!(attribute(&round.attributes, "medic.source"), Some("ecs"));
+    let own = spans.iter().filter(|span| span.name == "medic.call" && span.parent_span_id == round.span_id);
+    let methods: Vec<Option<&str>> = own.map(|span| attribute(&span.attributes, "rpc.method")).collect();
+    assert_eq!(methods.len(), calls, "{methods:?}");
+    assert!(methods.contains(&Some("DescribeServices")), "{methods:?}");
+}
+
+#[test]
+fn medic_receives_what_medic_sends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, received) = (folder.path().join("receiver.toml"), folder.path().join("received"));
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    };
+    let receiver = format!("[[source]]\nkind = \"otlp\"\ngrpc = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:{port}\"\n");
+    std::fs::write(&config, receiver).expect("written");
+    let mut agent = medic();
+    agent.args(["collect", "--config"]).arg(&config).arg("--state").arg(&received);
+    let mut agent = agent.stderr(std::process::Stdio::null()).spawn().expect("medic starts");
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    collect(folder.path(), |command| {
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}"));
+        command.env("OTEL_TRACES_EXPORTER", "none");
+    });
+    let id = agent.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+    assert!(told.success() && agent.wait().expect("it ended").success());
+    assert!(count(&received, "\"medic.records\" source:metric") > 0);
+    assert_eq!(count(&received, TEXT), 0, "no text of a log is sent");
+}
+
+#[test]
 fn a_collector_that_is_not_there_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     // Nothing listens on the port of a listener that is gone.
@@ -131,6 +197,11 @@ fn metric<'s>(sent: &'s [ExportMetricsServiceRequest], name: &str) -> Option<&'s
     let scopes =
         sent.iter().flat_map(|sent| &sent.resource_metrics).flat_map(|resource| &resource.scope_metrics);
     scopes.flat_map(|scope| &scope.metrics).filter(|metric| metric.name == name).last()
+}
+
+fn spans(sent: &[ExportTraceServiceRequest]) -> Vec<&Span> {
+    let scopes = sent.iter().flat_map(|sent| &sent.resource_spans).flat_map(|resource| &resource.scope_spans);
+    scopes.flat_map(|scope| &scope.spans).collect()
 }
 
 fn sum(metric: &Metric) -> i64 {
