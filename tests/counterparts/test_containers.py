@@ -55,48 +55,70 @@ def endpoint(tmp_path, engine):
     yield from serve([tool("python"), "-c", SLOWER], port, tmp_path / "ministack.log", settings)
 
 
-def deploy(client, medic, **changes) -> tuple[dict, subprocess.CompletedProcess]:
-    """Runs a version that works, updates the service to one that is changed, and watches; returns the report."""
-    ecs = client("ecs")
+PLACE = ["--cluster", "shop", "--service", "web"]
+
+
+def service_of(client) -> dict:
+    return client("ecs").describe_services(cluster="shop", services=["web"])["services"][0]
+
+
+def run_first_version(client) -> None:
     create_service(client, image=IMAGE, command=START)
 
-    def running() -> bool:
-        service = ecs.describe_services(cluster="shop", services=["web"])["services"][0]
+    def is_steady() -> bool:
+        service = service_of(client)
         return service["runningCount"] == 1 and service["deployments"][0]["rolloutState"] == "COMPLETED"
 
-    wait_for("the first version", running)
+    wait_for("the first version", is_steady, seconds=90)
+
+
+def update(client, **changes) -> None:
+    """Updates the service to a version that is changed."""
     definition = task_definition(IMAGE, START)
     definition["containerDefinitions"][0] |= changes
-    ecs.register_task_definition(**definition)
+    client("ecs").register_task_definition(**definition)
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-    ecs.update_service(cluster="shop", service="web", taskDefinition="web:2", deploymentConfiguration=breaker)
-    place = ["--cluster", "shop", "--service", "web"]
-    watched = medic.run("watch", *place, "--timeout", "90s", "--format", "json", expect=(0, 1, 3), timeout=150)
-    return medic.report(), watched
+    client("ecs").update_service(
+        cluster="shop", service="web", taskDefinition="web:2", deploymentConfiguration=breaker
+    )
+
+
+def record_failure(client, medic, **changes) -> dict:
+    """Deploys a version that fails while the agent records; returns the report once ECS has rolled back."""
+    run_first_version(client)
+    agent = medic.start("collect", *PLACE)
+    wait_for("the first records", lambda: medic.counted("rolloutState=COMPLETED") > 0, seconds=90)
+    update(client, **changes)
+
+    def has_rolled_back() -> bool:
+        return any("rolled back" in event["message"] for event in service_of(client)["events"])
+
+    wait_for("the roll-back", has_rolled_back, seconds=120)
+    wait_for("what was recorded of it", lambda: medic.counted('"rolled back"') > 0, seconds=60)
+    wait_for("a stopped task", lambda: medic.counted("source:ecs-stopped-task") > 0, seconds=60)
+    medic.stop(agent)
+    medic.run("diagnose", "--deployment", "latest", expect=(1,))
+    return medic.report()
 
 
 def test_a_container_that_lacks_its_database_is_told(medic, client):
-    port = free_port()
-    settings = {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(port)}
+    settings = {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(free_port())}
     environment = [{"name": name, "value": value} for name, value in settings.items()]
-    report, watched = deploy(client, medic, environment=environment)
+    report = record_failure(client, medic, environment=environment)
     assert report["root_cause"]["class"] == "application/database", json.dumps(report, indent=1)
     assert "refused" in str(report["root_cause"]["evidence"])
-    assert watched.returncode == 1
     # The driver's trace is one record, though each of its lines was an event.
     traces = medic.found("ConnectionRefusedError", "--source", "container-log")
     assert traces and all(trace["text"].count("\n") > 5 for trace in traces), traces
 
 
 def test_a_container_whose_image_is_missing_is_told(medic, client):
-    report, watched = deploy(client, medic, image="docker.io/library/shop:v2")
+    report = record_failure(client, medic, image="docker.io/library/shop:v2")
     assert report["root_cause"]["class"] == "pipeline/image", json.dumps(report, indent=1)
-    assert watched.returncode == 1
 
 
 def test_a_container_that_starts_is_healthy(medic, client):
-    report, watched = deploy(client, medic, environment=[{"name": "COLOUR", "value": "green"}])
-    assert report["root_cause"] is None, json.dumps(report, indent=1)
-    assert watched.returncode == 0
-
-
+    run_first_version(client)
+    update(client, environment=[{"name": "COLOUR", "value": "green"}])
+    medic.run("watch", *PLACE, "--timeout", "120s", expect=(0,), timeout=150)
+    assert medic.report()["root_cause"] is None
