@@ -128,7 +128,8 @@ fn calls_to_the_account_are_counted_and_traced() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let begin = (jiff::Timestamp::now().as_second() - LEAD) * 1000;
-        let account = runtime.block_on(Twin::start(scenario, Clock::manual(begin))).expect("the account starts");
+        let account =
+            runtime.block_on(Twin::start(scenario, Clock::manual(begin))).expect("the account starts");
         account.advance(std::time::Duration::from_secs(120));
         let mut command = pointed_at(&account.url());
         command.args(["collect", "--once", "--config"]).arg(&config);
@@ -159,7 +160,8 @@ fn medic_receives_what_medic_sends() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("an address").port()
     };
-    let receiver = format!("[[source]]\nkind = \"otlp\"\ngrpc = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:{port}\"\n");
+    let receiver =
+        format!("[[source]]\nkind = \"otlp\"\ngrpc = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:{port}\"\n");
     std::fs::write(&config, receiver).expect("written");
     let mut agent = medic();
     agent.args(["collect", "--config"]).arg(&config).arg("--state").arg(&received);
