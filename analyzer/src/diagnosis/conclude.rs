@@ -72,6 +72,9 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         confidence::settle(&mut findings[0], rivals, probability);
         gaps.extend(missing_cause(&findings[0]));
     }
+    if !has_root_cause {
+        gaps.extend(told.first().map(|group| not_understood(group)));
+    }
     gaps.extend(gaps_of_checks(&findings));
     gaps.sort();
     gaps.dedup();
@@ -338,6 +341,10 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     }
     add_telling_evidence(&mut evidence, Some(lead), shown);
     let judged = judge(study, lead, told);
+    // Where neither the words nor the place tell a class, a class would be a guess.
+    if judged.is_none() && !tells_class(lead.first.source) {
+        return None;
+    }
     let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
     let explains =
@@ -374,6 +381,14 @@ fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> 
     let record = lead.first.text.lines().take(MOST_CONTEXT);
     let context: Vec<&str> = std::iter::once(lead.first.line.as_str()).chain(record).chain(around).collect();
     study.patterns.model().judge(&[lead.first.line.as_str(), &context.join("\n")], lead.first.source)
+}
+
+/// Whether nearly all failures that are seen at that source are of one class.
+fn tells_class(source: Source) -> bool {
+    matches!(
+        source,
+        Source::DockerBuild | Source::Cdk | Source::CfnStackEvent | Source::GithubActions | Source::EcsAgentLog
+    )
 }
 
 /// Returns where failures usually lie that are seen at that source.
@@ -610,6 +625,16 @@ fn verdict(study: &Study<'_>, has_root_cause: bool) -> Verdict {
         (true, _) => Verdict::Failed,
         (false, true) if !findings::was_undone(study) => Verdict::Healthy,
         _ => Verdict::CannotTell,
+    }
+}
+
+/// Names the record that tells most where even its class would be a guess.
+fn not_understood(group: &Group) -> Gap {
+    let message: String = super::telling::message_of(&group.first.line).chars().take(160).collect();
+    Gap {
+        what: "a page for this failure".to_owned(),
+        because: format!("no pattern knows `{message}`, and its words do not tell where to look"),
+        remedy: Some("add what the task, the stack or the job says besides, or a page: medic patterns new".to_owned()),
     }
 }
 
