@@ -104,7 +104,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
                 "pwd" => "=:\"'\\ \t\r\n\u{b}\u{c}\u{a0}",
                 _ => "",
             };
-            let is_name = rule.hints == SECRET_HINTS;
+            let is_name = rule.hints == SECRET_WORDS;
             let word_of = Word { rules: 1 << index, is_name: is_name && *word != "pwd" };
             if follow.is_empty() {
                 texts.push((*word).to_owned());
@@ -216,7 +216,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(
             "password",
             SECRET_WORDS,
-            SECRET_HINTS,
+            SECRET_WORDS,
             format!(
                 r#"(?i)(?<before>{SECRET_NAMES}\s*=\s*)(?<secret>"[^"\r\n]+"|'[^'\r\n]+'|[^\s;,&"'()\[\]{{}}]+)"#
             ),
@@ -224,7 +224,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(
             "password",
             SECRET_WORDS,
-            SECRET_HINTS,
+            SECRET_WORDS,
             format!(
                 r#"(?i)(?<before>\\?["']{SECRET_NAMES}\\?["']\s*(?::|=>)\s*\\?["'])(?<secret>[^"'\\\r\n]+)(?<after>\\?["'])"#
             ),
@@ -232,19 +232,23 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(
             "password",
             SECRET_WORDS,
-            SECRET_HINTS,
+            SECRET_WORDS,
             format!(
-                r#"(?im)(?<before>^[\s{{,-]*{SECRET_NAMES}\s*:\s+|generated security password: )(?<secret>[^\s,;"'()\[\]{{}}]{{6,}})\s*$"#
+                r#"(?im)(?<before>^[\s{{,-]*{SECRET_NAMES}\s*:\s+["']?|generated security password: )(?<secret>[^\s,;"'()\[\]{{}}]{{6,}})(?<after>["']?)\s*$"#
             ),
         ),
         rule(
             "password",
-            &["--password", "--token", "--secret"],
-            &["--password", "-p"],
-            r#"(?<before>--(?:password|token|secret)[ =])(?<secret>[^\s"']+)"#,
+            OPTION_WORDS,
+            OPTION_WORDS,
+            r#"(?i)(?<before>--(?:[\w-]{1,30}-)?(?:password|passwd|token|secret|api-key|access-key|secret-key)(?: +|=))(?<secret>"[^"\r\n]+"|'[^'\r\n]+'|[^\s"'-][^\s"']*)"#,
         ),
     ]
 });
+
+/// Each option of a command whose value is a secret has one of these in it.
+const OPTION_WORDS: &[&str] =
+    &["--password", "--passwd", "--token", "--secret", "-password ", "-token ", "-secret ", "-key "];
 
 /// Each of the names below has one of these in it.
 const SECRET_WORDS: &[&str] = &[
@@ -266,19 +270,6 @@ const SECRET_WORDS: &[&str] = &[
     "encryptionkey",
     "encryption_key",
     "encryption-key",
-    "credential",
-];
-
-const SECRET_HINTS: &[&str] = &[
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "api-key",
-    "access_key",
-    "private_key",
     "credential",
 ];
 
@@ -358,6 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_needs_no_other_hint_beside_it() {
+        check("access-key=0a1b2c3d4e", "access-key=[redacted:password]");
+        check("encryptionKey: '0a1b2c3d4e'", "encryptionKey: '[redacted:password]'");
+        check("encryption_key=0a1b2c3d4e", "encryption_key=[redacted:password]");
+    }
+
+    #[test]
+    fn values_of_options_are_removed() {
+        check("deploy --token 0a1b2c3d --stage prod", "deploy --token [redacted:password] --stage prod");
+        check("login --password hunter22", "login --password [redacted:password]");
+        check("run --auth-token 0a1b2c3d", "run --auth-token [redacted:password]");
+        check("run --api-key '0a1b 2c3d'", "run --api-key [redacted:password]");
+        check("docker login --username AWS --password-stdin", "docker login --username AWS --password-stdin");
+        check("unknown flag: --token", "unknown flag: --token");
+        check("--token --verbose", "--token --verbose");
+    }
+
+    #[test]
     fn all_expressions_compile() {
         assert!(RULES.len() <= 32, "a bit a rule");
         for rule in RULES.iter() {
@@ -388,6 +397,11 @@ mod tests {
             "api-key",
             "api_key",
             "accesskey_secret",
+            "accesskey",
+            "access-key",
+            "encryption-key",
+            "encryptionKey",
+            "privateKey",
             "private_key",
             "client-secret",
             "credential",
@@ -403,7 +417,7 @@ mod tests {
             ];
             for shape in shapes {
                 let text = shape.replace("NAME", name);
-                let rules = || RULES.iter().filter(|rule| rule.hints == SECRET_HINTS);
+                let rules = || RULES.iter().filter(|rule| rule.hints == SECRET_WORDS);
                 let changes = rules().any(|rule| {
                     rule.expression().is_some_and(|expression| expression.is_match(&text))
                         && rule.hints.iter().any(|hint| contains_ignoring_case(&text, hint))

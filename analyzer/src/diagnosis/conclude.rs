@@ -7,7 +7,7 @@ use super::findings::{self, Draft};
 use super::markers::Scope;
 use super::rank::rank;
 use super::study::{Group, Study};
-use super::telling::TELLING_ENOUGH;
+use super::telling::{self, TELLING_ENOUGH};
 use super::timeline::timeline;
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};
 use super::{Blocker, Diagnosis, Finding, Gap, Seen, Verdict, confidence};
@@ -66,6 +66,8 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         name_explained(&mut findings);
         confidence::settle(&mut findings[0], rivals, probability);
         gaps.extend(missing_cause(&findings[0]));
+    } else {
+        gaps.extend(told.first().map(|group| not_understood(group)));
     }
     gaps.extend(gaps_of_checks(&findings));
     gaps.sort();
@@ -137,6 +139,16 @@ fn verdict(study: &Study<'_>, has_root_cause: bool) -> Verdict {
         (true, _) => Verdict::Failed,
         (false, true) if !findings::was_undone(study) => Verdict::Healthy,
         _ => Verdict::CannotTell,
+    }
+}
+
+/// Names the record that tells most where even its class would be a guess.
+fn not_understood(group: &Group) -> Gap {
+    let message: String = telling::message_of(&group.first.line).chars().take(160).collect();
+    Gap {
+        what: "a page for this failure".to_owned(),
+        because: format!("no pattern knows `{message}`, and its words do not tell where to look"),
+        remedy: Some("add what the task, the stack or the job says besides, or a page: medic patterns new".to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::markers::Scope;
+use super::telling::telling_score;
 use super::study::{ENOUGH_SERVED, Group, Kept, Lane, Study, Success};
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
@@ -13,6 +14,8 @@ use crate::taxonomy::Class;
 
 /// Records this close behind the signal to stop belong to the stopping.
 const AFTER_SHUTDOWN: u64 = 40;
+/// So many requests answered well show that an application which had started before still lives.
+const ENOUGH_SERVED_SINCE: usize = 2;
 
 /// A pattern whose required conditions are all met.
 pub(super) struct Draft<'s> {
@@ -136,11 +139,13 @@ fn met<'s>(
             met.push(group);
         }
     }
-    // A record that says that it failed leads, of causes of causes the innermost, and before a warning an error.
+    // A record that says that it failed leads, of causes of causes the innermost, before a warning an error,
+    // and what says why before what only sums up.
     met.sort_by(|a, b| {
         let rank = |group: &Group| {
             let kept = &group.first;
-            (is_quiet(kept), !is_nested(kept), kept.level == Level::Warn)
+            let says_little = telling_score(&kept.line, kept.source) < 0;
+            (is_quiet(kept), !is_nested(kept), kept.level == Level::Warn, says_little)
         };
         rank(a).cmp(&rank(b)).then_with(|| a.first.place.cmp(&b.first.place))
     });
@@ -235,18 +240,20 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
             }
             let served =
                 study.served.get(&lane).map_or(0, |places| places.iter().filter(|at| **at > last).count());
+            let serves = study.successes.get(&lane).and_then(|scopes| scopes.get(&Scope::Application));
+            let before = serves.is_some_and(|success| success.first < group.first.place.seq);
+            // What had started before, and answers after it, lives.
+            let enough = if before { ENOUGH_SERVED_SINCE } else { ENOUGH_SERVED };
             let about_serving = matches!(
                 class,
                 None | Some(
                     Class::Network | Class::PortBinding | Class::StartupHealth | Class::Configuration
                 )
             );
-            if served >= ENOUGH_SERVED && about_serving {
+            if served >= enough && about_serving {
                 return Some("the application went on to answer requests");
             }
-            let serves = study.successes.get(&lane).and_then(|scopes| scopes.get(&Scope::Application));
             let only_warns = class.is_none() && group.first.level == Level::Warn;
-            let before = serves.is_some_and(|success| success.first < group.first.place.seq);
             (before && only_warns).then_some("the application serves and only warns")
         }
         _ => None,

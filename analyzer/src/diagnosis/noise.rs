@@ -85,10 +85,36 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r#"(?i)relation "?(?:\w+\.)?(?:flyway_schema_history|alembic_version|django_migrations|_prisma_migrations|schema_migrations|databasechangelog(?:lock)?|__EFMigrationsHistory)"? does not exist at character"#,
     ),
+    // A single request went wrong, or its client went away.
+    (
+        Of::Application,
+        r"PayloadTooLargeError|at connResetException|Failed to decode param|Servlet\.service\(\) for servlet|\[ExceptionsHandler\]|werkzeug\.exceptions\.NotFound|ActiveRecord::RecordNotFound|TokenExpiredError|[\s:]jwt expired",
+    ),
+    (
+        Of::Application,
+        r"(?i)\bin JSON at position \d+.{0,80}body-parser|error reading preface from client|could not receive data from client|failed to create ServerTransport: connection error: (?:desc = .{0,60})?EOF|canceling statement due to user request|^\W*java\.io\.IOException: (?:Broken pipe|Connection reset by peer)\s*$",
+    ),
+    // An image without a directory of git, or without a GPU, works as well.
+    (
+        Of::Anything,
+        r"(?i)^\W*(?:#\d+ [\d.]+ )?fatal: (?:not a git repository|detected dubious ownership)",
+    ),
+    (
+        Of::Application,
+        r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)",
+    ),
+    (
+        Of::Application,
+        r"(?i)failed to send, dropping \d+ traces|exporterhelper|Exporting failed\. (?:Will retry|Dropping|Try enabling)|reach the (?:trace )?agent",
+    ),
+    // A health check logs in to the database server without naming a user.
+    (Of::Application, r#"FATAL:\s+(?:role|database) "root" does not exist"#),
+    // Waiting for a port with nothing but a shell.
+    (Of::Application, r"/dev/tcp/\S+: (?:Connection refused|Invalid argument)|: line \d+: [\w.-]+: Try again"),
     // The agent of ECS loses its connections by plan, and statistics are not tasks.
     (
         Of::Agent,
-        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|telemetry|fetch user data|spot instance-action|Redundant container state change",
+        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance-action|Redundant container state change",
     ),
     // Tests that passed, and tools whose answer is advice.
     (
@@ -138,6 +164,19 @@ mod tests {
         );
         check(r#"{"msg":"token is expired","status":401}"#, Source::ContainerLog, true);
         check("dial tcp 10.0.3.1:5432: connect: connection refused", Source::ContainerLog, false);
+    }
+
+    #[test]
+    fn a_request_that_went_wrong_is_noise() {
+        check("PayloadTooLargeError: request entity too large", Source::ContainerLog, true);
+        check("java.io.IOException: Broken pipe", Source::ContainerLog, true);
+        check("java.io.IOException: Broken pipe while reading the configuration", Source::ContainerLog, false);
+        check("fatal: not a git repository (or any of the parent directories): .git", Source::DockerBuild, true);
+        check("fatal: could not read from remote repository", Source::DockerBuild, false);
+        check("failed call to cuInit: CUDA_ERROR_NO_DEVICE", Source::ContainerLog, true);
+        check("RuntimeError: No CUDA GPUs are available", Source::ContainerLog, false);
+        check(r#"FATAL:  role "root" does not exist"#, Source::ContainerLog, true);
+        check(r#"FATAL:  role "shop" does not exist"#, Source::ContainerLog, false);
     }
 
     #[test]

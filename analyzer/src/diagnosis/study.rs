@@ -542,7 +542,12 @@ fn succeeds(scope: Scope, said: &str) -> bool {
         Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
         Scope::Service => !said.contains("rolloutState=FAILED"),
         // "Make sure that the server is running" says that it is not.
-        Scope::Application => !has_doubt(said),
+        Scope::Application => {
+            let lower = said.to_ascii_lowercase();
+            const DENIALS: [&str; 9] =
+                ["in use", "fail", " error", "error ", "cannot", "unable", "refused", "denied", "not yet"];
+            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
+        }
         Scope::Connection => {
             let lower = said.to_ascii_lowercase();
             const DENIALS: [&str; 12] = [
@@ -733,5 +738,13 @@ mod tests {
         check(Scope::Connection, "Connected to redis://cache:6379/0", true);
         check(Scope::Connection, "MongoDB disconnected", false);
         check(Scope::Connection, "Connection to node -1 could not be established", false);
+        check(Scope::Connection, "Redis is online, 8.1 sec downtime", true);
+    }
+
+    #[test]
+    fn a_server_that_could_not_listen_is_no_success() {
+        check(Scope::Application, "http server listening on :8080", true);
+        check(Scope::Application, "error listening on :8080: address already in use", false);
+        check(Scope::Application, "failed while listening on port 8080", false);
     }
 }

@@ -177,7 +177,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
         16,
     ),
     (
-        r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied|command not found|format error|too many requests|rate exceeded|rate limit|can not be updated|not accessible|no such file)\b",
+        r"(?i)\b(?:no space left|out of memory|segmentation fault|core dumped|connection reset|broken pipe|permission denied|command not found|format error|invalid (?:choice|option)|no such option|unrecognized (?:option|argument)s?|too many requests|rate exceeded|rate limit|can not be updated|not accessible|no such file)\b",
         25,
     ),
     (r"(?i)\berror\b", 9),
@@ -193,7 +193,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
         -40,
     ),
     (
-        r"(?i)did not complete successfully|process completed with exit|^error: step\b|^build step|complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details",
+        r"(?i)did not (?:complete|exit) successfully|Phase complete: \w+ State: |Phase context status|process completed with exit|^error: step\b|^build step|complete log of this run|BUILD FAILURE|\[Help 1\]|re-run maven|full stack ?trace|for more information|read the following|see above|more details|try:?$|run with --|finished: failure|marked build as failure|step .* (?:failed|errored) with|rollback requested|resource creation cancelled|View build details",
         -60,
     ),
     (r"(?i)stack ?trace:?$|^Traceback|during handling of the above|the above exception was", -40),

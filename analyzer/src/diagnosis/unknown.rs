@@ -92,6 +92,10 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     }
     add_telling_evidence(&mut evidence, Some(lead), shown);
     let judged = judge(study, lead, told);
+    // Where neither the words nor the place tell a class, a class would be a guess.
+    if judged.is_none() && !tells_class(lead.first.source) {
+        return None;
+    }
     let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
     let explains =
@@ -128,6 +132,14 @@ fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> 
     let record = lead.first.text.lines().take(MOST_CONTEXT);
     let context: Vec<&str> = std::iter::once(lead.first.line.as_str()).chain(record).chain(around).collect();
     study.patterns.model().judge(&[lead.first.line.as_str(), &context.join("\n")], lead.first.source)
+}
+
+/// Whether nearly all failures that are seen at that source are of one class.
+fn tells_class(source: Source) -> bool {
+    matches!(
+        source,
+        Source::DockerBuild | Source::Cdk | Source::CfnStackEvent | Source::GithubActions | Source::EcsAgentLog
+    )
 }
 
 /// Returns where failures usually lie that are seen at that source.
