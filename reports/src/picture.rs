@@ -174,3 +174,33 @@ impl Axis {
         labels
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn a_long_span_without_anything_is_drawn_short() {
+        let times = [0, MINUTE, 91 * MINUTE, 92 * MINUTE, 93 * MINUTE];
+        let axis = Axis::new(&times);
+        let breaks: Vec<String> = axis.breaks().into_iter().map(|(.., left_out)| left_out).collect();
+        assert_eq!(breaks, ["90 min"]);
+        let width = |from: i64, to: i64| axis.place(to) - axis.place(from);
+        assert!(width(91 * MINUTE, 92 * MINUTE) > 3.0 * width(MINUTE, 91 * MINUTE));
+        assert!((width(0, MINUTE) - width(92 * MINUTE, 93 * MINUTE)).abs() < 0.01, "the rest is proportional");
+    }
+
+    #[test]
+    fn times_stay_in_the_picture_and_in_order() {
+        for times in [vec![0, 1], vec![0, MINUTE, 1000 * MINUTE], (0..60).map(|at| at * at * MINUTE).collect()] {
+            let axis = Axis::new(&times);
+            let places: Vec<f64> = times.iter().map(|&time| axis.place(time)).collect();
+            assert!(places.windows(2).all(|pair| pair[0] <= pair[1]), "{places:?}");
+            assert!(places[0] >= LEFT && places[places.len() - 1] <= WIDTH - RIGHT + 0.01, "{places:?}");
+            let labels = axis.labels();
+            assert!(labels.len() >= 2 || times.len() == 2, "{labels:?}");
+        }
+    }
+}

@@ -462,3 +462,30 @@ fn url_path(path: &str) -> String {
     }
     url
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use analyzer::record::{Level, Source};
+
+    fn moment(is_evident: bool) -> Moment {
+        Moment {
+            time: None,
+            stream: String::new(),
+            source: Source::ContainerLog,
+            level: Level::Info,
+            text: String::new(),
+            cause: is_evident.then(String::new),
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn of_a_long_timeline_the_evidence_is_shown() {
+        let timeline: Vec<Moment> = (0..60).map(|at| moment(at == 30 || at == 33)).collect();
+        let shown = worth_showing(&timeline);
+        let places: Vec<usize> = (0..60).filter(|&at| shown[at]).collect();
+        assert_eq!(places, [0, 1, 29, 30, 31, 32, 33, 58, 59]);
+        assert_eq!(worth_showing(&timeline[..20]), [true; 20]);
+    }
+}
