@@ -1,4 +1,4 @@
-//! A search finds exactly what is there: words, numbers and ids, wherever the index cuts them.
+//! A search finds exactly what is there: words, numbers, ids and runs of them.
 
 use analyzer::record::{Level, Record, Source, Stream};
 use jiff::Timestamp;

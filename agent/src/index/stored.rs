@@ -85,7 +85,7 @@ impl StoredSegment {
         let text = stored.get_first(self.fields.text).and_then(|value| value.as_str()).unwrap_or_default();
         let name = self.stream.get(document).unwrap_or_default();
         let level = self.severity.get(document).and_then(|name| Level::named(&name)).unwrap_or_default();
-        let is_timed = self.timed.first(document).unwrap_or(false);
+        let is_timed = self.timed.first(document).unwrap_or(true);
         Ok(Some(formats::restored(Record {
             stream: Arc::new(Stream { name: name.to_string(), source: origin }),
             seq: self.place.first(document).unwrap_or_default(),

@@ -1,18 +1,9 @@
 //! Splits text into the words that are searched for: runs of letters and digits, in lower case.
-//!
-//! Every record brings new numbers and ids. Each would be a word of its own in the dictionary, and half of what the index
-//! costs. They are cut into pieces that come back: `4f9a2b7c` is `<4f9`, `=a2b`, `>7c`. A question is cut the same way and
-//! becomes a phrase, so an id is found as exactly as a word is.
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 /// Longer words are cut: nobody types them, and a blob would fill the dictionary.
 const LONGEST: usize = 96;
-/// Words with a digit are cut into pieces from this length on.
-const SHORTEST_ID: usize = 5;
-/// The length of a piece: there are as many of them as a dictionary holds with ease.
-const PIECE: usize = 3;
-const PIECE_OF_DIGITS: usize = 4;
 
 /// The tokenizer of the text of records.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +14,6 @@ pub struct Words {
 pub struct WordStream<'a> {
     text: &'a str,
     at: usize,
-    /// What is left of an id, from where to where, and the length of its pieces.
-    id: Option<(usize, usize, usize)>,
     token: &'a mut Token,
 }
 
@@ -33,16 +22,12 @@ impl Tokenizer for Words {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         self.token.reset();
-        WordStream { text, at: 0, id: None, token: &mut self.token }
+        WordStream { text, at: 0, token: &mut self.token }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        if let Some((from, to, piece)) = self.id {
-            self.put_piece(b'=', from, to, piece);
-            return true;
-        }
         let bytes = self.text.as_bytes();
         let mut from = self.at;
         while from < bytes.len() && !is_word(bytes[from]) {
@@ -52,28 +37,24 @@ impl TokenStream for WordStream<'_> {
             self.at = from;
             return false;
         }
-        let (mut is_ascii, mut digits) = (true, 0);
-        let mut to = from;
+        let mut to = from + 1;
+        let mut is_ascii = bytes[from].is_ascii();
         while to < bytes.len() && is_word(bytes[to]) {
             is_ascii &= bytes[to].is_ascii();
-            digits += usize::from(bytes[to].is_ascii_digit());
             to += 1;
         }
         self.at = to;
-        if is_ascii && digits > 0 && to - from >= SHORTEST_ID {
-            let piece = if digits == to - from { PIECE_OF_DIGITS } else { PIECE };
-            self.put_piece(b'<', from, to.min(from + LONGEST), piece);
-            return true;
-        }
-        self.token.text.clear();
+        let token = &mut *self.token;
+        token.text.clear();
         if is_ascii {
-            self.token.text.push_str(&self.text[from..to.min(from + LONGEST)]);
-            self.token.text.make_ascii_lowercase();
+            token.text.push_str(&self.text[from..to.min(from + LONGEST)]);
+            token.text.make_ascii_lowercase();
         } else {
-            let letters = self.text[from..to].chars().take(LONGEST).flat_map(char::to_lowercase);
-            self.token.text.extend(letters);
+            token.text.extend(self.text[from..to].chars().take(LONGEST).flat_map(char::to_lowercase));
         }
-        self.place(from, to);
+        token.offset_from = from;
+        token.offset_to = to;
+        token.position = token.position.wrapping_add(1);
         true
     }
 
@@ -83,26 +64,6 @@ impl TokenStream for WordStream<'_> {
 
     fn token_mut(&mut self) -> &mut Token {
         self.token
-    }
-}
-
-impl WordStream<'_> {
-    /// Puts the next piece of an id: a sign for its first, middle and last pieces, so that none is taken for a word.
-    fn put_piece(&mut self, sign: u8, from: usize, to: usize, piece: usize) {
-        let end = to.min(from + piece);
-        let is_last = end == to;
-        self.id = (!is_last).then_some((end, to, piece));
-        self.token.text.clear();
-        self.token.text.push(char::from(if is_last { b'>' } else { sign }));
-        self.token.text.push_str(&self.text[from..end]);
-        self.token.text.make_ascii_lowercase();
-        self.place(from, end);
-    }
-
-    fn place(&mut self, from: usize, to: usize) {
-        self.token.offset_from = from;
-        self.token.offset_to = to;
-        self.token.position = self.token.position.wrapping_add(1);
     }
 }
 
@@ -127,13 +88,6 @@ mod tests {
         check("DATABASE_URL=postgres://db:5432", &["database", "url", "postgres", "db", "5432"]);
         check("größe ÜBER 3.5", &["größe", "über", "3", "5"]);
         check(" -- ", &[]);
-    }
-
-    #[test]
-    fn ids_are_cut_into_pieces() {
-        check("task 4F9a2b7c", &["task", "<4f9", "=a2b", ">7c"]);
-        check("pid 12345, 1780272000000", &["pid", "<1234", ">5", "<1780", "=2720", "=0000", ">0"]);
-        check("sha256 utf8 5432", &["<sha", ">256", "utf8", "5432"]);
     }
 
     #[test]

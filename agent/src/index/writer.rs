@@ -106,7 +106,9 @@ impl Writer {
         let mut document = TantivyDocument::new();
         let time = record.time.unwrap_or(entry.arrived);
         document.add_date(self.fields.time, stored_time(time));
-        document.add_bool(self.fields.timed, record.time.is_some());
+        if record.time.is_none() {
+            document.add_bool(self.fields.timed, false);
+        }
         document.add_u64(self.fields.seq, self.next_seq());
         document.add_u64(self.fields.place, record.seq);
         document.add_u64(self.fields.line, record.line);
@@ -116,7 +118,9 @@ impl Writer {
         }
         document.add_text(self.fields.text, &record.text);
         document.add_text(self.fields.source, record.source.as_str());
-        document.add_text(self.fields.origin, record.stream.source.as_str());
+        if record.stream.source != record.source {
+            document.add_text(self.fields.origin, record.stream.source.as_str());
+        }
         document.add_text(self.fields.stream, &record.stream.name);
         document.add_text(self.fields.severity, record.level.as_str());
         if let Some(entity) = record.entity.as_deref() {
