@@ -74,8 +74,7 @@ impl Recording {
                     let free_bytes = fs4::available_space(state).ok();
                     warn!(
                         error = format!("{error:#}"),
-                        free_bytes,
-                        "the index failed; sources begin again from what is stored"
+                        free_bytes, "the index failed; sources begin again from what is stored"
                     );
                     telemetry::note(Measure::Failed);
                     heart.fails(format!("{error:#}"));

@@ -23,7 +23,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tantivy::indexer::UserOperation;
-use tantivy::schema::{FAST, IndexRecordOption, STORED, STRING, Schema, TEXT, TextFieldIndexing, TextOptions};
+use tantivy::schema::{
+    FAST, IndexRecordOption, STORED, STRING, Schema, TEXT, TextFieldIndexing, TextOptions,
+};
 use tantivy::{DateTime, Index, IndexSettings, TantivyDocument};
 use tempfile::TempDir;
 use tests::generator;
@@ -38,7 +40,8 @@ const MEMORY: usize = 64 << 20;
 fn ingest(criterion: &mut Criterion<CoreTime>) {
     let megabytes = std::env::var("MEDIC_BENCH_MB").ok().and_then(|size| size.parse().ok()).unwrap_or(32);
     let log = generator::log(7, megabytes << 20);
-    let patterns: &'static Patterns = Box::leak(Box::new(patterns::load().expect("the built-in patterns load")));
+    let patterns: &'static Patterns =
+        Box::leak(Box::new(patterns::load().expect("the built-in patterns load")));
     let mut collected = Collected::default();
     read(NAME, None, &log[..], &mut collected).expect("reading from memory does not fail");
     let records = collected.records;
@@ -80,7 +83,11 @@ fn ingest(criterion: &mut Criterion<CoreTime>) {
     });
     for (name, tuned) in [("plain tantivy, its defaults", false), ("plain tantivy, best settings", true)] {
         group.bench_function(name, |bench| {
-            bench.iter_batched(|| (), |()| plain_tantivy(black_box(&records), tuned), BatchSize::PerIteration);
+            bench.iter_batched(
+                || (),
+                |()| plain_tantivy(black_box(&records), tuned),
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();

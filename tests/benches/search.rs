@@ -34,10 +34,7 @@ fn search(criterion: &mut Criterion) {
     let quarter = |words: &str, severity: Option<Level>| {
         let since = Some(middle);
         let until = middle.checked_add(jiff::SignedDuration::from_mins(15)).ok();
-        Question {
-            words: words.to_owned(),
-            filter: Filter { since, until, severity, ..Filter::default() },
-        }
+        Question { words: words.to_owned(), filter: Filter { since, until, severity, ..Filter::default() } }
     };
     let always = |words: &str| Question { words: words.to_owned(), filter: Filter::default() };
     let questions = [
@@ -107,10 +104,13 @@ impl Sink for Store {
             if self.count == self.wanted / 2 {
                 self.middle = self.last;
             }
-            let entry = Entry { id: self.count, further: &[], record, arrived: self.last, deployment: "bench" };
+            let entry =
+                Entry { id: self.count, further: &[], record, arrived: self.last, deployment: "bench" };
             self.writer.add(&entry).expect("the index takes a record");
             if let Some(table) = &mut self.table {
-                table.write_all(generator::table_line(record).as_bytes()).expect("the records can be written");
+                table
+                    .write_all(generator::table_line(record).as_bytes())
+                    .expect("the records can be written");
             }
             if self.count.is_multiple_of(COMMIT) {
                 self.writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("the index commits");

@@ -9,7 +9,9 @@ const STOPPED: &str = "2026-05-01T10:06:00Z Essential container in task exited\n
     2026-05-01T10:06:00Z container web: exitCode 137, reason OutOfMemoryError: Container killed due to memory usage\n";
 
 fn metric(name: &str, values: &[f64]) -> String {
-    let line = |(minute, value)| format!("2026-05-01T10:{minute:02}:00Z {name} {value} Percent AWS/ECS ServiceName=web\n");
+    let line = |(minute, value)| {
+        format!("2026-05-01T10:{minute:02}:00Z {name} {value} Percent AWS/ECS ServiceName=web\n")
+    };
     values.iter().enumerate().map(line).collect()
 }
 

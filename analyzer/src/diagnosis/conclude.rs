@@ -148,7 +148,9 @@ fn not_understood(group: &Group) -> Gap {
     Gap {
         what: "a page for this failure".to_owned(),
         because: format!("no pattern knows `{message}`, and its words do not tell where to look"),
-        remedy: Some("add what the task, the stack or the job says besides, or a page: medic patterns new".to_owned()),
+        remedy: Some(
+            "add what the task, the stack or the job says besides, or a page: medic patterns new".to_owned(),
+        ),
     }
 }
 

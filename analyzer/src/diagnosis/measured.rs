@@ -36,9 +36,8 @@ impl Measured {
     /// Returns the samples that meet a condition, as records that say the same; `None` for other conditions.
     pub fn meet(&self, test: &Test) -> Option<BTreeMap<GroupKey, Group>> {
         let Test::Metric { name, above, below, for_seconds } = test else { return None };
-        let is_beyond = |value: f64| {
-            above.is_some_and(|bound| value > bound) || below.is_some_and(|bound| value < bound)
-        };
+        let is_beyond =
+            |value: f64| above.is_some_and(|bound| value > bound) || below.is_some_and(|bound| value < bound);
         let of_metric = self.of.iter().filter(|((metric, _), _)| metric == name);
         let groups = of_metric.filter_map(|((_, lane), samples)| {
             let (first, last, count) = longest(samples, is_beyond, i64::try_from(*for_seconds).ok()?)?;
@@ -97,7 +96,11 @@ mod tests {
 
     fn kept(second: i64) -> Kept {
         Kept {
-            place: Place { time: Timestamp::from_second(second).ok(), stream: "m".to_owned(), seq: second as u64 },
+            place: Place {
+                time: Timestamp::from_second(second).ok(),
+                stream: "m".to_owned(),
+                seq: second as u64,
+            },
             source: Source::Metric,
             level: Level::Info,
             text: String::new(),
@@ -130,7 +133,10 @@ mod tests {
 
     #[test]
     fn samples_are_read_as_sources_write_them() {
-        assert_eq!(sample("CPUUtilization 97.25 Percent AWS/ECS ServiceName=web"), Some(("CPUUtilization", 97.25)));
+        assert_eq!(
+            sample("CPUUtilization 97.25 Percent AWS/ECS ServiceName=web"),
+            Some(("CPUUtilization", 97.25))
+        );
         assert_eq!(sample("2026-05-01T10:00:00Z MemoryUtilization=88%"), Some(("MemoryUtilization", 88.0)));
         assert_eq!(sample("alarm web-5xx ALARM Threshold Crossed"), None);
         assert_eq!(sample("CPUUtilization NaN"), None);

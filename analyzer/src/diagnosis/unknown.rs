@@ -138,7 +138,11 @@ fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> 
 fn tells_class(source: Source) -> bool {
     matches!(
         source,
-        Source::DockerBuild | Source::Cdk | Source::CfnStackEvent | Source::GithubActions | Source::EcsAgentLog
+        Source::DockerBuild
+            | Source::Cdk
+            | Source::CfnStackEvent
+            | Source::GithubActions
+            | Source::EcsAgentLog
     )
 }
 
