@@ -133,7 +133,7 @@ impl Logs {
             if !complete.is_empty() {
                 self.end(complete, Snapshot::default(), asking, outlet).await?;
             }
-            tokio::time::sleep(reading.every - quiet).await;
+            self.rounds.rest(reading.every - quiet, outlet).await;
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
+use tokio::time::Instant;
 
 use super::{Arrival, Closed, Delivery, Outlet};
 #[cfg(feature = "aws")]
@@ -70,18 +71,36 @@ pub async fn run<S: Rounded>(
         if once {
             return Ok(());
         }
-        tokio::time::sleep(every).await;
+        rounds.rest(every, outlet).await;
     }
 }
 
-/// Remembers what a source handed over last.
+/// A source that had nothing to say for so long asks half as often, until something happens.
+const CALM: Duration = Duration::from_secs(60);
+
+/// Remembers what a source handed over last, and when.
 #[derive(Debug, Default)]
 pub struct Rounds {
     snapshot: Snapshot,
     gaps: Option<Vec<Gap>>,
+    heard: Option<Instant>,
 }
 
 impl Rounds {
+    /// Waits for the next round. In calm times the wait is twice as long; what any source finds out ends it.
+    pub async fn rest(&mut self, every: Duration, outlet: &Outlet) {
+        let heard = *self.heard.get_or_insert_with(Instant::now);
+        if heard.elapsed() < CALM {
+            return tokio::time::sleep(every).await;
+        }
+        let mut known = outlet.known.clone();
+        known.mark_unchanged();
+        tokio::select! {
+            () = tokio::time::sleep(every * 2) => {}
+            Ok(()) = known.changed() => self.heard = Some(Instant::now()),
+        }
+    }
+
     /// Hands over the outcome of a round, where it is not as before. The first round always tells its gaps:
     /// it says that the source has been read once.
     pub async fn end(
@@ -97,6 +116,9 @@ impl Rounds {
         let gaps = (self.gaps.as_ref() != Some(&gaps)).then_some(gaps);
         if records.is_empty() && !changed && gaps.is_none() {
             return Ok(());
+        }
+        if changed || !records.is_empty() {
+            self.heard = Some(Instant::now());
         }
         if changed {
             self.snapshot = snapshot.clone();
@@ -194,6 +216,27 @@ mod tests {
         let numbers: Vec<u64> = [at(5), at(5), at(4), None, at(6)].map(|time| before.next(time)).to_vec();
         assert_eq!(numbers, [5000, 5001, 5002, 5003, 6000]);
         assert!(Order::default().next(at(7)) > before.last);
+    }
+
+    #[tokio::test]
+    async fn a_calm_source_asks_less_often_until_something_happens() {
+        let (queue, _arrivals) = tokio::sync::mpsc::channel(1);
+        let (publish, known) = tokio::sync::watch::channel(Default::default());
+        let outlet = Outlet::new("test", queue, known, Default::default());
+        let calm = Instant::now().checked_sub(CALM);
+        let mut rounds = Rounds { heard: calm, ..Rounds::default() };
+        let begun = Instant::now();
+        rounds.rest(Duration::from_millis(20), &outlet).await;
+        assert!(begun.elapsed() >= Duration::from_millis(40));
+        assert_eq!(rounds.heard, calm);
+
+        let tell = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            publish.send_replace(Default::default());
+        };
+        let rest = rounds.rest(Duration::from_secs(3600), &outlet);
+        let outcome = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(rest, tell) }).await;
+        assert!(outcome.is_ok() && rounds.heard > calm);
     }
 
     #[test]
