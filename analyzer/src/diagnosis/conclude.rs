@@ -393,7 +393,11 @@ fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> 
 fn tells_class(source: Source) -> bool {
     matches!(
         source,
-        Source::DockerBuild | Source::Cdk | Source::CfnStackEvent | Source::GithubActions | Source::EcsAgentLog
+        Source::DockerBuild
+            | Source::Cdk
+            | Source::CfnStackEvent
+            | Source::GithubActions
+            | Source::EcsAgentLog
     )
 }
 
@@ -640,7 +644,9 @@ fn not_understood(group: &Group) -> Gap {
     Gap {
         what: "a page for this failure".to_owned(),
         because: format!("no pattern knows `{message}`, and its words do not tell where to look"),
-        remedy: Some("add what the task, the stack or the job says besides, or a page: medic patterns new".to_owned()),
+        remedy: Some(
+            "add what the task, the stack or the job says besides, or a page: medic patterns new".to_owned(),
+        ),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::markers::Scope;
-use super::telling::telling_score;
 use super::study::{ENOUGH_SERVED, Group, Kept, Lane, Study, Success};
+use super::telling::telling_score;
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};

@@ -95,10 +95,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
         r"(?i)\bin JSON at position \d+.{0,80}body-parser|error reading preface from client|could not receive data from client|failed to create ServerTransport: connection error: (?:desc = .{0,60})?EOF|canceling statement due to user request|^\W*java\.io\.IOException: (?:Broken pipe|Connection reset by peer)\s*$",
     ),
     // An image without a directory of git, or without a GPU, works as well.
-    (
-        Of::Anything,
-        r"(?i)^\W*(?:#\d+ [\d.]+ )?fatal: (?:not a git repository|detected dubious ownership)",
-    ),
+    (Of::Anything, r"(?i)^\W*(?:#\d+ [\d.]+ )?fatal: (?:not a git repository|detected dubious ownership)"),
     (
         Of::Application,
         r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)",
@@ -110,7 +107,10 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // A health check logs in to the database server without naming a user.
     (Of::Application, r#"FATAL:\s+(?:role|database) "root" does not exist"#),
     // Waiting for a port with nothing but a shell.
-    (Of::Application, r"/dev/tcp/\S+: (?:Connection refused|Invalid argument)|: line \d+: [\w.-]+: Try again"),
+    (
+        Of::Application,
+        r"/dev/tcp/\S+: (?:Connection refused|Invalid argument)|: line \d+: [\w.-]+: Try again",
+    ),
     // The agent of ECS loses its connections by plan, and statistics are not tasks.
     (
         Of::Agent,
@@ -170,8 +170,16 @@ mod tests {
     fn a_request_that_went_wrong_is_noise() {
         check("PayloadTooLargeError: request entity too large", Source::ContainerLog, true);
         check("java.io.IOException: Broken pipe", Source::ContainerLog, true);
-        check("java.io.IOException: Broken pipe while reading the configuration", Source::ContainerLog, false);
-        check("fatal: not a git repository (or any of the parent directories): .git", Source::DockerBuild, true);
+        check(
+            "java.io.IOException: Broken pipe while reading the configuration",
+            Source::ContainerLog,
+            false,
+        );
+        check(
+            "fatal: not a git repository (or any of the parent directories): .git",
+            Source::DockerBuild,
+            true,
+        );
         check("fatal: could not read from remote repository", Source::DockerBuild, false);
         check("failed call to cuInit: CUDA_ERROR_NO_DEVICE", Source::ContainerLog, true);
         check("RuntimeError: No CUDA GPUs are available", Source::ContainerLog, false);
