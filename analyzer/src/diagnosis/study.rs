@@ -544,8 +544,22 @@ fn succeeds(scope: Scope, said: &str) -> bool {
         // "Make sure that the server is running" says that it is not.
         Scope::Application => {
             let lower = said.to_ascii_lowercase();
-            const DENIALS: [&str; 9] =
-                ["in use", "fail", " error", "error ", "cannot", "unable", "refused", "denied", "not yet"];
+            const DENIALS: [&str; 13] = [
+                "in use",
+                "fail",
+                " error",
+                "error ",
+                "cannot",
+                "unable",
+                "refused",
+                "denied",
+                "not yet",
+                // "Stop the process that's listening on port 8080" is advice.
+                "that's listening",
+                "that is listening",
+                "already listening",
+                "the process ",
+            ];
             !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
         }
         Scope::Connection => {
@@ -746,5 +760,6 @@ mod tests {
         check(Scope::Application, "http server listening on :8080", true);
         check(Scope::Application, "error listening on :8080: address already in use", false);
         check(Scope::Application, "failed while listening on port 8080", false);
+        check(Scope::Application, "Identify and stop the process that's listening on port 8080", false);
     }
 }

@@ -27,7 +27,13 @@ pub(super) fn telling_groups<'s>(
 ) -> Vec<&'s Group> {
     let mut told: Vec<&Group> = Vec::new();
     for group in study.telling.values().flat_map(|groups| groups.values()) {
-        match findings::does_not_count(study, group, None, deployments) {
+        // What is no evidence for the page that knows a record is none without the page.
+        let classes = group.company.iter().map(|index| &study.patterns.list()[*index]);
+        let classes = classes.filter(|pattern| !pattern.symptom).map(|pattern| Some(pattern.class));
+        let taken_away = std::iter::once(None)
+            .chain(classes)
+            .find_map(|class| findings::does_not_count(study, group, class, deployments));
+        match taken_away {
             Some(because) => {
                 let line: String = group.first.line.trim().chars().take(80).collect();
                 if ruled_out.len() < 20 {
