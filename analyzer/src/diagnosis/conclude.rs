@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::facts;
 use super::findings::{self, Draft};
+use super::kept::Group;
 use super::markers::Scope;
 use super::rank::rank;
-use super::study::{Group, Study};
+use super::study::Study;
 use super::telling::{self, TELLING_ENOUGH};
 use super::timeline::timeline;
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::kept::{Group, Kept, Lane};
 use super::markers::Scope;
-use super::study::{ENOUGH_SERVED, Group, Kept, Lane, Study, Success};
+use super::study::{ENOUGH_SERVED, Study, Success};
 use super::telling::telling_score;
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::study::{Group, GroupKey, Kept, Lane};
+use super::kept::{Group, GroupKey, Kept, Lane};
 use crate::pattern::Test;
 use crate::templates::shape_hash;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Proof;
 use super::findings::{self, Draft};
-use super::study::{Kept, Study};
+use super::kept::Kept;
+use super::study::Study;
 use crate::record::{Place, Source};
 use crate::taxonomy::Class;
 

@@ -6,8 +6,10 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::kept::{Group, GroupKey, Kept, Lane, add, keep};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::{self, Measured};
+use super::success::succeeds;
 use super::telling::{self, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude, noise};
 use crate::pattern::{Owner, Patterns};
@@ -16,17 +18,13 @@ use crate::redact::{Redactions, redact};
 use crate::snapshot::Snapshot;
 use crate::templates::shape_hash;
 
-/// How many different texts are kept for one condition, and how many telling records of one stream.
-const MOST_GROUPS: usize = 48;
+/// How many telling records of one stream are kept.
 const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
 const MOST_STEPS: usize = 2000;
 const MOST_PENDING: usize = 500;
 /// So many requests answered well after a record show that the application lives.
 pub(super) const ENOUGH_SERVED: usize = 3;
-/// Records with more lines than this are cut in the middle.
-const MOST_LINES: usize = 60;
-const LONGEST_LINE: usize = 4000;
 
 /// A diagnosis in the making. A clone of it can be concluded while it goes on.
 #[derive(Clone)]
@@ -60,45 +58,8 @@ pub struct Study<'p> {
     pub(super) span: Option<(Timestamp, Timestamp)>,
 }
 
-/// A stream, or the part of it that is about one container or task.
-pub(super) type Lane = (String, Option<String>);
-/// Stream and shape: records that say the same.
-pub(super) type GroupKey = (Lane, u64);
 /// Ordered so that what tells most comes first.
 pub(super) type TellingKey = (std::cmp::Reverse<i32>, Place, u64);
-
-/// Records of one stream that say the same.
-#[derive(Clone, Debug)]
-pub(super) struct Group {
-    pub first: Kept,
-    pub last: Place,
-    pub count: u64,
-    pub score: i32,
-    /// Patterns that met the same record.
-    pub company: BTreeSet<usize>,
-}
-
-/// What is kept of a record: without secrets, and bounded.
-#[derive(Clone, Debug)]
-pub(super) struct Kept {
-    pub place: Place,
-    pub source: Source,
-    pub level: Level,
-    pub text: String,
-    /// The line that tells, and its number in the record.
-    pub line: String,
-    pub line_index: usize,
-    pub line_number: u64,
-    pub entity: Option<Arc<str>>,
-    pub deployment: Option<Arc<str>>,
-    pub values: BTreeMap<String, String>,
-}
-
-impl Kept {
-    pub fn lane(&self) -> Lane {
-        (self.place.stream.clone(), self.entity.as_deref().map(str::to_owned))
-    }
-}
 
 /// The steps of a job, by position.
 #[derive(Clone, Debug, Default)]
@@ -536,166 +497,11 @@ struct LineHit {
     values: BTreeMap<String, String>,
 }
 
-/// A marker is a word; whether it stands in a sentence about success is seen here.
-fn succeeds(scope: Scope, said: &str) -> bool {
-    match scope {
-        Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
-        Scope::Service => !said.contains("rolloutState=FAILED"),
-        // "Make sure that the server is running" says that it is not.
-        Scope::Application => {
-            let lower = said.to_ascii_lowercase();
-            const DENIALS: [&str; 13] = [
-                "in use",
-                "fail",
-                " error",
-                "error ",
-                "cannot",
-                "unable",
-                "refused",
-                "denied",
-                "not yet",
-                // "Stop the process that's listening on port 8080" is advice.
-                "that's listening",
-                "that is listening",
-                "already listening",
-                "the process ",
-            ];
-            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
-        }
-        Scope::Connection => {
-            let lower = said.to_ascii_lowercase();
-            const DENIALS: [&str; 12] = [
-                "disconnect",
-                "not ",
-                "n't ",
-                "fail",
-                "error",
-                "unable",
-                "refused",
-                "never",
-                "no longer",
-                "until ",
-                "waiting",
-                "timed out",
-            ];
-            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
-        }
-        Scope::Part => !counts_failures(said),
-        Scope::Pipeline | Scope::Step | Scope::Migration | Scope::Target => true,
-    }
-}
-
-fn has_doubt(said: &str) -> bool {
-    ["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
-}
-
-/// Whether a summary counts failures: `2 failed`, `Failures: 1`.
-fn counts_failures(said: &str) -> bool {
-    const WORDS: [&str; 4] = ["failed", "failing", "failures", "errors"];
-    let lower = said.to_ascii_lowercase();
-    let count = |word: &str, at: usize| -> Option<u64> {
-        let after = lower[at + word.len()..].trim_start();
-        let digits: String = match after.strip_prefix([':', '=']) {
-            Some(rest) => rest.trim_start().chars().take_while(char::is_ascii_digit).collect(),
-            None => {
-                let before = lower[..at].trim_end();
-                before[before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].to_owned()
-            }
-        };
-        digits.parse().ok()
-    };
-    WORDS
-        .iter()
-        .any(|word| lower.match_indices(word).any(|(at, _)| count(word, at).is_some_and(|count| count > 0)))
-}
-
-fn add(
-    groups: &mut BTreeMap<GroupKey, Group>,
-    key: GroupKey,
-    place: Place,
-    company: &BTreeSet<usize>,
-    kept: impl FnOnce() -> Kept,
-) {
-    match groups.get_mut(&key) {
-        Some(group) => {
-            group.count += 1;
-            if place < group.first.place {
-                group.first = kept();
-            }
-            group.last = group.last.clone().max(place);
-            group.company.extend(company);
-        }
-        None => {
-            groups.insert(
-                key,
-                Group { last: place, first: kept(), count: 1, score: 0, company: company.clone() },
-            );
-            if groups.len() > MOST_GROUPS {
-                let latest = groups
-                    .iter()
-                    .max_by(|a, b| a.1.first.place.cmp(&b.1.first.place))
-                    .map(|(key, _)| key.clone());
-                latest.and_then(|key| groups.remove(&key));
-            }
-        }
-    }
-}
-
 /// Keeps the first and the last events.
 fn thin_out(events: &mut BTreeMap<Place, Kept>) {
     if events.len() > MOST_EVENTS {
         let middle = events.keys().nth(MOST_EVENTS / 2).cloned();
         middle.and_then(|place| events.remove(&place));
-    }
-}
-
-fn keep(record: &Record, text: &str, lines: &[&str], line: usize, values: BTreeMap<String, String>) -> Kept {
-    Kept {
-        place: record.place(),
-        source: record.source,
-        level: record.level,
-        text: cut_lines(text, line),
-        line: told_line(lines, line),
-        line_index: line,
-        line_number: record.line,
-        entity: record.entity.clone(),
-        deployment: record.deployment.clone(),
-        values,
-    }
-}
-
-fn told_line(lines: &[&str], line: usize) -> String {
-    cut_line(lines.get(line).copied().unwrap_or_default().trim_end())
-}
-
-/// Cuts long traces: the head, the causes, what stands around the line that tells, the tail.
-fn cut_lines(text: &str, telling: usize) -> String {
-    let lines: Vec<&str> = text.trim_end().lines().collect();
-    if lines.len() <= MOST_LINES {
-        return lines.iter().map(|line| cut_line(line)).collect::<Vec<_>>().join("\n");
-    }
-    let mut cut = String::new();
-    let mut left_out = 0;
-    for (index, line) in lines.iter().enumerate() {
-        let near = index.abs_diff(telling) <= 3 || index < 6 || index + 4 >= lines.len();
-        if near || line.trim_start().starts_with("Caused by:") {
-            if left_out > 0 {
-                cut.push_str(&format!("… {left_out} lines …\n"));
-                left_out = 0;
-            }
-            cut.push_str(&cut_line(line));
-            cut.push('\n');
-        } else {
-            left_out += 1;
-        }
-    }
-    cut.trim_end().to_owned()
-}
-
-fn cut_line(line: &str) -> String {
-    match line.char_indices().nth(LONGEST_LINE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
     }
 }
 
@@ -727,39 +533,4 @@ fn take<'s, T>(items: &mut &'s [T], index: usize, of: impl Fn(&T) -> u32) -> &'s
     let (taken, rest) = items.split_at(end);
     *items = rest;
     taken
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(scope: Scope, said: &str, success: bool) {
-        assert_eq!(succeeds(scope, said), success, "{said}");
-    }
-
-    #[test]
-    fn a_summary_with_failures_is_no_success() {
-        check(Scope::Part, "Tests run: 14, Failures: 0, Errors: 0, Skipped: 1", true);
-        check(Scope::Part, "Tests run: 14, Failures: 1, Errors: 0, Skipped: 1", false);
-        check(Scope::Part, "===== 22 passed, 3 warnings in 4.11s =====", true);
-        check(Scope::Part, "===== 1 failed, 21 passed in 4.11s =====", false);
-        check(Scope::Part, "Test Suites: 1 failed, 2 passed, 3 total", false);
-    }
-
-    #[test]
-    fn a_connection_that_is_not_made_is_no_success() {
-        check(Scope::Connection, "Connected to redis://cache:6379/0", true);
-        check(Scope::Connection, "MongoDB disconnected", false);
-        check(Scope::Connection, "Connection to node -1 could not be established", false);
-        check(Scope::Connection, "Redis is online, 8.1 sec downtime", true);
-    }
-
-    #[test]
-    fn a_server_that_could_not_listen_is_no_success() {
-        check(Scope::Application, "http server listening on :8080", true);
-        check(Scope::Application, "error listening on :8080: address already in use", false);
-        check(Scope::Application, "failed while listening on port 8080", false);
-        check(Scope::Application, "Identify and stop the process that's listening on port 8080", false);
-    }
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conclude::{MOST_EVIDENCE, finding_of, prevents};
 use super::findings::{self, Draft};
+use super::kept::{Group, Kept};
 use super::markers::Scope;
 use super::rank::layer;
-use super::study::{Group, Kept, Study};
+use super::study::Study;
 use super::telling::TELLING_ENOUGH;
 use super::{Evidence, Finding, Proof, RuledOut};
 use crate::checks::{Check, CheckResult, Outcome};

@@ -1,0 +1,111 @@
+//! Sentences about success: a marker is a word, and what stands around it may deny it.
+
+use super::markers::Scope;
+
+/// A marker is a word; whether it stands in a sentence about success is seen here.
+pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
+    match scope {
+        Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
+        Scope::Service => !said.contains("rolloutState=FAILED"),
+        // "Make sure that the server is running" says that it is not.
+        Scope::Application => {
+            let lower = said.to_ascii_lowercase();
+            const DENIALS: [&str; 13] = [
+                "in use",
+                "fail",
+                " error",
+                "error ",
+                "cannot",
+                "unable",
+                "refused",
+                "denied",
+                "not yet",
+                // "Stop the process that's listening on port 8080" is advice.
+                "that's listening",
+                "that is listening",
+                "already listening",
+                "the process ",
+            ];
+            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
+        }
+        Scope::Connection => {
+            let lower = said.to_ascii_lowercase();
+            const DENIALS: [&str; 12] = [
+                "disconnect",
+                "not ",
+                "n't ",
+                "fail",
+                "error",
+                "unable",
+                "refused",
+                "never",
+                "no longer",
+                "until ",
+                "waiting",
+                "timed out",
+            ];
+            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
+        }
+        Scope::Part => !counts_failures(said),
+        Scope::Pipeline | Scope::Step | Scope::Migration | Scope::Target => true,
+    }
+}
+
+fn has_doubt(said: &str) -> bool {
+    ["ake sure", "heck that", "nsure ", "Is the server"].iter().any(|doubt| said.contains(doubt))
+}
+
+/// Whether a summary counts failures: `2 failed`, `Failures: 1`.
+fn counts_failures(said: &str) -> bool {
+    const WORDS: [&str; 4] = ["failed", "failing", "failures", "errors"];
+    let lower = said.to_ascii_lowercase();
+    let count = |word: &str, at: usize| -> Option<u64> {
+        let after = lower[at + word.len()..].trim_start();
+        let digits: String = match after.strip_prefix([':', '=']) {
+            Some(rest) => rest.trim_start().chars().take_while(char::is_ascii_digit).collect(),
+            None => {
+                let before = lower[..at].trim_end();
+                before[before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].to_owned()
+            }
+        };
+        digits.parse().ok()
+    };
+    WORDS
+        .iter()
+        .any(|word| lower.match_indices(word).any(|(at, _)| count(word, at).is_some_and(|count| count > 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(scope: Scope, said: &str, success: bool) {
+        assert_eq!(succeeds(scope, said), success, "{said}");
+    }
+
+    #[test]
+    fn a_summary_with_failures_is_no_success() {
+        check(Scope::Part, "Tests run: 14, Failures: 0, Errors: 0, Skipped: 1", true);
+        check(Scope::Part, "Tests run: 14, Failures: 1, Errors: 0, Skipped: 1", false);
+        check(Scope::Part, "===== 22 passed, 3 warnings in 4.11s =====", true);
+        check(Scope::Part, "===== 1 failed, 21 passed in 4.11s =====", false);
+        check(Scope::Part, "Test Suites: 1 failed, 2 passed, 3 total", false);
+    }
+
+    #[test]
+    fn a_connection_that_is_not_made_is_no_success() {
+        check(Scope::Connection, "Connected to redis://cache:6379/0", true);
+        check(Scope::Connection, "MongoDB disconnected", false);
+        check(Scope::Connection, "Connection to node -1 could not be established", false);
+        check(Scope::Connection, "Redis is online, 8.1 sec downtime", true);
+    }
+
+    #[test]
+    fn a_server_that_could_not_listen_is_no_success() {
+        check(Scope::Application, "http server listening on :8080", true);
+        check(Scope::Application, "error listening on :8080: address already in use", false);
+        check(Scope::Application, "failed while listening on port 8080", false);
+        check(Scope::Application, "Identify and stop the process that's listening on port 8080", false);
+    }
+}
