@@ -103,7 +103,7 @@ pub(super) fn keep(
     }
 }
 
-fn told_line(lines: &[&str], line: usize) -> String {
+pub(super) fn told_line(lines: &[&str], line: usize) -> String {
     cut_line(lines.get(line).copied().unwrap_or_default().trim_end())
 }
 
