@@ -8,6 +8,7 @@ mod markers;
 mod noise;
 mod study;
 mod telling;
+mod without_page;
 
 pub use study::Study;
 pub use telling::{key_line, telling_score};

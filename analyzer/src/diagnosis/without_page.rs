@@ -1,0 +1,286 @@
+//! Says what is likeliest where no page knows the failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::conclude::{MOST_EVIDENCE, add_telling_evidence, finding_of, layer, prevents};
+use super::findings::{self, Draft};
+use super::markers::Scope;
+use super::study::{Group, Kept, Study};
+use super::{Evidence, Finding, Proof};
+use crate::checks::{Check, CheckResult, Outcome};
+use crate::record::{Level, Source};
+use crate::taxonomy::{Class, Severity};
+use crate::words::Judgement;
+
+/// So many lines of a record bear on its class.
+const MOST_CONTEXT: usize = 12;
+
+/// A finding, and how probable the words make its class.
+pub(super) type Judged = (Finding, Option<f64>);
+
+/// Finds the cause where no page knows it: the most telling record, a violated check, a symptom, an operation without end.
+pub(super) fn without_page(
+    study: &Study<'_>,
+    drafts: &[Draft<'_>],
+    checks: &[CheckResult],
+    told: &[&Group],
+    shown: &[&Group],
+) -> Option<Judged> {
+    if let Some(found) = unknown(study, told, shown, drafts).or_else(|| by_check(study, checks)) {
+        return Some(found);
+    }
+    // That a step failed says nothing; any line of the step that tells something says more.
+    let tells_more =
+        drafts.iter().all(|draft| draft.pattern.class == Class::Workflow && draft.pattern.symptom);
+    if tells_more && !drafts.is_empty() || drafts.is_empty() && study.successes.is_empty() {
+        let inside: Vec<&Group> =
+            shown.iter().copied().filter(|group| !is_outside_failed(study, group)).collect();
+        if let Some(found) = unknown(study, &inside, shown, drafts) {
+            return Some(found);
+        }
+    }
+    if let Some(mut finding) = from_symptoms(study, drafts) {
+        add_telling_evidence(&mut finding.evidence, None, shown);
+        return Some((finding, None));
+    }
+    stalled(study).map(|finding| (finding, None))
+}
+
+pub(super) fn is_outside_failed(study: &Study<'_>, group: &Group) -> bool {
+    let steps = study.steps.get(&group.first.place.stream);
+    steps.is_some_and(|steps| steps.is_outside_failed(group.last.seq))
+}
+
+/// Makes a finding of the most telling record that no page knows.
+fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft<'_>]) -> Option<Judged> {
+    let lead = told.first()?;
+    let mut evidence = Vec::new();
+    findings::push_evidence(&mut evidence, lead);
+    for symptom in drafts.iter().filter(|draft| draft.pattern.symptom && !draft.pattern.generic).take(1) {
+        symptom.lead().into_iter().for_each(|group| findings::push_evidence(&mut evidence, group));
+    }
+    add_telling_evidence(&mut evidence, Some(lead), shown);
+    let judged = judge(study, lead, told);
+    // Where neither the words nor the place tell a class, a class would be a guess.
+    if judged.is_none() && !tells_class(lead.first.source) {
+        return None;
+    }
+    let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
+    // A symptom in sight narrows down where the unknown failure lies, but does not name it.
+    let explains =
+        drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
+    let message: String = super::telling::message_of(&lead.first.line).chars().take(160).collect();
+    let finding = Finding {
+        cause: format!("{class}/unknown"),
+        class,
+        title: format!("No page knows this failure, but the records say: {message}"),
+        severity: Severity::High,
+        known: false,
+        symptom: false,
+        generic: false,
+        proof: Proof::Unchecked,
+        proof_checks: Vec::new(),
+        confidence: 0.0,
+        confidence_because: judged
+            .iter()
+            .map(|judged| format!("words that tell: {}", judged.words.join(", ")))
+            .collect(),
+        evidence,
+        values: BTreeMap::new(),
+        explains,
+        explained_by: Vec::new(),
+        remedies: Vec::new(),
+    };
+    Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
+}
+
+/// Judges the class by the words of the line that tells, of its record, and of what else tells in its stream.
+fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> {
+    let same_stream = told.iter().skip(1).filter(|group| group.first.place.stream == lead.first.place.stream);
+    let around = same_stream.take(2).map(|group| group.first.line.as_str());
+    let record = lead.first.text.lines().take(MOST_CONTEXT);
+    let context: Vec<&str> = std::iter::once(lead.first.line.as_str()).chain(record).chain(around).collect();
+    study.patterns.model().judge(&[lead.first.line.as_str(), &context.join("\n")], lead.first.source)
+}
+
+/// Whether nearly all failures that are seen at that source are of one class.
+fn tells_class(source: Source) -> bool {
+    matches!(
+        source,
+        Source::DockerBuild
+            | Source::Cdk
+            | Source::CfnStackEvent
+            | Source::GithubActions
+            | Source::EcsAgentLog
+    )
+}
+
+/// Returns where failures usually lie that are seen at that source.
+fn usual_class(source: Source) -> Class {
+    match source {
+        Source::CfnStackEvent => Class::StackFailure,
+        Source::EcsServiceEvent | Source::EcsStoppedTask | Source::EcsAgentLog => Class::ServiceStartup,
+        Source::ContainerLog | Source::AlbTargetHealth | Source::Metric => Class::StartupHealth,
+        Source::DockerBuild => Class::Image,
+        Source::Cdk => Class::Cdk,
+        Source::DeployTool | Source::GithubActions | Source::Other => Class::Workflow,
+    }
+}
+
+/// Makes a finding of a violated check when no record shows a failure.
+fn by_check(study: &Study<'_>, checks: &[CheckResult]) -> Option<Judged> {
+    let mut violated: Vec<&CheckResult> =
+        checks.iter().filter(|result| result.is_violated() && prevents(result.check).is_some()).collect();
+    violated.sort_by_key(|result| prevents(result.check));
+    let first = violated.first()?;
+    let (_, class) = prevents(first.check)?;
+    let Outcome::Violated { field, value, because } = &first.outcome else { return None };
+    let text = format!("{}: {field} = {value}: {because}", first.subject);
+    let page = cause_of(first.check).and_then(|cause| study.patterns.get(cause));
+    let finding = Finding {
+        cause: page.map_or_else(|| format!("{class}/{}", first.check), |page| page.id.clone()),
+        class,
+        title: page.map_or_else(|| because.clone(), |page| page.title.clone()),
+        severity: Severity::High,
+        known: true,
+        symptom: false,
+        generic: false,
+        proof: Proof::Confirmed,
+        proof_checks: vec![(*first).clone()],
+        confidence: 0.0,
+        confidence_because: Vec::new(),
+        evidence: vec![Evidence {
+            line: text.clone(),
+            text,
+            source: Source::Other,
+            stream: "snapshot".to_owned(),
+            line_number: 0,
+            seq: 0,
+            time: None,
+            level: Level::Error,
+            entity: None,
+            count: 1,
+        }],
+        values: BTreeMap::new(),
+        explains: Vec::new(),
+        explained_by: Vec::new(),
+        remedies: page
+            .map_or_else(|| vec![crate::taxonomy::Remedy::FixConfiguration], |page| page.remedies.clone()),
+    };
+    Some((finding, None))
+}
+
+/// Returns the page about what a violated check shows.
+fn cause_of(check: Check) -> Option<&'static str> {
+    match check {
+        Check::FargateSizeValid => Some("application/configuration/task-size-invalid"),
+        Check::ContainerMemoryFits => Some("application/configuration/container-memory-invalid"),
+        Check::DesiredCountPositive => Some("application/configuration/desired-count-zero"),
+        Check::SecretReferencesValid => Some("application/configuration/secret-reference-malformed"),
+        Check::LoadBalancerContainerExists => {
+            Some("application/port-binding/load-balancer-container-missing")
+        }
+        Check::TaskDefinitionActive => Some("application/configuration/task-definition-inactive"),
+        Check::NetworkModeFits => Some("application/configuration/task-network-mode-invalid"),
+        Check::EssentialContainerPresent => Some("application/configuration/no-essential-container"),
+        Check::DependencyOrderAcyclic => Some("application/configuration/container-dependency-invalid"),
+        Check::LogGroupConfigured => Some("application/configuration/log-options-invalid"),
+        Check::HostPortMatches => Some("application/port-binding/host-port-mismatch"),
+        Check::TargetPortMatchesContainer => Some("application/port-binding/target-port-mismatch"),
+        Check::HealthCheckPortExposed => Some("application/port-binding/health-check-port-mismatch"),
+        Check::ImageReferenceValid => Some("pipeline/image/invalid-image-reference"),
+        Check::ImageExists => Some("pipeline/image/tag-not-found"),
+        Check::DeploymentPercentagesLeaveRoom => {
+            Some("infrastructure/service-startup/deployment-percentages-deadlock")
+        }
+        _ => None,
+    }
+}
+
+/// Says in which class the cause lies when only its consequences are visible.
+fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
+    let steady = study.successes.values().any(|scopes| scopes.contains_key(&Scope::Service))
+        && !findings::was_undone(study);
+    // What a calm record says is no failure, nor is a target that leaves while the service is steady.
+    let fails = |draft: &&Draft<'_>| {
+        draft.lead().is_none_or(|group| {
+            let is_target = group.first.source == Source::AlbTargetHealth;
+            let leaves = is_target
+                && !["unhealthy", "unused", "unavailable"]
+                    .iter()
+                    .any(|state| group.first.text.contains(state));
+            !(findings::is_quiet(&group.first) || is_target && steady || leaves)
+        })
+    };
+    let mut symptoms: Vec<&Draft<'_>> =
+        drafts.iter().filter(|draft| draft.pattern.symptom).filter(fails).collect();
+    symptoms.sort_by(|a, b| {
+        let key = |draft: &Draft<'_>| {
+            (
+                layer(draft.pattern.class),
+                draft.pattern.generic,
+                draft.lead().map(|group| group.first.place.clone()),
+            )
+        };
+        key(a).cmp(&key(b)).then_with(|| a.pattern.id.cmp(&b.pattern.id))
+    });
+    let nearest = symptoms.first()?;
+    let mut finding = finding_of(nearest);
+    for other in &symptoms[1..] {
+        for group in other.all().take(2) {
+            findings::push_evidence(&mut finding.evidence, group);
+        }
+    }
+    finding.evidence.truncate(MOST_EVIDENCE);
+    finding.title =
+        format!("{}, and the records do not show why", nearest.pattern.title.trim_end_matches('.'));
+    finding.explains = vec![nearest.pattern.id.clone()];
+    finding.cause = format!("{}/unknown", nearest.pattern.class);
+    finding.known = false;
+    Some(finding)
+}
+
+/// Says that an operation had not ended when the records end.
+fn stalled(study: &Study<'_>) -> Option<Finding> {
+    let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope == Scope::Stack);
+    let pending: Vec<&Kept> = study
+        .pending
+        .iter()
+        .filter(|((_, resource), _)| !resource.starts_with("AWS::CloudFormation::Stack "))
+        .map(|(_, kept)| kept)
+        .collect();
+    let last = pending.iter().max_by(|a, b| a.place.cmp(&b.place)).filter(|_| !succeeded)?;
+    let is_service = pending.iter().any(|kept| kept.line.contains("AWS::ECS::Service"));
+    let class = if is_service { Class::ServiceStartup } else { Class::StackFailure };
+    let what = if is_service { "an ECS service" } else { "a resource" };
+    let mut evidence = Vec::new();
+    for kept in std::iter::once(*last).chain(pending.iter().copied()) {
+        let group = Group {
+            first: kept.clone(),
+            last: kept.place.clone(),
+            count: 1,
+            score: 0,
+            company: BTreeSet::new(),
+        };
+        findings::push_evidence(&mut evidence, &group);
+    }
+    evidence.truncate(MOST_EVIDENCE);
+    Some(Finding {
+        cause: format!("{class}/unknown"),
+        class,
+        title: format!("The operation on {what} had not ended when the records end"),
+        severity: Severity::Medium,
+        known: false,
+        symptom: true,
+        generic: false,
+        proof: Proof::Unchecked,
+        proof_checks: Vec::new(),
+        confidence: 0.0,
+        confidence_because: Vec::new(),
+        evidence,
+        values: BTreeMap::new(),
+        explains: Vec::new(),
+        explained_by: Vec::new(),
+        remedies: vec![crate::taxonomy::Remedy::Wait],
+    })
+}
