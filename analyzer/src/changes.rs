@@ -110,7 +110,9 @@ impl Changes {
         };
         match (self.not_described.first(), self.items.is_empty()) {
             (Some(missing), _) => {
-                format!("`{from}` → `{to}` ({because}); `{missing}` is not described, so they are not compared")
+                format!(
+                    "`{from}` → `{to}` ({because}); `{missing}` is not described, so they are not compared"
+                )
             }
             (None, true) => format!("`{from}` → `{to}` ({because}): nothing that Medic compares"),
             (None, false) => format!("`{from}` → `{to}` ({because})"),

@@ -80,7 +80,8 @@ fn with(command: &str, flag: &str, value: &str) -> String {
     let words: Vec<&str> = command.split(' ').collect();
     let at = words.iter().position(|word| *word == flag);
     let Some(at) = at else {
-        let (head, tail) = command.split_once(" | ").map_or((command, None), |(head, tail)| (head, Some(tail)));
+        let (head, tail) =
+            command.split_once(" | ").map_or((command, None), |(head, tail)| (head, Some(tail)));
         let tail = tail.map(|tail| format!(" | {tail}")).unwrap_or_default();
         return format!("{head} {flag} {value}{tail}");
     };
@@ -131,7 +132,10 @@ mod tests {
 
     #[test]
     fn what_is_known_is_filled_in() {
-        check("Run `aws ecs describe-services`.", "Run `aws ecs describe-services --cluster prod --services web`.");
+        check(
+            "Run `aws ecs describe-services`.",
+            "Run `aws ecs describe-services --cluster prod --services web`.",
+        );
         check(
             "`aws ecs update-service --cluster <cluster> --service ‹service› --desired-count 1`",
             "`aws ecs update-service --cluster prod --service web --desired-count 1`",
@@ -144,8 +148,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_or_given_stays() {
-        check("`aws cloudformation delete-stack --stack-name NAME`", "`aws cloudformation delete-stack --stack-name NAME`");
-        check("`aws ecs list-tasks --cluster blue --service-name web`", "`aws ecs list-tasks --cluster blue --service-name web`");
+        check(
+            "`aws cloudformation delete-stack --stack-name NAME`",
+            "`aws cloudformation delete-stack --stack-name NAME`",
+        );
+        check(
+            "`aws ecs list-tasks --cluster blue --service-name web`",
+            "`aws ecs list-tasks --cluster blue --service-name web`",
+        );
         check("aws ecs list-tasks", "aws ecs list-tasks");
         check("`aws ecs list-services-by-namespace`", "`aws ecs list-services-by-namespace`");
     }

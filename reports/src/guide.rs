@@ -14,8 +14,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::commands;
-pub use crate::sentences::{short, span};
 use crate::sentences::{happened, headline, tasks};
+pub use crate::sentences::{short, span};
 use crate::shell::quoted;
 use crate::treatment::{Known, Treatment, told_once, treatment};
 
@@ -224,7 +224,10 @@ impl Guide {
                 .map(|gap| Missing {
                     what: gap.what.clone(),
                     because: gap.because.clone(),
-                    remedy: gap.remedy.as_ref().map(|remedy| commands::completed(remedy, &diagnosis.deployment)),
+                    remedy: gap
+                        .remedy
+                        .as_ref()
+                        .map(|remedy| commands::completed(remedy, &diagnosis.deployment)),
                 })
                 .collect(),
             redactions: diagnosis.redactions.clone(),
@@ -268,8 +271,7 @@ fn cause(finding: &Finding, patterns: &Patterns, diagnosis: &Diagnosis) -> Cause
         good: good.map(|changes| changes.from.as_str()),
         log_group: finding.values.get("group").or(finding.values.get("log_group")).map(String::as_str),
     };
-    let remedies: Vec<Treatment> =
-        finding.remedies.iter().map(|&remedy| treatment(remedy, &known)).collect();
+    let remedies: Vec<Treatment> = finding.remedies.iter().map(|&remedy| treatment(remedy, &known)).collect();
     Cause {
         id: finding.cause.clone(),
         class: finding.class,
@@ -374,7 +376,8 @@ fn changed(changes: &Changes, root: Option<&Cause>) -> Changed {
 fn names(change: &Change, value: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let texts = [Some(&change.what), change.before.as_ref(), change.after.as_ref()];
-    value.len() > 1 && texts.into_iter().flatten().any(|text| text.split(|c| !is_word(c)).any(|word| word == value))
+    value.len() > 1
+        && texts.into_iter().flatten().any(|text| text.split(|c| !is_word(c)).any(|word| word == value))
 }
 
 fn proof_says(finding: &Finding) -> Vec<String> {
@@ -459,7 +462,9 @@ fn to_do_without_cause(diagnosis: &Diagnosis) -> String {
     let collect = format!(
         "1. Give Medic more of what the deployment left behind, in one folder: the logs of its containers, its stopped tasks, the events of the service and of the stack, the output of the pipeline. Stopped tasks are described for about an hour only.\n\n   ```sh\n   aws ecs describe-services --cluster {cluster} --services {service} > services.json\n   aws ecs list-tasks --cluster {cluster} --service-name {service} --desired-status STOPPED --query 'taskArns[]' --output text |\n     xargs aws ecs describe-tasks --cluster {cluster} --tasks > tasks.json\n   ```\n"
     );
-    format!("{collect}2. Watch the next deployment from its start: `medic watch --cluster {cluster} --service {service}`.")
+    format!(
+        "{collect}2. Watch the next deployment from its start: `medic watch --cluster {cluster} --service {service}`."
+    )
 }
 
 fn chain(root: &Cause, others: &[Cause]) -> Vec<Link> {

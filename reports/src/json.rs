@@ -329,7 +329,11 @@ pub fn report(guide: &Guide) -> Report {
             what_to_do: guide.to_do.clone(),
             causal_chain: guide.chain.iter().map(|link| link.title.clone()).collect(),
             would_fail_next: guide.next.iter().map(|next| next.title.clone()).collect(),
-            what_changed: guide.changes.iter().flat_map(|changed| changed.items.iter().map(crate::guide::ChangedField::line)).collect(),
+            what_changed: guide
+                .changes
+                .iter()
+                .flat_map(|changed| changed.items.iter().map(crate::guide::ChangedField::line))
+                .collect(),
         },
         input: ReportInput { records: guide.records, streams: guide.streams, bytes: guide.bytes },
     }

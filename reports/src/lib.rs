@@ -78,7 +78,8 @@ fn mark(verdict: Verdict) -> &'static str {
 
 /// Says how much was read.
 fn read(guide: &Guide) -> String {
-    let many = |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+    let many =
+        |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
     format!("{} in {}", many(guide.records, "record"), many(guide.streams, "stream"))
 }
 

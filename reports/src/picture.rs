@@ -10,7 +10,8 @@ pub fn chain(links: &[Link]) -> String {
     if links.len() < 2 {
         return String::new();
     }
-    let mut list = "<ol class=\"chain\" aria-label=\"What explains what, the root cause first\">\n".to_owned();
+    let mut list =
+        "<ol class=\"chain\" aria-label=\"What explains what, the root cause first\">\n".to_owned();
     for (index, link) in links.iter().enumerate() {
         let kind = match (index, link.symptom) {
             (0, _) => "root",
@@ -77,13 +78,16 @@ pub fn timeline(moments: &[Moment]) -> String {
     }
     for (from, to, left_out) in axis.breaks() {
         for x in [from, to] {
-            svg.push_str(&format!("<line class=\"break\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"));
+            svg.push_str(&format!(
+                "<line class=\"break\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"
+            ));
         }
         let x = (from + to) / 2.0;
         svg.push_str(&format!("<text x=\"{x:.1}\" y=\"12\" text-anchor=\"middle\">{left_out}</text>\n"));
     }
     // Evidence is drawn last, over what surrounds it.
-    let (evident, other): (Vec<&Moment>, Vec<&Moment>) = moments.iter().partition(|moment| moment.cause.is_some());
+    let (evident, other): (Vec<&Moment>, Vec<&Moment>) =
+        moments.iter().partition(|moment| moment.cause.is_some());
     for moment in other.into_iter().chain(evident) {
         let (Some(time), Some(lane)) = (moment.time, lanes.get(moment.source.as_str())) else { continue };
         let (x, y) = (axis.place(time.as_millisecond()), middle(*lane));
@@ -97,7 +101,10 @@ pub fn timeline(moments: &[Moment]) -> String {
     for (x, time) in axis.labels() {
         let Ok(time) = jiff::Timestamp::from_millisecond(time) else { continue };
         let time = time.strftime("%H:%M:%S");
-        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{time}</text>\n", bottom + 18.0));
+        svg.push_str(&format!(
+            "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{time}</text>\n",
+            bottom + 18.0
+        ));
     }
     svg.push_str("</svg></div>\n");
     svg
@@ -119,7 +126,10 @@ impl Axis {
         for _ in 0..MOST_BREAKS.min(times.len().saturating_sub(2)) {
             let drawn: i64 = (0..is_break.len()).filter(|&step| !is_break[step]).map(gap).sum();
             let longest = (0..is_break.len()).filter(|&step| !is_break[step]).max_by_key(|&step| gap(step));
-            let Some(longest) = longest.filter(|&step| gap(step) * 2 > drawn && gap(step) >= SHORTEST_BREAK) else { break };
+            let Some(longest) = longest.filter(|&step| gap(step) * 2 > drawn && gap(step) >= SHORTEST_BREAK)
+            else {
+                break;
+            };
             is_break[longest] = true;
         }
         let breaks = is_break.iter().filter(|&&it| it).count();
@@ -149,7 +159,8 @@ impl Axis {
     /// Returns where breaks begin and end, with how long they are.
     fn breaks(&self) -> Vec<(f64, f64, String)> {
         let steps = self.points.windows(2).zip(&self.is_break).filter(|(_, is_break)| **is_break);
-        let steps = steps.map(|(pair, _)| (pair[0].1 + 10.0, pair[1].1 - 10.0, span((pair[1].0 - pair[0].0) / 1000)));
+        let steps =
+            steps.map(|(pair, _)| (pair[0].1 + 10.0, pair[1].1 - 10.0, span((pair[1].0 - pair[0].0) / 1000)));
         steps.collect()
     }
 
@@ -189,12 +200,17 @@ mod tests {
         assert_eq!(breaks, ["90 min"]);
         let width = |from: i64, to: i64| axis.place(to) - axis.place(from);
         assert!(width(91 * MINUTE, 92 * MINUTE) > 3.0 * width(MINUTE, 91 * MINUTE));
-        assert!((width(0, MINUTE) - width(92 * MINUTE, 93 * MINUTE)).abs() < 0.01, "the rest is proportional");
+        assert!(
+            (width(0, MINUTE) - width(92 * MINUTE, 93 * MINUTE)).abs() < 0.01,
+            "the rest is proportional"
+        );
     }
 
     #[test]
     fn times_stay_in_the_picture_and_in_order() {
-        for times in [vec![0, 1], vec![0, MINUTE, 1000 * MINUTE], (0..60).map(|at| at * at * MINUTE).collect()] {
+        for times in
+            [vec![0, 1], vec![0, MINUTE, 1000 * MINUTE], (0..60).map(|at| at * at * MINUTE).collect()]
+        {
             let axis = Axis::new(&times);
             let places: Vec<f64> = times.iter().map(|&time| axis.place(time)).collect();
             assert!(places.windows(2).all(|pair| pair[0] <= pair[1]), "{places:?}");

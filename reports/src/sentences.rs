@@ -36,12 +36,7 @@ pub fn happened(diagnosis: &Diagnosis, root: Option<&Cause>) -> Vec<String> {
     {
         let seconds = ended.as_second() - started.as_second();
         let what = if facts.id.is_some() { "The deployment spans" } else { "The records span" };
-        sentences.push(format!(
-            "{what} {}, from {} to {}.",
-            span(seconds),
-            short(started),
-            short(ended)
-        ));
+        sentences.push(format!("{what} {}, from {} to {}.", span(seconds), short(started), short(ended)));
     }
     sentences
 }
@@ -136,5 +131,7 @@ fn lower_first(text: &str) -> String {
 
 fn upper_first(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
+    characters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
 }

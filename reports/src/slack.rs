@@ -139,7 +139,8 @@ fn fallback(guide: &Guide) -> String {
     if let Some(root) = &guide.root {
         text.push_str(&format!(" ({} %)", (root.confidence * 100.0).round()));
         let first = prose::paragraphs(&guide.to_do).into_iter().next();
-        let first = first.map(|first| first.pieces.iter().map(|piece| piece.text.as_str()).collect::<String>());
+        let first =
+            first.map(|first| first.pieces.iter().map(|piece| piece.text.as_str()).collect::<String>());
         if let Some(first) = first {
             text.push_str(&format!(" First: {}", cut(&slack(first.trim()), 600)));
         }

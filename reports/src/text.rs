@@ -207,7 +207,11 @@ impl Page {
             let whose = item.container.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
             let named = if item.is_named { " (named by the root cause)" } else { "" };
             let pieces = [
-                Piece { text: printable(&format!("{whose}{}", item.what)), code: false, strong: item.is_named },
+                Piece {
+                    text: printable(&format!("{whose}{}", item.what)),
+                    code: false,
+                    strong: item.is_named,
+                },
                 Piece { text: printable(&format!(" {}{named}", item.says)), code: false, strong: false },
             ];
             self.wrapped(&format!("  {colour}{mark}{RESET} "), 4, 4, &pieces);
@@ -265,10 +269,7 @@ impl Page {
             guide.redactions.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         let redacted = format!("{}{kinds}", crate::redacted(guide));
-        self.out.push_str(&format!(
-            "\n{DIM}{}; {redacted}{RESET}\n",
-            crate::read(guide)
-        ));
+        self.out.push_str(&format!("\n{DIM}{}; {redacted}{RESET}\n", crate::read(guide)));
     }
 
     fn list(&mut self, title: &str, items: impl Iterator<Item = (String, String)>) {

@@ -80,7 +80,8 @@ fn commands(remedy: Remedy, known: &Known<'_>) -> Commands {
     let revision = facts.task_definition.as_deref().and_then(plain).unwrap_or("TASK_DEFINITION");
     let good = known.good.and_then(plain);
     let group = known.log_group.and_then(plain).unwrap_or("LOG_GROUP");
-    let update = |what: &str| format!("aws ecs update-service --cluster {cluster} --service {service} {what}");
+    let update =
+        |what: &str| format!("aws ecs update-service --cluster {cluster} --service {service} {what}");
     let describe = |query: &str| {
         format!("aws ecs describe-services --cluster {cluster} --services {service} --query '{query}'")
     };
@@ -127,7 +128,8 @@ fn commands(remedy: Remedy, known: &Known<'_>) -> Commands {
                 "aws ecs list-service-deployments --cluster {cluster} --service {service} --status IN_PROGRESS"
             )),
             apply: Some(
-                "aws ecs stop-service-deployment --service-deployment-arn ARN --stop-type ROLLBACK".to_owned(),
+                "aws ecs stop-service-deployment --service-deployment-arn ARN --stop-type ROLLBACK"
+                    .to_owned(),
             ),
             verify: Some(stable),
             undo: None,

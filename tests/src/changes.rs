@@ -40,7 +40,8 @@ fn diagnosed(files: &[(&str, &str)]) -> Diagnosis {
 fn every_report_says_what_changed_and_none_what_is_secret() {
     let old = definition(11, "1.4.0", "db-1.internal", "firstvalue77");
     let new = definition(12, "1.5.0", "db-2.internal", "othervalue88");
-    let files = [("services.json", SERVICE), ("old.json", &old), ("new.json", &new), ("web.container-log.log", LOG)];
+    let files =
+        [("services.json", SERVICE), ("old.json", &old), ("new.json", &new), ("web.container-log.log", LOG)];
     let diagnosis = diagnosed(&files);
     for (format, text) in renderings(&diagnosis) {
         let text = text.replace('\u{2060}', "").replace('\\', "");

@@ -126,14 +126,10 @@ impl Watch {
         let unread = interrupt.clone();
         let ended = runtime.block_on(async {
             tokio::spawn(end_on_signal(interrupt));
-            watch::run(
-                session,
-                screen,
-                |scene, outcome| match is_json {
-                    true => told(stream.tell(scene, outcome), &unread),
-                    false => Ok(()),
-                },
-            )
+            watch::run(session, screen, |scene, outcome| match is_json {
+                true => told(stream.tell(scene, outcome), &unread),
+                false => Ok(()),
+            })
             .await
         })?;
         let exit_code = watch::exit_code(&ended.end, ended.diagnosis.verdict);

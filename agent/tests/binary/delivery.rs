@@ -205,7 +205,8 @@ fn a_reader_that_goes_away_takes_nothing_from_the_verdict() {
     for format in ["text", "html", "json", "markdown", "slack", "github"] {
         let mut command = medic();
         command.args(["diagnose", "--format", format]).arg(log(folder.path()));
-        let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("medic starts");
+        let mut running =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("medic starts");
         drop(running.stdout.take());
         let output = running.wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(1), "{format}: {}", errors(&output));

@@ -45,9 +45,7 @@ fn of_service(service: &Service, snapshot: &Snapshot) -> Option<Chosen> {
     let newest = newest_of_family(snapshot, family(&current)).into_iter().next();
     let newest = newest.filter(|newest| is_over && newest.revision > revision(&current));
     match newest {
-        Some(newest) => {
-            Some(Chosen { deployed: name(newest), good: current, basis: Basis::WentBack })
-        }
+        Some(newest) => Some(Chosen { deployed: name(newest), good: current, basis: Basis::WentBack }),
         None => of_definitions(snapshot, Some(&current)),
     }
 }

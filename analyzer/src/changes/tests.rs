@@ -59,7 +59,9 @@ fn what_a_task_is_made_of_is_compared() {
     );
     check(
         &container(r#", "secrets": [{"name": "DB", "valueFrom": "arn:a"}]"#),
-        &container(r#", "secrets": [{"name": "DB", "valueFrom": "arn:b"}, {"name": "KEY", "valueFrom": "arn:c"}]"#),
+        &container(
+            r#", "secrets": [{"name": "DB", "valueFrom": "arn:b"}, {"name": "KEY", "valueFrom": "arn:c"}]"#,
+        ),
         &["app secret DB arn:a → arn:b", "app secret KEY added: arn:c"],
     );
     check(&container(""), &container(""), &[]);
@@ -115,7 +117,12 @@ const SETTLED: &str = r#"{"serviceName": "web", "deployments": [
     {"id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:1", "rolloutState": "COMPLETED"}]}"#;
 
 #[track_caller]
-fn check_choice(service: &str, described: &[i64], remembered: Remembered<'_>, expected: Option<(&str, &str, Basis)>) {
+fn check_choice(
+    service: &str,
+    described: &[i64],
+    remembered: Remembered<'_>,
+    expected: Option<(&str, &str, Basis)>,
+) {
     let definitions: Vec<(i64, &str)> = described.iter().map(|revision| (*revision, "")).collect();
     let changes = since_last_good(&snapshot(service, &definitions), remembered);
     let found = changes.as_ref().map(|changes| (changes.from.as_str(), changes.to.as_str(), changes.basis));

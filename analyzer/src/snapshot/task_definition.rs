@@ -194,15 +194,19 @@ struct Assigned {
 impl From<Assigned> for Variable {
     fn from(assigned: Assigned) -> Variable {
         let Assigned { name, value, plain, mark } = assigned;
-        let Some(value) = value else { return Variable { name, plain: plain.filter(|plain| is_plain(plain)), mark } };
+        let Some(value) = value else {
+            return Variable { name, plain: plain.filter(|plain| is_plain(plain)), mark };
+        };
         let line = format!("{name}={value}");
         let mut removed = Redactions::new();
         let clean = redact(&line, &mut removed);
-        let plain = Some(value.clone()).filter(|value| removed.is_empty() && !is_secret(&name) && is_plain(value));
+        let plain =
+            Some(value.clone()).filter(|value| removed.is_empty() && !is_secret(&name) && is_plain(value));
         // Folded to sixteen bits, thousands of values share each mark.
         let hash = xxhash_rust::xxh3::xxh3_64(clean.as_bytes());
-        let mark = (plain.is_none() && !is_secret(&name))
-            .then(|| hash.to_le_bytes().chunks(2).fold(0, |mark, pair| mark ^ u16::from_le_bytes([pair[0], pair[1]])));
+        let mark = (plain.is_none() && !is_secret(&name)).then(|| {
+            hash.to_le_bytes().chunks(2).fold(0, |mark, pair| mark ^ u16::from_le_bytes([pair[0], pair[1]]))
+        });
         Variable { name, plain, mark }
     }
 }
@@ -210,18 +214,50 @@ impl From<Assigned> for Variable {
 /// Whether a value is a number of up to seven digits, a switch or a level.
 fn is_plain(value: &str) -> bool {
     const WORDS: [&str; 20] = [
-        "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "trace", "debug", "info", "warn", "warning",
-        "error", "production", "staging", "development", "test", "json", "text",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "enabled",
+        "disabled",
+        "trace",
+        "debug",
+        "info",
+        "warn",
+        "warning",
+        "error",
+        "production",
+        "staging",
+        "development",
+        "test",
+        "json",
+        "text",
     ];
-    let is_number = !value.is_empty() && value.len() <= 7 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_number = !value.is_empty()
+        && value.len() <= 7
+        && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     is_number || WORDS.contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Whether a name may be that of a secret.
 fn is_secret(name: &str) -> bool {
     const PARTS: [&str; 14] = [
-        "pass", "pwd", "secret", "token", "key", "credential", "auth", "private", "pin", "salt", "code", "cookie",
-        "signature", "otp",
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "auth",
+        "private",
+        "pin",
+        "salt",
+        "code",
+        "cookie",
+        "signature",
+        "otp",
     ];
     let name = name.to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part))
