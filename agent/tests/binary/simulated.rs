@@ -70,6 +70,11 @@ impl Account {
         self.twin.calls().iter().filter(|call| call.action == action).count()
     }
 
+    /// Returns how often anything was called.
+    pub fn called(&self) -> usize {
+        self.twin.calls().len()
+    }
+
     /// Returns the actions that were called (`ecs:DescribeTasks`).
     pub fn calls(&self) -> BTreeSet<String> {
         self.twin.calls().into_iter().map(|call| format!("{}:{}", call.service, call.action)).collect()

@@ -13,9 +13,8 @@ use prost::Message;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use twin::{Clock, Scenario, Twin};
 
-use crate::account::{LEAD, pointed_at};
+use crate::simulated::Account;
 use crate::{count, errors, medic};
 
 /// What stands in each line of the log, and must not leave the machine.
@@ -122,22 +121,16 @@ fn calls_to_the_account_are_counted_and_traced() {
     let config = folder.path().join("medic.toml");
     let ecs = "cluster = \"shop\"\nservice = \"web\"\n[[source]]\nkind = \"ecs\"\n";
     std::fs::write(&config, ecs).expect("written");
-    let scenario = Scenario::built_in("healthy").expect("a built-in scenario");
     let mut calls = 0;
     let taken = with_collector(|address| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let begin = (jiff::Timestamp::now().as_second() - LEAD) * 1000;
-        let account =
-            runtime.block_on(Twin::start(scenario, Clock::manual(begin))).expect("the account starts");
-        account.advance(std::time::Duration::from_secs(120));
-        let mut command = pointed_at(&account.url());
+        let account = Account::standing("healthy");
+        account.advance(120);
+        let mut command = account.medic();
         command.args(["collect", "--once", "--config"]).arg(&config);
         command.arg("--state").arg(folder.path().join("state")).env("OTEL_EXPORTER_OTLP_ENDPOINT", address);
         let output = command.output().expect("medic runs");
         assert!(output.status.success(), "{}", errors(&output));
-        calls = account.calls().len();
-        account.stop();
+        calls = account.called();
     });
     let sent = taken.metrics();
     assert!(calls > 3, "{calls} calls");
