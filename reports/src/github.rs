@@ -51,7 +51,7 @@ pub fn annotations(guide: &Guide) -> String {
             for item in named.take(2) {
                 message.push_str(&format!("\nchanged: {}", cut(&item.line(), 300)));
             }
-            let place = guide.evidence.first().filter(|lead| lead.line_number > 0);
+            let place = guide.evidence.first().filter(|lead| lead.is_in_a_file());
             let file = place
                 .map(|lead| format!("file={},line={},", command_property(&lead.stream), lead.line_number));
             out.push_str(&format!(

@@ -159,6 +159,13 @@ pub struct Missing {
     pub remedy: Option<String>,
 }
 
+impl Quote {
+    /// Whether it stands in a line of a file, rather than in a stream of an account.
+    pub fn is_in_a_file(&self) -> bool {
+        self.line_number > 0 && self.show.contains("sed -n ")
+    }
+}
+
 impl ChangedField {
     /// Says the change in one line.
     pub fn line(&self) -> String {

@@ -156,11 +156,12 @@ impl Watch {
         let Some(slack) = slack else { return };
         let outbox = deliver::Outbox::new(state.join("outbox/slack"));
         if let Err(error) = slack.post(&outbox, &reports::slack::payload(guide)).await {
-            let then = match is_kept {
-                true => "it is sent the next time",
-                false => "it is lost with the temporary state; with --state DIR it is sent the next time",
+            let then = match (outbox.waiting().is_empty(), is_kept) {
+                (true, _) => "",
+                (false, true) => "; it is sent the next time",
+                (false, false) => "; it is lost with the temporary state; with --state DIR it is sent the next time",
             };
-            super::say(&format!("medic: the message was not sent to Slack: {error:#}; {then}"));
+            super::say(&format!("medic: the message was not sent to Slack: {error:#}{then}"));
         }
     }
 }

@@ -172,6 +172,7 @@ fn a_job_gets_a_summary_and_annotations_and_nothing_else_is_a_command() {
     let token = commands[0].strip_prefix("::stop-commands::").expect("commands are off at first");
     assert_eq!(commands[1], format!("::{token}::"));
     assert!(commands[2].starts_with("::error ") && commands[2].contains("pipeline/image/"), "{commands:?}");
+    assert!(!commands[2].contains("file="), "a stream of an account is no file: {commands:?}");
     let summary = std::fs::read_to_string(&summary).expect("a summary");
     assert!(summary.contains("# ✘ ") && summary.contains("## What to do now"), "{summary}");
 }
