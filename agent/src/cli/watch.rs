@@ -159,7 +159,9 @@ impl Watch {
             let then = match (outbox.waiting().is_empty(), is_kept) {
                 (true, _) => "",
                 (false, true) => "; it is sent the next time",
-                (false, false) => "; it is lost with the temporary state; with --state DIR it is sent the next time",
+                (false, false) => {
+                    "; it is lost with the temporary state; with --state DIR it is sent the next time"
+                }
             };
             super::say(&format!("medic: the message was not sent to Slack: {error:#}{then}"));
         }

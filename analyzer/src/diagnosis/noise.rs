@@ -95,7 +95,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
         r"(?i)\bin JSON at position \d+.{0,80}body-parser|error reading preface from client|could not receive data from client|failed to create ServerTransport: connection error: (?:desc = .{0,60})?EOF|canceling statement due to user request|^\W*java\.io\.IOException: (?:Broken pipe|Connection reset by peer)\s*$",
     ),
     // An image without a directory of git, or without a GPU, works as well.
-    (Of::Anything, r"(?i)^\W*(?:#\d+ [\d.]+ )?fatal: (?:not a git repository|detected dubious ownership)"),
+    (Of::Application, r"(?i)^\W*fatal: not a git repository"),
     (
         Of::Application,
         r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)",
@@ -105,7 +105,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
         r"(?i)failed to send, dropping \d+ traces|exporterhelper|Exporting failed\. (?:Will retry|Dropping|Try enabling)|reach the (?:trace )?agent",
     ),
     // A health check logs in to the database server without naming a user.
-    (Of::Application, r#"FATAL:\s+(?:role|database) "root" does not exist"#),
+    (Of::Application, r#"(?:^|[^:]\s)FATAL:\s+(?:role|database) "root" does not exist"#),
     // Waiting for a port with nothing but a shell.
     (
         Of::Application,
@@ -177,7 +177,7 @@ mod tests {
         );
         check(
             "fatal: not a git repository (or any of the parent directories): .git",
-            Source::DockerBuild,
+            Source::ContainerLog,
             true,
         );
         check("fatal: could not read from remote repository", Source::DockerBuild, false);
@@ -185,6 +185,7 @@ mod tests {
         check("RuntimeError: No CUDA GPUs are available", Source::ContainerLog, false);
         check(r#"FATAL:  role "root" does not exist"#, Source::ContainerLog, true);
         check(r#"FATAL:  role "shop" does not exist"#, Source::ContainerLog, false);
+        check(r#"connection failed: FATAL:  role "root" does not exist"#, Source::ContainerLog, false);
     }
 
     #[test]
