@@ -17,7 +17,7 @@ const SERVICE: &str = r#"{"services": [{"serviceName": "web", "clusterArn": "arn
 fn definition(revision: u32, tag: &str, host: &str, token: &str) -> String {
     format!(
         r#"{{"taskDefinition": {{"taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:{revision}",
-            "family": "web", "revision": {revision}, "containerDefinitions": [{{"name": "app", "image": "shop/web:{tag}",
+            "family": "web", "revision": {revision}, "memory": "512", "containerDefinitions": [{{"name": "app", "image": "shop/web:{tag}",
             "command": ["serve", "--db-host", "{host}"],
             "environment": [{{"name": "DB_HOST", "value": "{host}"}}, {{"name": "API_TOKEN", "value": "{token}"}}]}}]}}}}"#
     )

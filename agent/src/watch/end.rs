@@ -99,9 +99,12 @@ impl Settling {
 /// Tells whether watching ends, and why; `since` is when what would end it came up.
 pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limits: &Limits) -> Option<End> {
     let stood = scene.now.duration_since(since);
+    let watched = scene.now.duration_since(scene.watching_since);
     let has_settled = stood >= limits.settle;
+    // The service alone does not speak for a stack that nobody has seen yet.
+    let awaits_stack = scene.target.stack.is_some() && outcome.stack.is_none() && watched < limits.blind;
     match outcome.state {
-        State::Succeeded if has_settled => return Some(End::Succeeded),
+        State::Succeeded if has_settled && !awaits_stack => return Some(End::Succeeded),
         State::Failed if has_settled => {
             let patience = limits.settle.checked_mul(PATIENCE).unwrap_or(limits.settle);
             if is_explained(scene) || stood >= patience {
@@ -116,7 +119,6 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
         }
         _ => {}
     }
-    let watched = scene.now.duration_since(scene.watching_since);
     if watched >= limits.timeout {
         return Some(End::TimedOut);
     }

@@ -40,7 +40,9 @@ fn watch(scenario: &str) -> Watched {
     let mut text_of_config = CONFIG.to_owned();
     if let Some(stack) = &account.scenario.stack {
         let source = "[[source]]\nkind = \"cloudformation\"\nevery = \"150ms\"\n";
-        text_of_config = format!("stack = \"{}\"\n{CONFIG}{source}", stack.name);
+        // Calls to CloudFormation have a small budget, so what they tell may be some seconds old.
+        let patient = CONFIG.replace("settle = \"2s\"", "settle = \"6s\"");
+        text_of_config = format!("stack = \"{}\"\n{patient}{source}", stack.name);
     }
     std::fs::write(&config, text_of_config).expect("written");
     let mut command = account.medic();

@@ -167,14 +167,8 @@ fn usual_class(source: Source) -> Class {
 
 /// Makes a finding of a violated check when no record shows a failure.
 fn by_check(study: &Study<'_>, checks: &[CheckResult]) -> Option<Judged> {
-    // A service that reached its steady state has overcome what a check finds wrong, unless it wants no tasks at all.
-    let is_settled = !findings::was_undone(study)
-        && study.successes.values().any(|scopes| scopes.contains_key(&Scope::Service));
-    let mut violated: Vec<&CheckResult> = checks
-        .iter()
-        .filter(|result| result.is_violated() && prevents(result.check).is_some())
-        .filter(|result| !is_settled || result.check == Check::DesiredCountPositive)
-        .collect();
+    let mut violated: Vec<&CheckResult> =
+        checks.iter().filter(|result| result.is_violated() && prevents(result.check).is_some()).collect();
     violated.sort_by_key(|result| prevents(result.check));
     let first = violated.first()?;
     let (_, class) = prevents(first.check)?;
