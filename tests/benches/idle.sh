@@ -17,7 +17,7 @@ export AWS_ENDPOINT_URL=http://127.0.0.1:4599 AWS_REGION=eu-central-1 AWS_ACCESS
 agent=$!
 
 used() { awk '{ print $14 + $15 }' "/proc/$agent/stat"; }
-sleep 20 # what it does at its start is not idle
+sleep 80 # what it does at its start is not idle
 before=$(used)
 sleep "$seconds"
 after=$(used)

@@ -165,6 +165,10 @@ impl Reader {
             }
             let part = &self.parts[place.0];
             let segment = part.searcher.segment_reader(place.1 as u32);
+            let runs = self.zones.of(segment)?.newest_first(from, to);
+            if runs.is_empty() {
+                continue;
+            }
             let query = question.query(&part.index, &self.fields)?;
             let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
             let times = times(segment)?;
@@ -174,7 +178,7 @@ impl Reader {
                 continue;
             }
             drop(scorer);
-            for (last, run) in self.zones.of(segment)?.newest_first(from, to) {
+            for (last, run) in runs {
                 if best.is_too_old(last) {
                     break;
                 }
