@@ -41,14 +41,16 @@ def main(folder):
             """
         )
         spent = core_time()
-        database.query(f"INSERT INTO bench.records SELECT * FROM file('{path}', 'TSV', "
-                       "'time DateTime64(3), source String, level String, text String')")
+        database.query(
+            "INSERT INTO bench.records SELECT fromUnixTimestamp64Milli(at), source, level, text "
+            f"FROM file('{path}', 'TSV', 'at Int64, source String, level String, text String')"
+        )
         print_speed("insert", size, core_time() - spent)
         database.query("OPTIMIZE TABLE bench.records FINAL")
         print_speed("insert and merge", size, core_time() - spent)
         print(f"size on disk: {size_of(state) / 1e6:.0f} MB of {size / 1e6:.0f} MB")
-        middle = "(SELECT min(time) + intDiv(dateDiff('second', min(time), max(time)), 2) FROM bench.records)"
-        quarter = f"time BETWEEN {middle} AND {middle} + 900"
+        middle = "(SELECT quantileExact(0.5)(time) FROM bench.records)"
+        quarter = f"time BETWEEN {middle} AND {middle} + INTERVAL 15 MINUTE"
         for name, condition in QUESTIONS.items():
             where = condition.format(quarter=quarter)
             count = f"SELECT count() FROM bench.records WHERE {where}"

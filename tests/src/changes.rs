@@ -44,7 +44,7 @@ fn every_report_says_what_changed_and_none_what_is_secret() {
         [("services.json", SERVICE), ("old.json", &old), ("new.json", &new), ("web.container-log.log", LOG)];
     let diagnosis = diagnosed(&files);
     for (format, text) in renderings(&diagnosis) {
-        let text = text.replace('\u{2060}', "").replace('\\', "");
+        let text = text.replace(['\u{2060}', '\\'], "");
         assert!(text.contains("What changed") || format == Format::Json, "{format:?}: {text}");
         for word in ["1.4.0", "1.5.0", "web:11", "web:12"] {
             assert!(text.contains(word), "{format:?} says nothing of {word}: {text}");

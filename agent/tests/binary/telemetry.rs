@@ -191,7 +191,7 @@ fn a_collector_that_is_not_there_changes_nothing() {
 fn metric<'s>(sent: &'s [ExportMetricsServiceRequest], name: &str) -> Option<&'s Metric> {
     let scopes =
         sent.iter().flat_map(|sent| &sent.resource_metrics).flat_map(|resource| &resource.scope_metrics);
-    scopes.flat_map(|scope| &scope.metrics).filter(|metric| metric.name == name).last()
+    scopes.flat_map(|scope| &scope.metrics).rfind(|metric| metric.name == name)
 }
 
 fn spans(sent: &[ExportTraceServiceRequest]) -> Vec<&Span> {
