@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::index::Writer;
+use crate::index::{self, Writer};
 use crate::sources::{self, Outlet};
 use crate::telemetry::{self, Measure};
 use heartbeat::Heart;
@@ -71,7 +71,7 @@ impl Recording {
                 Err(error) if self.stop.is_cancelled() || self.once => return Err(error),
                 Err(error) => {
                     // What the index says of a full disk does not name it.
-                    let free_bytes = fs4::available_space(state).ok();
+                    let free_bytes = index::free_space(state);
                     warn!(
                         error = format!("{error:#}"),
                         free_bytes, "the index failed; sources begin again from what is stored"

@@ -34,6 +34,20 @@ impl Record {
         self.body.as_deref().unwrap_or(&self.text)
     }
 
+    /// Reads a sample of a metric: `CPUUtilization 97.25 Percent …`, `CPUUtilization=97.25`, also behind a time.
+    pub fn sample(&self) -> Option<(&str, f64)> {
+        let words = self.said().split([' ', '\t', '=', '%', ',']).filter(|word| !word.is_empty());
+        let mut words = words.take(4).peekable();
+        while let Some(name) = words.next() {
+            let value = words.peek().and_then(|word| word.parse::<f64>().ok());
+            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
+            if let Some(value) = value.filter(|value| is_name && value.is_finite()) {
+                return Some((name.trim_end_matches(':'), value));
+            }
+        }
+        None
+    }
+
     /// Returns the order of records: by time where both have one, else by stream and position.
     pub fn place(&self) -> Place {
         Place { time: self.time, stream: self.stream.name.clone(), seq: self.seq }
@@ -200,5 +214,36 @@ impl Level {
             ("dpanic", Level::Fatal),
         ];
         NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, sample: Option<(&str, f64)>) {
+        let record = Record {
+            stream: Arc::new(Stream { name: "metrics".to_owned(), source: Source::Metric }),
+            seq: 1,
+            time: None,
+            source: Source::Metric,
+            level: Level::Info,
+            text: text.to_owned(),
+            body: None,
+            line: 1,
+            entity: None,
+            deployment: None,
+        };
+        assert_eq!(record.sample(), sample);
+    }
+
+    #[test]
+    fn samples_are_read_as_sources_write_them() {
+        check("CPUUtilization 97.25 Percent AWS/ECS ServiceName=web", Some(("CPUUtilization", 97.25)));
+        check("2026-05-01T10:00:00Z MemoryUtilization=88%", Some(("MemoryUtilization", 88.0)));
+        check("AWS/ECS MemoryUtilization=40.25", Some(("MemoryUtilization", 40.25)));
+        check("alarm web-5xx ALARM Threshold Crossed", None);
+        check("CPUUtilization NaN", None);
     }
 }

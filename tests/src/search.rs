@@ -37,6 +37,37 @@ proptest! {
     }
 }
 
+/// What was described is kept beside the records, and no search takes it for one.
+#[test]
+fn described_states_are_no_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store(folder.path(), &vec![vec!["task".to_owned()]; 30], 7);
+    let mut writer = Writer::open(folder.path(), &Retention::default()).expect("opened");
+    let newer = Timestamp::from_second(1_790_000_000).expect("a time");
+    for _ in 0..25 {
+        writer.add_state("test", newer, &Default::default()).expect("added");
+    }
+    writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("committed");
+    let reader = Reader::open(folder.path()).expect("readable");
+    let of_test = Filter { deployments: vec!["test".to_owned()], ..Filter::default() };
+    let late = Filter { since: Timestamp::from_second(1_780_000_010).ok(), ..Filter::default() };
+    let times = "time:[2026-01-01T00:00:00Z TO 2027-01-01T00:00:00Z]";
+    for (words, filter, count) in [
+        ("", Filter::default(), 30),
+        ("", of_test.clone(), 30),
+        ("", late, 20),
+        (times, Filter::default(), 30),
+        ("task", of_test, 30),
+    ] {
+        let question = Question { words: words.to_owned(), filter };
+        assert_eq!(reader.count(&question).expect("counted"), count, "{question:?}");
+        assert_eq!(reader.newest(&question, 20).expect("found").len(), 20, "{question:?}");
+        let columns = reader.histogram(&question, 4).expect("counted");
+        assert_eq!(columns.iter().map(|column| column.count).sum::<u64>(), count, "{question:?}");
+    }
+    assert!(reader.state_of(&["test".to_owned()]).is_ok());
+}
+
 /// Words that share their beginnings, middles and ends.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![

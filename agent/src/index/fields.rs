@@ -36,8 +36,10 @@ pub struct Fields {
     pub deployment: Field,
     /// The deployment that the record itself names.
     pub named: Field,
-    /// A described state, as JSON; such documents have no text.
+    /// A described state, as JSON; such documents are no records, and have none of their fields but the time and the order.
     pub state: Field,
+    /// The deployment that was wanted when the state was described.
+    pub wanted: Field,
 }
 
 pub fn schema() -> (Schema, Fields) {
@@ -73,6 +75,7 @@ pub fn schema() -> (Schema, Fields) {
         deployment: schema.add_text_field("deployment", name()),
         named: schema.add_text_field("named", TextOptions::default().set_fast("raw")),
         state: schema.add_text_field("state", STORED),
+        wanted: schema.add_text_field("wanted", name()),
     };
     (schema.build(), fields)
 }

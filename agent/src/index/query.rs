@@ -4,7 +4,7 @@ use analyzer::record::Level;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use tantivy::Index;
-use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query, QueryParser, TermQuery};
+use tantivy::query::{BooleanQuery, ConstScoreQuery, ExistsQuery, Occur, Query, QueryParser, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Term};
 
 use super::fields::Fields;
@@ -72,12 +72,20 @@ impl Question {
             let levels = Level::ALL.into_iter().filter(|level| *level >= least);
             clauses.push((Occur::Must, any(fields.severity, levels.map(Level::as_str))));
         }
+        // Described states have a time, but no source. Whatever asks for more than a time finds none of them.
+        if clauses.is_empty() || self.words.contains("time:") {
+            clauses.push((Occur::Must, Box::new(ExistsQuery::new("source".to_owned(), false))));
+        }
         Ok(match clauses.len() {
-            0 => Box::new(AllQuery),
             1 => clauses.swap_remove(0).1,
             _ => Box::new(BooleanQuery::new(clauses)),
         })
     }
+}
+
+/// Returns the query for the states that were described while one of these deployments was the wanted one.
+pub(super) fn states_of(deployments: &[String], fields: &Fields) -> Box<dyn Query> {
+    any(fields.wanted, deployments.iter().map(String::as_str))
 }
 
 fn term(field: Field, value: &str) -> Box<dyn Query> {

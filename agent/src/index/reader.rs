@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::columnar::{ColumnIndex, ColumnValues};
-use tantivy::query::{EnableScoring, Weight};
+use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED};
 
 use super::fields::{self, Fields};
 use super::ledger::Ledger;
 use super::parts;
-use super::query::{Filter, Question};
+use super::query::{Question, states_of};
 use super::stored::StoredSegment;
 use super::zones::{RUN, ZoneCache, times};
 
@@ -125,9 +125,9 @@ impl Reader {
                 count += u64::from(weight.count(segment)?);
                 return Ok(());
             }
-            // Described states are documents too, but no records: those have a source.
-            let sources = segment.fast_fields().str("source")?;
             if is_whole {
+                // Described states are documents too, but no records: those have a source.
+                let sources = segment.fast_fields().str("source")?;
                 count += sources.as_ref().map_or(0, |column| match &column.ords().index {
                     ColumnIndex::Optional(some) => u64::from(some.num_non_nulls()),
                     ColumnIndex::Full => u64::from(segment.max_doc()),
@@ -135,9 +135,6 @@ impl Reader {
                 });
                 return Ok(());
             }
-            let is_record = |document: DocId| {
-                sources.as_ref().is_some_and(|column| column.ords().first(document).is_some())
-            };
             let times = times(segment)?;
             let runs = zones.newest_first(from, to);
             let mut runs: Vec<u32> = runs.into_iter().map(|(_, run)| run).collect();
@@ -146,8 +143,7 @@ impl Reader {
             for run in runs {
                 let whole = zones.is_within(run, from, to);
                 each_of_run(&mut *scorer, run, |document| {
-                    let fits = whole || within(&*times, document, from, to).is_some();
-                    count += u64::from(fits && (!question.is_everything() || is_record(document)));
+                    count += u64::from(whole || within(&*times, document, from, to).is_some());
                 });
             }
             Ok(())
@@ -159,6 +155,7 @@ impl Reader {
     pub fn newest(&self, question: &Question, most: usize) -> Result<Vec<Hit>> {
         let (from, to) = question.span();
         let mut best = Newest { most, heap: BinaryHeap::new() };
+        let mut weights: BTreeMap<usize, Box<dyn Weight>> = BTreeMap::new();
         for (last, place) in self.segments_newest_first()? {
             if last < from || best.is_too_old(last) {
                 break;
@@ -169,8 +166,13 @@ impl Reader {
             if runs.is_empty() {
                 continue;
             }
-            let query = question.query(&part.index, &self.fields)?;
-            let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
+            let weight = match weights.entry(place.0) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let query = question.query(&part.index, &self.fields)?;
+                    entry.insert(query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?)
+                }
+            };
             let times = times(segment)?;
             let scorer = weight.scorer(segment, 1.0)?;
             if scorer.size_hint() <= FEW {
@@ -267,29 +269,22 @@ impl Reader {
 
     /// Returns the state that was described while one of these deployments was the wanted one.
     pub fn state_of(&self, deployments: &[String]) -> Result<Snapshot> {
-        let filter = Filter { deployments: deployments.to_vec(), ..Filter::default() };
-        let question = Question { words: String::new(), filter };
         let mut states: Vec<(u64, String)> = Vec::new();
-        self.each_segment(&question, |_, segment, weight| {
-            let mut stored = None;
-            let sources = segment.fast_fields().str("source")?;
-            let order = segment.fast_fields().u64("seq")?;
-            let mut scorer = weight.scorer(segment, 1.0)?;
-            let mut document = scorer.doc();
-            while document != TERMINATED {
-                let is_record =
-                    sources.as_ref().is_some_and(|column| column.ords().first(document).is_some());
-                if !is_record {
-                    if stored.is_none() {
-                        stored = Some(StoredSegment::open(segment, self.fields)?);
-                    }
-                    let state = stored.as_ref().map(|stored| stored.state(document)).transpose()?.flatten();
+        self.each_segment_of(
+            |_| Ok(states_of(deployments, &self.fields)),
+            |_, segment, weight| {
+                let stored = StoredSegment::open(segment, self.fields)?;
+                let order = segment.fast_fields().u64("seq")?;
+                let mut scorer = weight.scorer(segment, 1.0)?;
+                let mut document = scorer.doc();
+                while document != TERMINATED {
+                    let state = stored.state(document)?;
                     states.extend(state.map(|state| (order.first(document).unwrap_or_default(), state)));
+                    document = scorer.advance();
                 }
-                document = scorer.advance();
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         states.sort();
         let mut whole = Snapshot::default();
         for (_, state) in states {
@@ -380,15 +375,22 @@ impl Reader {
         }
     }
 
-    /// Visits the segments, those of newer parts first.
+    /// Visits the segments with what a question asks for, those of newer parts first.
     fn each_segment(
         &self,
         question: &Question,
+        visit: impl FnMut(Place, &SegmentReader, &dyn Weight) -> Result<()>,
+    ) -> Result<()> {
+        self.each_segment_of(|index| question.query(index, &self.fields), visit)
+    }
+
+    fn each_segment_of(
+        &self,
+        query: impl Fn(&Index) -> Result<Box<dyn Query>>,
         mut visit: impl FnMut((usize, usize), &SegmentReader, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
         for (number, part) in self.parts.iter().enumerate().rev() {
-            let query = question.query(&part.index, &self.fields)?;
-            let weight = query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
+            let weight = query(&part.index)?.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
             for (ord, segment) in part.searcher.segment_readers().iter().enumerate() {
                 visit((number, ord), segment, &*weight)?;
             }

@@ -10,6 +10,7 @@ use tantivy::indexer::UserOperation;
 use tantivy::{DateTime, Index, IndexWriter, TantivyDocument};
 
 use super::fields::{self, Fields};
+use super::glance::free_space;
 use super::ledger::Ledger;
 use super::parts;
 use super::reader::Reader;
@@ -139,7 +140,7 @@ impl Writer {
         let mut document = TantivyDocument::new();
         document.add_date(self.fields.time, stored_time(time));
         document.add_u64(self.fields.seq, self.next_seq());
-        document.add_text(self.fields.deployment, deployment);
+        document.add_text(self.fields.wanted, deployment);
         document.add_text(self.fields.state, serde_json::to_string(state)?);
         self.open.add(document)
     }
@@ -265,8 +266,4 @@ fn newest_in(index: &Index) -> Result<Option<Timestamp>> {
         newest = newest.max(Timestamp::from_microsecond(last.into_timestamp_micros()).ok());
     }
     Ok(newest)
-}
-
-fn free_space(path: &Path) -> Option<u64> {
-    fs4::available_space(path).ok()
 }

@@ -104,7 +104,8 @@ pub fn metrics(
 pub fn utilization(records: &[Record]) -> Option<ResourceMetrics> {
     let mut latest: BTreeMap<&'static str, (Option<Timestamp>, f64)> = BTreeMap::new();
     for record in records.iter().filter(|record| record.source == Source::Metric) {
-        let Some((name, value)) = sample(record.said()) else { continue };
+        let Some((name, value)) = record.sample() else { continue };
+        let Some(name) = METRICS.into_iter().find(|known| *known == name) else { continue };
         let is_newer = latest.get(name).is_none_or(|(time, _)| *time <= record.time);
         if is_newer {
             latest.insert(name, (record.time, value));
@@ -136,14 +137,6 @@ const METRICS: [&str; 7] = [
     "StorageWriteBytes",
     "DatabaseConnections",
 ];
-
-fn sample(text: &str) -> Option<(&'static str, f64)> {
-    let name = METRICS.into_iter().find(|name| text.contains(name))?;
-    let behind = &text[text.find(name)? + name.len()..];
-    let words = behind.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+')));
-    let value = words.filter_map(|word| word.parse::<f64>().ok()).find(|value| value.is_finite())?;
-    Some((name, value))
-}
 
 fn ended(rollout: &Rollout<'_>, phase: Phase) -> Option<Timestamp> {
     if !phase.is_final() {

@@ -468,7 +468,7 @@ pub(super) fn of_group(group: &Group) -> Evidence {
     }
 }
 
-fn of_check(result: &CheckResult) -> Evidence {
+pub(super) fn of_check(result: &CheckResult) -> Evidence {
     let text = match &result.outcome {
         Outcome::Violated { field, value, because } => {
             format!("{}: {field} = {value}: {because}", result.subject)

@@ -77,18 +77,6 @@ fn between(from: Timestamp, to: Timestamp) -> i64 {
     to.as_second() - from.as_second()
 }
 
-/// Reads a sample: `CPUUtilization 97.25 Percent …`, `CPUUtilization=97.25`, also behind a time.
-pub(super) fn sample(text: &str) -> Option<(&str, f64)> {
-    let mut words = text.split([' ', '\t', '=', '%', ',']).filter(|word| !word.is_empty()).take(4).peekable();
-    while let Some(name) = words.next() {
-        let value = words.peek().and_then(|word| word.parse::<f64>().ok()).filter(|value| value.is_finite());
-        if let Some(value) = value.filter(|_| name.starts_with(|c: char| c.is_ascii_alphabetic())) {
-            return Some((name.trim_end_matches(':'), value));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,16 +117,5 @@ mod tests {
         assert_eq!(met(&[99.0, 20.0, 96.0, 97.0, 30.0, 98.0], Some(95.0), None, 180), None);
         assert_eq!(met(&[3.0, 0.0, 2.0], None, Some(1.0), 0), Some(1));
         assert_eq!(met(&[95.0], Some(95.0), None, 0), None);
-    }
-
-    #[test]
-    fn samples_are_read_as_sources_write_them() {
-        assert_eq!(
-            sample("CPUUtilization 97.25 Percent AWS/ECS ServiceName=web"),
-            Some(("CPUUtilization", 97.25))
-        );
-        assert_eq!(sample("2026-05-01T10:00:00Z MemoryUtilization=88%"), Some(("MemoryUtilization", 88.0)));
-        assert_eq!(sample("alarm web-5xx ALARM Threshold Crossed"), None);
-        assert_eq!(sample("CPUUtilization NaN"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
-use super::measured::{self, Measured};
+use super::measured::Measured;
 use super::success::succeeds;
 use super::telling::{self, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude, noise};
@@ -181,7 +181,7 @@ impl<'p> Study<'p> {
 
     /// Keeps a sample of a metric that a condition asks for.
     fn measure(&mut self, record: &Record) {
-        let Some((name, value)) = measured::sample(&record.text) else { return };
+        let Some((name, value)) = record.sample() else { return };
         if let Some(time) = record.time
             && self.patterns.measures(name)
         {

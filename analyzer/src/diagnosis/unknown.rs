@@ -11,7 +11,7 @@ use super::study::Study;
 use super::telling::TELLING_ENOUGH;
 use super::{Evidence, Finding, Proof, RuledOut};
 use crate::checks::{Check, CheckResult, Outcome};
-use crate::record::{Level, Source};
+use crate::record::Source;
 use crate::taxonomy::{Class, Severity};
 use crate::words::Judgement;
 
@@ -172,8 +172,7 @@ fn by_check(study: &Study<'_>, checks: &[CheckResult]) -> Option<Judged> {
     violated.sort_by_key(|result| prevents(result.check));
     let first = violated.first()?;
     let (_, class) = prevents(first.check)?;
-    let Outcome::Violated { field, value, because } = &first.outcome else { return None };
-    let text = format!("{}: {field} = {value}: {because}", first.subject);
+    let Outcome::Violated { because, .. } = &first.outcome else { return None };
     let page = cause_of(first.check).and_then(|cause| study.patterns.get(cause));
     let finding = Finding {
         cause: page.map_or_else(|| format!("{class}/{}", first.check), |page| page.id.clone()),
@@ -187,18 +186,7 @@ fn by_check(study: &Study<'_>, checks: &[CheckResult]) -> Option<Judged> {
         proof_checks: vec![(*first).clone()],
         confidence: 0.0,
         confidence_because: Vec::new(),
-        evidence: vec![Evidence {
-            line: text.clone(),
-            text,
-            source: Source::Other,
-            stream: "snapshot".to_owned(),
-            line_number: 0,
-            seq: 0,
-            time: None,
-            level: Level::Error,
-            entity: None,
-            count: 1,
-        }],
+        evidence: vec![findings::of_check(first)],
         values: BTreeMap::new(),
         explains: Vec::new(),
         explained_by: Vec::new(),
