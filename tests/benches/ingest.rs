@@ -38,13 +38,15 @@ const NAME: &str = "bench.container-log.log";
 const MEMORY: usize = 64 << 20;
 
 fn ingest(criterion: &mut Criterion<CoreTime>) {
-    let megabytes = std::env::var("MEDIC_BENCH_MB").ok().and_then(|size| size.parse().ok()).unwrap_or(32);
+    let megabytes = std::env::var("MEDIC_BENCH_MB").ok().and_then(|size| size.parse().ok()).unwrap_or(64);
     let log = generator::log(7, megabytes << 20);
     let patterns: &'static Patterns =
         Box::leak(Box::new(patterns::load().expect("the built-in patterns load")));
     let mut collected = Collected::default();
     read(NAME, None, &log[..], &mut collected).expect("reading from memory does not fail");
     let records = collected.records;
+    let batches: Vec<Arc<Vec<Record>>> =
+        records.chunks(1024).map(|records| Arc::new(records.to_vec())).collect();
     let folder = TempDir::new().expect("a folder for the log");
     let path = folder.path().join(NAME);
     std::fs::write(&path, &log).expect("the log can be written");
@@ -79,7 +81,7 @@ fn ingest(criterion: &mut Criterion<CoreTime>) {
     staged("without redaction", Stages { redacts: false, ..stages });
     staged("without both", Stages { matches: false, redacts: false, ..stages });
     group.bench_function("index of parsed records", |bench| {
-        bench.iter_batched(|| (), |()| stored(black_box(&records)), BatchSize::PerIteration);
+        bench.iter_batched(|| (), |()| stored(black_box(&batches)), BatchSize::PerIteration);
     });
     for (name, tuned) in [("plain tantivy, its defaults", false), ("plain tantivy, best settings", true)] {
         group.bench_function(name, |bench| {
@@ -140,36 +142,42 @@ struct Store {
 
 impl Sink for Store {
     fn records(&mut self, records: &[Record]) {
-        for record in records {
-            let mut clean = None;
-            if self.stages.redacts
-                && let Cow::Owned(text) = redact(&record.text, &mut Redactions::new())
-            {
-                clean = Some(Record { text, ..record.clone() });
+        let mut records = records.to_vec();
+        if self.stages.redacts {
+            for record in &mut records {
+                if let Cow::Owned(text) = redact(&record.text, &mut Redactions::new()) {
+                    record.text = text;
+                }
             }
-            self.next += 1;
-            add(&mut self.writer, self.next, clean.as_ref().unwrap_or(record));
         }
+        let records = Arc::new(records);
+        add(&mut self.writer, self.next, records.clone());
+        self.next += records.len() as u64;
         if self.stages.matches {
-            self.study.observe(records);
+            self.study.observe(&records);
         }
     }
 
     fn snapshot(&mut self, _: Snapshot) {}
 }
 
-fn add(writer: &mut Writer, id: u64, record: &Record) {
+fn add(writer: &mut Writer, first: u64, records: Arc<Vec<Record>>) {
     let arrived = Timestamp::UNIX_EPOCH;
-    let entry = Entry { id, further: &[], record, arrived, deployment: "bench" };
-    writer.add(&entry).expect("the index takes a record");
+    let row = |(record, id): (&Record, u64)| {
+        writer.row(record, Entry { id, further: Vec::new(), arrived, deployment: "bench" })
+    };
+    let rows = records.iter().zip(first..).map(row).collect();
+    writer.add(records, rows).expect("the index takes records");
 }
 
 /// Stores records that are parsed already.
-fn stored(records: &[Record]) -> Option<TempDir> {
+fn stored(batches: &[Arc<Vec<Record>>]) -> Option<TempDir> {
     let state = TempDir::new().ok()?;
     let mut writer = Writer::open(state.path(), &Retention::default()).ok()?;
-    for (id, record) in records.iter().enumerate() {
-        add(&mut writer, id as u64, record);
+    let mut first = 0;
+    for records in batches {
+        add(&mut writer, first, records.clone());
+        first += records.len() as u64;
     }
     writer.commit(Timestamp::UNIX_EPOCH, |_| ()).ok()?;
     Some(state)

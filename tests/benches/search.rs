@@ -14,6 +14,7 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::generator;
@@ -70,7 +71,15 @@ fn build(state: &TempDir, wanted: u64) -> (u64, Timestamp) {
         let file = File::create(Path::new(&folder).join("records.tsv")).expect("the records can be written");
         BufWriter::new(file)
     });
-    let mut store = Store { writer, table, wanted, count: 0, last: Timestamp::MIN, middle: Timestamp::MIN };
+    let mut store = Store {
+        writer,
+        table,
+        wanted,
+        count: 0,
+        uncommitted: 0,
+        last: Timestamp::MIN,
+        middle: Timestamp::MIN,
+    };
     // A record of this log has about 120 bytes; what is too much is not stored.
     for seed in 7.. {
         if store.count >= wanted {
@@ -88,33 +97,38 @@ struct Store {
     table: Option<BufWriter<File>>,
     wanted: u64,
     count: u64,
+    uncommitted: u64,
     last: Timestamp,
     middle: Timestamp,
 }
 
 impl Sink for Store {
     fn records(&mut self, records: &[Record]) {
+        let room = (self.wanted - self.count).min(records.len() as u64) as usize;
+        let records = &records[..room];
+        let mut rows = Vec::with_capacity(room);
         for record in records {
-            if self.count == self.wanted {
-                return;
-            }
             self.count += 1;
             // Lines whose times have no year are read as of another one.
             self.last = record.time.unwrap_or(self.last);
             if self.count == self.wanted / 2 {
                 self.middle = self.last;
             }
-            let entry =
-                Entry { id: self.count, further: &[], record, arrived: self.last, deployment: "bench" };
-            self.writer.add(&entry).expect("the index takes a record");
+            let (id, arrived) = (self.count, self.last);
+            rows.push(
+                self.writer.row(record, Entry { id, further: Vec::new(), arrived, deployment: "bench" }),
+            );
             if let Some(table) = &mut self.table {
                 table
                     .write_all(generator::table_line(record).as_bytes())
                     .expect("the records can be written");
             }
-            if self.count.is_multiple_of(COMMIT) {
-                self.writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("the index commits");
-            }
+        }
+        self.writer.add(Arc::new(records.to_vec()), rows).expect("the index takes records");
+        self.uncommitted += room as u64;
+        if self.uncommitted >= COMMIT {
+            self.uncommitted = 0;
+            self.writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("the index commits");
         }
     }
 

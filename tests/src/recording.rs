@@ -267,9 +267,9 @@ fn the_oldest_parts_go_first_when_there_is_too_much() {
         let noise: String =
             (0..12).map(|word| format!("{:016x} ", id(&[&number.to_string(), &word.to_string()]))).collect();
         let record = record(1_790_000_000 + number as i64, &format!("number{number} {noise}"));
-        let entry =
-            medic::index::Entry { id: number, further: &[], record: &record, arrived: now, deployment: "x" };
-        writer.add(&entry).expect("added");
+        let entry = medic::index::Entry { id: number, further: Vec::new(), arrived: now, deployment: "x" };
+        let row = writer.row(&record, entry);
+        writer.add(Arc::new(vec![record]), vec![row]).expect("added");
         if number % 5000 == 4999 {
             writer.commit(now, |_| {}).expect("committed");
         }

@@ -35,6 +35,33 @@ proptest! {
         let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
         prop_assert_eq!(newest, wanted);
     }
+
+    /// Feature: deployment-infrastructure-reliability, Property 22: Search Exactness. What holds for one word holds for
+    /// words that are joined.
+    #[test]
+    fn joined_words_find_what_holds_them(
+        texts in prop::collection::vec(prop::collection::vec(word(), 1..6), 1..24),
+        (one, other) in (word(), word()),
+        commit_every in 1usize..9,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        store(folder.path(), &texts, commit_every);
+        let reader = Reader::open(folder.path()).expect("readable");
+        let held = |at: &usize, word: &String| texts[*at].contains(word);
+        type Holds<'h> = Box<dyn Fn(&usize) -> bool + 'h>;
+        let joined: [(String, Holds<'_>); 5] = [
+            (format!("{one} {other}"), Box::new(|at| held(at, &one) && held(at, &other))),
+            (format!("{one} OR {other}"), Box::new(|at| held(at, &one) || held(at, &other))),
+            (format!("{one} NOT {other}"), Box::new(|at| held(at, &one) && !held(at, &other))),
+            (format!("NOT {one}"), Box::new(|at| !held(at, &one))),
+            (format!("IN [{one} {other}] severity:info"), Box::new(|at| held(at, &one) || held(at, &other))),
+        ];
+        for (words, holds) in joined {
+            let expected = (0..texts.len()).filter(|at| holds(at)).count() as u64;
+            let question = Question { words, filter: Filter::default() };
+            prop_assert_eq!(reader.count(&question).expect("counted"), expected, "{:?}", question);
+        }
+    }
 }
 
 /// What was described is kept beside the records, and no search takes it for one.
@@ -68,6 +95,60 @@ fn described_states_are_no_records() {
     assert!(reader.state_of(&["test".to_owned()]).is_ok());
 }
 
+/// A record is found by what it shares with others, whatever stands in the names.
+#[test]
+fn records_are_found_by_their_context() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store(folder.path(), &vec![vec!["started".to_owned()]; 12], 5);
+    let mut writer = Writer::open(folder.path(), &Retention::default()).expect("opened");
+    let stream = Arc::new(Stream { name: r"C:\logs\u web".to_owned(), source: Source::Other });
+    let record = Record {
+        stream: stream.clone(),
+        seq: 1,
+        time: None,
+        source: Source::EcsServiceEvent,
+        level: Level::Error,
+        text: "stopped".to_owned(),
+        body: None,
+        line: 1,
+        entity: Some(Arc::from("task/ab12")),
+        deployment: Some(Arc::from("ecs-svc/7")),
+    };
+    let entry = Entry { id: 99, further: vec![98], arrived: Timestamp::UNIX_EPOCH, deployment: "other" };
+    let row = writer.row(&record, entry);
+    writer.add(Arc::new(vec![record.clone()]), vec![row]).expect("added");
+    writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("committed");
+    let reader = Reader::open(folder.path()).expect("readable");
+    for (words, count) in [
+        ("deployment:test", 12),
+        ("deployment:other", 1),
+        ("severity:error", 1),
+        ("NOT severity:error", 12),
+        ("source:ecs-service-event OR source:container-log", 13),
+        ("source: IN [ecs-service-event ecs-task]", 1),
+        ("entity:\"task/ab12\"", 1),
+        ("entity:\"task\"*", 1),
+        ("entity:/task.*2/", 1),
+        ("entity:/task/", 0),
+        ("entity:*", 1),
+        ("stream:test AND started", 12),
+        (r"stream:'C:\\logs\\u web'", 1),
+        ("deployment:ecs-svc", 0),
+    ] {
+        let question = Question { words: words.to_owned(), filter: Filter::default() };
+        assert_eq!(reader.count(&question).expect("counted"), count, "{words}");
+    }
+    let question = Question { words: "stopped".to_owned(), filter: Filter::default() };
+    let hits = reader.newest(&question, 2).expect("found");
+    assert_eq!(hits.len(), 1);
+    assert_eq!((&hits[0].record, hits[0].deployment.as_deref()), (&record, Some("other")));
+    for words in ["severity:[error TO fatal]", "\"4f9a2b7c1\"*", "nothing:here", "entity:/(/"] {
+        let question = Question { words: words.to_owned(), filter: Filter::default() };
+        let error = reader.count(&question).expect_err(words).to_string();
+        assert!(error.contains("is no query") && error.contains("write words"), "{error}");
+    }
+}
+
 /// Words that share their beginnings, middles and ends.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -96,8 +177,9 @@ fn store(folder: &Path, texts: &[Vec<String>], commit_every: usize) {
             deployment: None,
         };
         let arrived = Timestamp::UNIX_EPOCH;
-        let entry = Entry { id: at as u64, further: &[], record: &record, arrived, deployment: "test" };
-        writer.add(&entry).expect("added");
+        let row =
+            writer.row(&record, Entry { id: at as u64, further: Vec::new(), arrived, deployment: "test" });
+        writer.add(Arc::new(vec![record]), vec![row]).expect("added");
         if at % commit_every == 0 {
             writer.commit(arrived, |_| ()).expect("committed");
         }

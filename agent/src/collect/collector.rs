@@ -17,7 +17,7 @@ use tracing::debug_span;
 
 use super::attribution::{self, Change};
 use crate::config::Config;
-use crate::index::{DeploymentEntry, Entry, Filter, Ledger, Question, Reader, Seen, Writer};
+use crate::index::{DeploymentEntry, Entry, Filter, Ledger, Question, Reader, Row, Seen, Writer};
 use crate::input::Span;
 use crate::sources::{Arrival, Delivery};
 use crate::telemetry::{self, Measure};
@@ -29,6 +29,8 @@ pub const UNNAMED: &str = "unnamed";
 const COMMIT_AFTER: Duration = Duration::from_millis(700);
 const COMMIT_WHEN_BUSY: Duration = Duration::from_secs(2);
 const COMMIT_RECORDS: u64 = 200_000;
+/// How long sources that have moved on, and handed nothing over, wait: what they read again would be known.
+const COMMIT_CURSORS: Duration = Duration::from_secs(30);
 /// A sender that waits for the commit waits at least this long, so that others share it.
 const COMMIT_FOR_SENDER: Duration = Duration::from_millis(60);
 /// How often a live view is told what is known.
@@ -74,6 +76,8 @@ pub struct Collector {
 #[derive(Default)]
 struct Pending {
     since: Option<Instant>,
+    /// Since when a source has moved on.
+    moved: Option<Instant>,
     records: u64,
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -170,13 +174,18 @@ impl Collector {
             None if self.changed && self.live.receiver_count() > 0 => {
                 TELL_EVERY.saturating_sub(self.told.elapsed())
             }
-            None => Duration::from_secs(3600),
+            None => self
+                .pending
+                .moved
+                .map_or(Duration::from_secs(3600), |moved| COMMIT_CURSORS.saturating_sub(moved.elapsed())),
         }
     }
 
     /// Whether it is time to commit. While more waits already, fewer and larger commits get through it sooner.
     fn is_due(&self, more_waits: bool) -> bool {
-        let Some(since) = self.pending.since else { return false };
+        let Some(since) = self.pending.since else {
+            return self.pending.moved.is_some_and(|moved| moved.elapsed() >= COMMIT_CURSORS);
+        };
         let waits = !self.pending.waiting.is_empty() && since.elapsed() >= COMMIT_FOR_SENDER;
         let after = if more_waits { COMMIT_WHEN_BUSY } else { COMMIT_AFTER };
         waits || since.elapsed() >= after || self.pending.records >= COMMIT_RECORDS
@@ -190,13 +199,18 @@ impl Collector {
         }
         let handed = delivery.records.len() as u64;
         let mut records = Vec::with_capacity(delivery.records.len());
+        let mut rows = Vec::with_capacity(delivery.records.len());
         for arrival in delivery.records {
             if self.is_stored(&arrival)? {
                 self.duplicates += 1;
                 continue;
             }
-            records.push(self.store(arrival, now)?);
+            let (record, row) = self.prepare(arrival, now);
+            records.push(record);
+            rows.push(row);
         }
+        let records = Arc::new(records);
+        self.writer.add(records.clone(), rows).context("cannot add to the index")?;
         self.study.observe(&records);
         let (new, known) = (records.len() as u64, handed - records.len() as u64);
         telemetry::note(Measure::Taken { source, new, known });
@@ -204,12 +218,19 @@ impl Collector {
         if let Some(cursor) = delivery.cursor {
             self.ledger.cursors.insert(source.to_owned(), cursor);
         }
-        if let Some(gaps) = delivery.gaps {
+        let mut is_news = !records.is_empty() || delivery.stored.is_some();
+        if let Some(gaps) = delivery.gaps
+            && self.ledger.gaps.get(source).map_or(!gaps.is_empty(), |known| *known != gaps)
+        {
+            is_news = true;
             self.changed = true;
             self.ledger.gaps.insert(source.to_owned(), gaps);
         }
         self.pending.records += records.len() as u64;
-        self.pending.since.get_or_insert_with(Instant::now);
+        self.pending.moved.get_or_insert_with(Instant::now);
+        if is_news {
+            self.pending.since.get_or_insert_with(Instant::now);
+        }
         self.pending.waiting.extend(delivery.stored);
         Ok(())
     }
@@ -228,7 +249,8 @@ impl Collector {
         self.view.as_ref().map_or(Ok(false), |view| view.contains(time, arrival.id))
     }
 
-    fn store(&mut self, arrival: Arrival, now: Timestamp) -> Result<Record> {
+    /// Takes secrets out of a record, and remembers it.
+    fn prepare(&mut self, arrival: Arrival, now: Timestamp) -> (Record, Row) {
         let Arrival { id, further, mut record } = arrival;
         let mut removed = Redactions::new();
         if let std::borrow::Cow::Owned(clean) = redact(&record.text, &mut removed) {
@@ -240,8 +262,10 @@ impl Collector {
             record.body = Some(clean);
         }
         let deployment = deployment_of(&record, self.focus.as_deref(), self.fixed, &self.ledger);
-        let entry = Entry { id, further: &further, record: &record, arrived: now, deployment };
-        self.writer.add(&entry).context("cannot add to the index")?;
+        self.seen.insert(id, &record);
+        further.iter().for_each(|id| self.seen.insert(*id, &record));
+        self.records += 1;
+        let row = self.writer.row(&record, Entry { id, further, arrived: now, deployment });
         if !removed.is_empty() {
             let deployment = deployment.to_owned();
             let counts = self.ledger.redactions.entry(deployment).or_default();
@@ -249,10 +273,7 @@ impl Collector {
                 *counts.entry(kind).or_default() += count;
             }
         }
-        self.seen.insert(id, &record);
-        further.into_iter().for_each(|id| self.seen.insert(id, &record));
-        self.records += 1;
-        Ok(record)
+        (record, row)
     }
 
     /// Takes in described state: it may say that another deployment began.

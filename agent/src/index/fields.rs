@@ -1,13 +1,13 @@
 //! The fields of the index.
 
 use tantivy::schema::{
-    DateOptions, DateTimePrecision, FAST, Field, IndexRecordOption, NumericOptions, STORED, Schema,
+    DateOptions, DateTimePrecision, FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, Schema,
     TextFieldIndexing, TextOptions,
 };
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexSettings};
 
-use super::tokens::Words;
+use super::tokens::{Aside, Words};
 
 pub const WORDS: &str = "words";
 
@@ -26,16 +26,8 @@ pub struct Fields {
     /// The identities of the record and of what is folded into it.
     pub id: Field,
     pub text: Field,
-    pub source: Field,
-    /// What the stream as a whole holds.
-    pub origin: Field,
-    pub stream: Field,
-    pub entity: Field,
-    pub severity: Field,
-    /// The recorded deployment under whose name the record is found.
-    pub deployment: Field,
-    /// The deployment that the record itself names.
-    pub named: Field,
+    /// What the record shares with many others; see [`super::context`].
+    pub context: Field,
     /// A described state, as JSON; such documents are no records, and have none of their fields but the time and the order.
     pub state: Field,
     /// The deployment that was wanted when the state was described.
@@ -45,12 +37,12 @@ pub struct Fields {
 pub fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
     let number = NumericOptions::default().set_fast();
-    let name = || {
+    let name = {
         let indexing = TextFieldIndexing::default()
             .set_tokenizer("raw")
             .set_index_option(IndexRecordOption::Basic)
             .set_fieldnorms(false);
-        TextOptions::default().set_indexing_options(indexing).set_fast("raw")
+        TextOptions::default().set_indexing_options(indexing)
     };
     let words = TextFieldIndexing::default()
         .set_tokenizer(WORDS)
@@ -67,15 +59,9 @@ pub fn schema() -> (Schema, Fields) {
         line: schema.add_u64_field("line", number.clone()),
         id: schema.add_u64_field("id", number),
         text: schema.add_text_field("text", TextOptions::default().set_indexing_options(words).set_stored()),
-        source: schema.add_text_field("source", name()),
-        origin: schema.add_text_field("origin", TextOptions::default().set_fast("raw")),
-        stream: schema.add_text_field("stream", name()),
-        entity: schema.add_text_field("entity", name()),
-        severity: schema.add_text_field("severity", name()),
-        deployment: schema.add_text_field("deployment", name()),
-        named: schema.add_text_field("named", TextOptions::default().set_fast("raw")),
+        context: schema.add_bytes_field("context", FAST | INDEXED),
         state: schema.add_text_field("state", STORED),
-        wanted: schema.add_text_field("wanted", name()),
+        wanted: schema.add_text_field("wanted", name),
     };
     (schema.build(), fields)
 }
@@ -88,7 +74,7 @@ pub fn settings() -> IndexSettings {
     }
 }
 
-/// Makes the tokenizer of records known to an index.
-pub fn register(index: &Index) {
-    index.tokenizers().register(WORDS, TextAnalyzer::builder(Words::default()).build());
+/// Makes the tokenizer of records known to an index; it puts identifiers aside.
+pub fn register(index: &Index, aside: Aside) {
+    index.tokenizers().register(WORDS, TextAnalyzer::builder(Words::new(aside)).build());
 }

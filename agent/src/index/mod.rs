@@ -4,10 +4,16 @@
 //! What is known beside the records (the cursors of sources, deployments and their verdicts, gaps) is the *ledger*:
 //! it is the payload of each commit, so it changes together with the records, or not at all.
 
+mod context;
+mod context_query;
+mod documents;
 mod fields;
 mod glance;
+mod id_query;
+mod ids;
 mod ledger;
 mod parts;
+mod phrasing;
 mod query;
 mod reader;
 mod seen;
@@ -16,6 +22,7 @@ mod tokens;
 mod writer;
 mod zones;
 
+pub use documents::Row;
 pub use glance::{free_space, last_commit};
 pub use ledger::{DeploymentEntry, Ledger};
 pub use query::{Filter, Question};

@@ -3,10 +3,13 @@
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tantivy::Index;
 
 use super::fields;
+use super::ids::Ids;
 use super::ledger::Ledger;
+use super::tokens::Aside;
 
 pub fn folder(state: &Path) -> PathBuf {
     state.join("parts")
@@ -32,14 +35,16 @@ pub fn list(state: &Path) -> Result<Vec<u64>> {
 /// Opens a part that exists.
 pub fn open(state: &Path, number: u64) -> Result<Index> {
     let path = path(state, number);
-    let index = Index::open_in_dir(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut index = Index::open_in_dir(&path).with_context(|| format!("cannot open {}", path.display()))?;
     if index.schema() != fields::schema().0 {
         bail!(
             "{} was written by another version of Medic; export it with that version, or choose another --state",
             path.display()
         );
     }
-    fields::register(&index);
+    let aside = Aside::default();
+    fields::register(&index, aside.clone());
+    index.register_plugin(Arc::new(Ids::new(aside)));
     Ok(index)
 }
 
@@ -47,9 +52,14 @@ pub fn open(state: &Path, number: u64) -> Result<Index> {
 pub fn create(state: &Path, number: u64) -> Result<Index> {
     let path = path(state, number);
     fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    let index = Index::builder().schema(fields::schema().0).settings(fields::settings()).create_in_dir(&path);
-    let index = index.with_context(|| format!("cannot create {}", path.display()))?;
-    fields::register(&index);
+    let aside = Aside::default();
+    let index = Index::builder()
+        .schema(fields::schema().0)
+        .settings(fields::settings())
+        .register_plugin(Arc::new(Ids::new(aside.clone())))
+        .create_in_dir(&path)
+        .with_context(|| format!("cannot create {}", path.display()))?;
+    fields::register(&index, aside);
     Ok(index)
 }
 

@@ -3,11 +3,13 @@
 use analyzer::record::Level;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use tantivy::Index;
-use tantivy::query::{BooleanQuery, ConstScoreQuery, ExistsQuery, Occur, Query, QueryParser, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption, Term};
+use tantivy::query::{BooleanQuery, ExistsQuery, Occur, Query, TermSetQuery};
+use tantivy::schema::{Schema, Term};
 
+use super::context::Part;
+use super::context_query::{ContextQuery, Wanted};
 use super::fields::Fields;
+use super::phrasing::Phrasing;
 
 /// Filters beside the words.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,52 +49,54 @@ impl Question {
     }
 
     /// Returns the query without its span of time.
-    pub(super) fn query(&self, index: &Index, fields: &Fields) -> Result<Box<dyn Query>> {
+    pub(super) fn query(&self, schema: &Schema, fields: &Fields) -> Result<Box<dyn Query>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        let any = |part, values| -> Box<dyn Query> {
+            Box::new(ContextQuery::new(fields.context, part, Wanted::AnyOf(values)))
+        };
         if !matches!(self.words.trim(), "" | "*") {
-            let mut parser = QueryParser::for_index(index, vec![fields.text]);
-            parser.set_conjunction_by_default();
-            let query = parser.parse_query(&self.words).map_err(|error| {
+            let query = Phrasing::new(schema, fields).read(&self.words).map_err(|reason| {
                 anyhow!(
-                    "`{}` is no query: {}; write words, \"phrases\", field:value (source, stream, entity, severity, deployment), AND, OR, NOT and brackets, and put text with signs in quotes",
+                    "`{}` is no query: {reason}; write words, \"phrases\", field:value (source, stream, entity, severity, deployment), AND, OR, NOT and brackets, and put text with signs in quotes",
                     self.words,
-                    error.to_string().to_lowercase()
                 )
             })?;
             clauses.push((Occur::Must, query));
         }
         if !self.filter.deployments.is_empty() {
-            let ids = self.filter.deployments.iter().map(String::as_str);
-            clauses.push((Occur::Must, any(fields.deployment, ids)));
+            clauses.push((Occur::Must, any(Part::Deployment, self.filter.deployments.clone())));
         }
         if !self.filter.sources.is_empty() {
-            clauses.push((Occur::Must, any(fields.source, self.filter.sources.iter().map(String::as_str))));
+            clauses.push((Occur::Must, any(Part::Source, self.filter.sources.clone())));
         }
         if let Some(least) = self.filter.severity {
             let levels = Level::ALL.into_iter().filter(|level| *level >= least);
-            clauses.push((Occur::Must, any(fields.severity, levels.map(Level::as_str))));
+            let levels = levels.map(|level| level.as_str().to_owned()).collect();
+            clauses.push((Occur::Must, any(Part::Severity, levels)));
         }
-        // Described states have a time, but no source. Whatever asks for more than a time finds none of them.
+        // Described states have a time, but no context. Whatever asks for more than a time finds none of them.
         if clauses.is_empty() || self.words.contains("time:") {
-            clauses.push((Occur::Must, Box::new(ExistsQuery::new("source".to_owned(), false))));
+            clauses.push((Occur::Must, all_records()));
         }
-        Ok(match clauses.len() {
-            1 => clauses.swap_remove(0).1,
-            _ => Box::new(BooleanQuery::new(clauses)),
-        })
+        Ok(all_of(clauses))
     }
 }
 
 /// Returns the query for the states that were described while one of these deployments was the wanted one.
 pub(super) fn states_of(deployments: &[String], fields: &Fields) -> Box<dyn Query> {
-    any(fields.wanted, deployments.iter().map(String::as_str))
+    let terms = deployments.iter().map(|id| Term::from_field_text(fields.wanted, id));
+    Box::new(TermSetQuery::new(terms))
 }
 
-fn term(field: Field, value: &str) -> Box<dyn Query> {
-    Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
+/// Returns the query for every record, and for no described state.
+pub(super) fn all_records() -> Box<dyn Query> {
+    Box::new(ExistsQuery::new("context".to_owned(), false))
 }
 
-fn any<'v>(field: Field, values: impl Iterator<Item = &'v str>) -> Box<dyn Query> {
-    let any = BooleanQuery::new(values.map(|value| (Occur::Should, term(field, value))).collect());
-    Box::new(ConstScoreQuery::new(Box::new(any), 1.0))
+/// Joins clauses; one that stands alone stays as it is.
+pub(super) fn all_of(mut clauses: Vec<(Occur, Box<dyn Query>)>) -> Box<dyn Query> {
+    match clauses.as_slice() {
+        [(Occur::Must | Occur::Should, _)] => clauses.swap_remove(0).1,
+        _ => Box::new(BooleanQuery::new(clauses)),
+    }
 }

@@ -126,9 +126,9 @@ impl Reader {
                 return Ok(());
             }
             if is_whole {
-                // Described states are documents too, but no records: those have a source.
-                let sources = segment.fast_fields().str("source")?;
-                count += sources.as_ref().map_or(0, |column| match &column.ords().index {
+                // Described states are documents too, but no records: those have a context.
+                let contexts = segment.fast_fields().bytes("context")?;
+                count += contexts.as_ref().map_or(0, |column| match &column.ords().index {
                     ColumnIndex::Optional(some) => u64::from(some.num_non_nulls()),
                     ColumnIndex::Full => u64::from(segment.max_doc()),
                     ColumnIndex::Empty { .. } | ColumnIndex::Multivalued(_) => 0,
@@ -169,7 +169,7 @@ impl Reader {
             let weight = match weights.entry(place.0) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    let query = question.query(&part.index, &self.fields)?;
+                    let query = question.query(&part.index.schema(), &self.fields)?;
                     entry.insert(query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?)
                 }
             };
@@ -196,12 +196,8 @@ impl Reader {
         let mut open: BTreeMap<Place, StoredSegment> = BTreeMap::new();
         for (_, place, document) in best.sorted() {
             let segment = self.stored(&mut open, place)?;
-            if let Some(record) = segment.record(document)? {
-                hits.push(Hit {
-                    time: segment.time(document),
-                    deployment: segment.deployment(document),
-                    record,
-                });
+            if let Some((record, deployment)) = segment.record(document)? {
+                hits.push(Hit { time: segment.time(document), deployment: Some(deployment), record });
             }
         }
         Ok(hits)
@@ -257,7 +253,8 @@ impl Reader {
         let mut open: BTreeMap<Place, StoredSegment> = BTreeMap::new();
         let mut records = Vec::with_capacity(BATCH);
         for (_, place, document) in places {
-            records.extend(self.stored(&mut open, place)?.record(document)?);
+            let found = self.stored(&mut open, place)?.record(document)?;
+            records.extend(found.map(|(record, _)| record));
             if records.len() == BATCH {
                 batch(&records);
                 records.clear();
@@ -381,7 +378,7 @@ impl Reader {
         question: &Question,
         visit: impl FnMut(Place, &SegmentReader, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
-        self.each_segment_of(|index| question.query(index, &self.fields), visit)
+        self.each_segment_of(|index| question.query(&index.schema(), &self.fields), visit)
     }
 
     fn each_segment_of(

@@ -1,20 +1,73 @@
 //! Splits text into the words that are searched for: runs of letters and digits, in lower case.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Longer words are cut: nobody types them, and a blob would fill the dictionary.
 const LONGEST: usize = 96;
 
-/// The tokenizer of the text of records.
+/// A word of a text, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    Plain(String),
+    /// An identifier: a number, a hash, a part of an address. Each stands in few records, and there is no end of them.
+    Id(String),
+}
+
+/// Returns the words of a text.
+pub fn words(text: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut at = 0;
+    let mut lower = String::new();
+    while let Some(found) = next(text, at, &mut lower) {
+        at = found.to;
+        words.push(match found.is_id {
+            true => Word::Id(lower.clone()),
+            false => Word::Plain(lower.clone()),
+        });
+    }
+    words
+}
+
+/// Returns what an identifier is known by.
+pub fn mark(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
+/// The marks of the identifiers of a document that is being indexed.
+#[derive(Clone, Debug, Default)]
+pub struct Aside(Arc<Mutex<Vec<u64>>>);
+
+impl Aside {
+    fn put(&self, mark: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+    }
+
+    /// Hands out the marks that were put aside.
+    pub fn take(&self, each: impl FnMut(u64)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(each);
+    }
+}
+
+/// The tokenizer of the text of records: plain words become tokens, identifiers are put aside.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     token: Token,
+    aside: Aside,
+}
+
+impl Words {
+    pub fn new(aside: Aside) -> Words {
+        Words { token: Token::default(), aside }
+    }
 }
 
 pub struct WordStream<'a> {
     text: &'a str,
     at: usize,
     token: &'a mut Token,
+    aside: &'a Aside,
 }
 
 impl Tokenizer for Words {
@@ -22,40 +75,24 @@ impl Tokenizer for Words {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         self.token.reset();
-        WordStream { text, at: 0, token: &mut self.token }
+        WordStream { text, at: 0, token: &mut self.token, aside: &self.aside }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        let bytes = self.text.as_bytes();
-        let mut from = self.at;
-        while from < bytes.len() && !is_word(bytes[from]) {
-            from += 1;
+        while let Some(found) = next(self.text, self.at, &mut self.token.text) {
+            self.at = found.to;
+            self.token.position = self.token.position.wrapping_add(1);
+            if found.is_id {
+                self.aside.put(mark(&self.token.text));
+                continue;
+            }
+            self.token.offset_from = found.from;
+            self.token.offset_to = found.to;
+            return true;
         }
-        if from == bytes.len() {
-            self.at = from;
-            return false;
-        }
-        let mut to = from + 1;
-        let mut is_ascii = bytes[from].is_ascii();
-        while to < bytes.len() && is_word(bytes[to]) {
-            is_ascii &= bytes[to].is_ascii();
-            to += 1;
-        }
-        self.at = to;
-        let token = &mut *self.token;
-        token.text.clear();
-        if is_ascii {
-            token.text.push_str(&self.text[from..to.min(from + LONGEST)]);
-            token.text.make_ascii_lowercase();
-        } else {
-            token.text.extend(self.text[from..to].chars().take(LONGEST).flat_map(char::to_lowercase));
-        }
-        token.offset_from = from;
-        token.offset_to = to;
-        token.position = token.position.wrapping_add(1);
-        true
+        false
     }
 
     fn token(&self) -> &Token {
@@ -67,9 +104,40 @@ impl TokenStream for WordStream<'_> {
     }
 }
 
+struct Found {
+    from: usize,
+    to: usize,
+    is_id: bool,
+}
+
+/// Finds the next word and writes it in lower case.
+fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
+    let bytes = text.as_bytes();
+    let from = at + bytes[at..].iter().position(|byte| is_word(*byte))?;
+    let (mut to, mut digits, mut is_ascii) = (from, 0, true);
+    while to < bytes.len() && is_word(bytes[to]) {
+        is_ascii &= bytes[to].is_ascii();
+        digits += usize::from(bytes[to].is_ascii_digit());
+        to += 1;
+    }
+    lower.clear();
+    if is_ascii {
+        lower.push_str(&text[from..to.min(from + LONGEST)]);
+        lower.make_ascii_lowercase();
+    } else {
+        lower.extend(text[from..to].chars().take(LONGEST).flat_map(char::to_lowercase));
+    }
+    Some(Found { from, to, is_id: is_ascii && is_id(to - from, digits) })
+}
+
 /// Letters and digits, and all that is not ASCII: a word of another script is one word.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+/// Ports, years, exit codes and the pieces of a time of day are few, and are words.
+fn is_id(length: usize, digits: usize) -> bool {
+    digits >= 5 || digits >= 3 && length >= 8
 }
 
 #[cfg(test)]
@@ -77,23 +145,43 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, words: &[&str]) {
+    fn check<const W: usize, const I: usize>(text: &str, words: [&str; W], ids: [&str; I]) {
+        let aside = Aside::default();
         let mut found = Vec::new();
-        Words::default().token_stream(text).process(&mut |token| found.push(token.text.clone()));
+        Words::new(aside.clone()).token_stream(text).process(&mut |token| found.push(token.text.clone()));
         assert_eq!(found, words);
+        let mut marks = Vec::new();
+        aside.take(|mark| marks.push(mark));
+        assert_eq!(marks, ids.map(mark));
+        let (mut plain, mut apart) = (Vec::new(), Vec::new());
+        for word in super::words(text) {
+            match word {
+                Word::Plain(word) => plain.push(word),
+                Word::Id(id) => apart.push(id),
+            }
+        }
+        assert_eq!((plain, apart), (words.map(str::to_owned).to_vec(), ids.map(str::to_owned).to_vec()));
     }
 
     #[test]
     fn words_are_runs_of_letters_and_digits() {
-        check("DATABASE_URL=postgres://db:5432", &["database", "url", "postgres", "db", "5432"]);
-        check("größe ÜBER 3.5", &["größe", "über", "3", "5"]);
-        check(" -- ", &[]);
+        check("DATABASE_URL=postgres://db:5432", ["database", "url", "postgres", "db", "5432"], []);
+        check("größe ÜBER 3.5", ["größe", "über", "3", "5"], []);
+        check(" -- ", [], []);
     }
 
     #[test]
-    fn positions_count_words() {
+    fn identifiers_are_put_aside() {
+        check("task 0F3a9C71b2d84e66 of web", ["task", "of", "web"], ["0f3a9c71b2d84e66"]);
+        check("took 123456 us, exit code 137", ["took", "us", "exit", "code", "137"], ["123456"]);
+        check("2026-05-01T10:20:30.123456Z", ["2026", "05", "01t10", "20", "30"], ["123456z"]);
+        check("größe12345", ["größe12345"], []);
+    }
+
+    #[test]
+    fn positions_count_words_and_identifiers() {
         let mut positions = Vec::new();
-        Words::default().token_stream("a, b").process(&mut |token| positions.push(token.position));
-        assert_eq!(positions, [0, 1]);
+        Words::default().token_stream("a, 1234567 b").process(&mut |token| positions.push(token.position));
+        assert_eq!(positions, [0, 2]);
     }
 }

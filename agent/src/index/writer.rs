@@ -6,9 +6,12 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tantivy::indexer::UserOperation;
-use tantivy::{DateTime, Index, IndexWriter, TantivyDocument};
+use tantivy::{Index, IndexWriter};
 
+use super::context::Contexts;
+use super::documents::{Batch, Item, Row, State};
 use super::fields::{self, Fields};
 use super::glance::free_space;
 use super::ledger::Ledger;
@@ -20,8 +23,6 @@ use crate::config::Retention;
 const MEMORY: usize = 64 << 20;
 /// A part with more records than this is closed.
 const MOST_DOCUMENTS: u64 = 2_000_000;
-/// So many documents are handed to the writing thread at a time.
-const BATCH: usize = 256;
 
 /// The one writer of a state directory.
 pub struct Writer {
@@ -31,6 +32,7 @@ pub struct Writer {
     closed: Vec<(u64, Index)>,
     open: OpenPart,
     ledger: Ledger,
+    contexts: Contexts,
     /// Held as long as this writer lives.
     _lock: File,
 }
@@ -38,19 +40,17 @@ pub struct Writer {
 struct OpenPart {
     number: u64,
     index: Index,
-    writer: IndexWriter,
-    /// What is on its way to the writer.
-    batch: Vec<UserOperation<TantivyDocument>>,
+    writer: IndexWriter<Item>,
     documents: u64,
     bytes: u64,
 }
 
-/// A record on its way into the index; secrets are gone from it.
+/// What is known of a record on its way into the index besides the record.
 #[derive(Clone, Debug)]
 pub struct Entry<'r> {
     pub id: u64,
-    pub further: &'r [u64],
-    pub record: &'r Record,
+    /// The identities of what is folded into it.
+    pub further: Vec<u64>,
     /// Stored in place of a time that the record does not have.
     pub arrived: Timestamp,
     /// The recorded deployment under whose name it is found.
@@ -92,6 +92,7 @@ impl Writer {
             closed,
             open,
             ledger,
+            contexts: Contexts::default(),
             _lock: lock,
         })
     }
@@ -101,48 +102,35 @@ impl Writer {
         &self.ledger
     }
 
-    /// Adds a record; it is stored with the next commit.
-    pub fn add(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let record = entry.record;
-        let mut document = TantivyDocument::new();
-        let time = record.time.unwrap_or(entry.arrived);
-        document.add_date(self.fields.time, stored_time(time));
-        if record.time.is_none() {
-            document.add_bool(self.fields.timed, false);
+    /// Returns what is stored with a record; records are added in the order in which this is asked.
+    pub fn row(&mut self, record: &Record, entry: Entry<'_>) -> Row {
+        Row {
+            time: record.time.unwrap_or(entry.arrived),
+            seq: self.next_seq(),
+            id: entry.id,
+            further: entry.further,
+            context: self.contexts.of(record, entry.deployment),
         }
-        document.add_u64(self.fields.seq, self.next_seq());
-        document.add_u64(self.fields.place, record.seq);
-        document.add_u64(self.fields.line, record.line);
-        document.add_u64(self.fields.id, entry.id);
-        for further in entry.further {
-            document.add_u64(self.fields.id, *further);
-        }
-        document.add_text(self.fields.text, &record.text);
-        document.add_text(self.fields.source, record.source.as_str());
-        if record.stream.source != record.source {
-            document.add_text(self.fields.origin, record.stream.source.as_str());
-        }
-        document.add_text(self.fields.stream, &record.stream.name);
-        document.add_text(self.fields.severity, record.level.as_str());
-        if let Some(entity) = record.entity.as_deref() {
-            document.add_text(self.fields.entity, entity);
-        }
-        if let Some(named) = record.deployment.as_deref() {
-            document.add_text(self.fields.named, named);
-        }
-        document.add_text(self.fields.deployment, entry.deployment);
-        self.open.bytes += record.text.len() as u64;
-        self.open.add(document)
+    }
+
+    /// Adds records, with the row of each; they are stored with the next commit. Secrets are gone from them.
+    pub fn add(&mut self, records: Arc<Vec<Record>>, rows: Vec<Row>) -> Result<()> {
+        self.open.bytes += records.iter().map(|record| record.text.len() as u64).sum::<u64>();
+        let count = rows.len();
+        let batch = Arc::new(Batch { fields: self.fields, records, rows });
+        self.open.add((0..count).map(|at| Item::Record { batch: batch.clone(), at }))
     }
 
     /// Adds what was described while a deployment was the wanted one.
     pub fn add_state(&mut self, deployment: &str, time: Timestamp, state: &Snapshot) -> Result<()> {
-        let mut document = TantivyDocument::new();
-        document.add_date(self.fields.time, stored_time(time));
-        document.add_u64(self.fields.seq, self.next_seq());
-        document.add_text(self.fields.wanted, deployment);
-        document.add_text(self.fields.state, serde_json::to_string(state)?);
-        self.open.add(document)
+        let state = State {
+            fields: self.fields,
+            time,
+            seq: self.next_seq(),
+            wanted: deployment.to_owned(),
+            json: serde_json::to_string(state)?,
+        };
+        self.open.add(std::iter::once(Item::State(Box::new(state))))
     }
 
     fn next_seq(&mut self) -> u64 {
@@ -155,7 +143,6 @@ impl Writer {
         change(&mut self.ledger);
         self.ledger.commit += 1;
         let payload = serde_json::to_string(&self.ledger)?;
-        self.open.flush()?;
         let mut prepared = self.open.writer.prepare_commit().context("cannot write the index")?;
         prepared.set_payload(&payload);
         prepared.commit().context("cannot commit to the index")?;
@@ -219,26 +206,15 @@ impl OpenPart {
         let documents =
             index.load_metas()?.segments.iter().map(|segment| u64::from(segment.num_docs())).sum();
         let bytes = parts::size(state, number);
-        Ok(OpenPart { number, index, writer, batch: Vec::new(), documents, bytes })
+        Ok(OpenPart { number, index, writer, documents, bytes })
     }
 
-    fn add(&mut self, document: TantivyDocument) -> Result<()> {
-        self.documents += 1;
-        self.batch.push(UserOperation::Add(document));
-        if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let more = Vec::with_capacity(BATCH);
-        self.writer.run(std::mem::replace(&mut self.batch, more))?;
+    fn add(&mut self, items: impl Iterator<Item = Item>) -> Result<()> {
+        let items: Vec<UserOperation<Item>> = items.map(UserOperation::Add).collect();
+        self.documents += items.len() as u64;
+        self.writer.run(items)?;
         Ok(())
     }
-}
-
-/// Returns a time as it is stored: to the nanosecond, and as far as 64 bits reach (years 1678 to 2262).
-fn stored_time(time: Timestamp) -> DateTime {
-    let nanoseconds = time.as_nanosecond().clamp(i128::from(i64::MIN), i128::from(i64::MAX));
-    DateTime::from_timestamp_nanos(nanoseconds as i64)
 }
 
 fn lock(state: &Path) -> Result<File> {

@@ -131,6 +131,8 @@ static NOISE: LazyLock<RegexSet> = LazyLock::new(|| {
     let set = RegexSetBuilder::new(NOISE_LIST.iter().map(|(_, expression)| *expression))
         .unicode(false)
         .size_limit(1 << 24)
+        // With less, what was worked out for one line is thrown away for the next.
+        .dfa_size_limit(1 << 24)
         .build();
     set.unwrap_or_else(|_| RegexSet::empty())
 });

@@ -1,0 +1,188 @@
+//! The query for an identifier, and the one for a run of words with identifiers among them.
+
+use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::schema::{Field, Value};
+use tantivy::store::StoreReader;
+use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyDocument, TantivyError};
+
+use super::ids::IdTable;
+use super::tokens::{Word, mark, words};
+
+/// Finds the documents with an identifier.
+#[derive(Clone, Debug)]
+pub struct IdQuery {
+    mark: u64,
+}
+
+impl IdQuery {
+    pub fn new(id: &str) -> IdQuery {
+        IdQuery { mark: mark(id) }
+    }
+}
+
+impl Query for IdQuery {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(IdWeight { mark: self.mark }))
+    }
+}
+
+struct IdWeight {
+    mark: u64,
+}
+
+impl Weight for IdWeight {
+    fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let table = IdTable::open(segment)?;
+        let (at, end) = table.find(self.mark);
+        Ok(Box::new(IdScorer { table, at, end }))
+    }
+
+    fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
+        let (at, end) = IdTable::open(segment)?.find(self.mark);
+        Ok((end - at) as u32)
+    }
+
+    fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
+        explain(self, segment, document)
+    }
+}
+
+struct IdScorer {
+    table: IdTable,
+    at: usize,
+    end: usize,
+}
+
+impl DocSet for IdScorer {
+    fn advance(&mut self) -> DocId {
+        self.at = (self.at + 1).min(self.end);
+        self.doc()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        self.at = self.table.first(self.at, self.end, |entry| self.table.document(entry) >= target);
+        self.doc()
+    }
+
+    fn doc(&self) -> DocId {
+        if self.at < self.end { self.table.document(self.at) } else { TERMINATED }
+    }
+
+    fn size_hint(&self) -> u32 {
+        (self.end - self.at) as u32
+    }
+}
+
+impl Scorer for IdScorer {
+    fn score(&mut self) -> Score {
+        1.0
+    }
+}
+
+/// Finds, among the documents of another query, those whose text holds a run of words.
+#[derive(Debug)]
+pub struct RunQuery {
+    among: Box<dyn Query>,
+    text: Field,
+    run: Vec<Word>,
+}
+
+impl Clone for RunQuery {
+    fn clone(&self) -> RunQuery {
+        RunQuery { among: self.among.box_clone(), text: self.text, run: self.run.clone() }
+    }
+}
+
+impl RunQuery {
+    pub fn new(among: Box<dyn Query>, text: Field, run: Vec<Word>) -> RunQuery {
+        RunQuery { among, text, run }
+    }
+}
+
+impl Query for RunQuery {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(RunWeight { among: self.among.weight(scoring)?, text: self.text, run: self.run.clone() }))
+    }
+}
+
+struct RunWeight {
+    among: Box<dyn Weight>,
+    text: Field,
+    run: Vec<Word>,
+}
+
+impl Weight for RunWeight {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let among = self.among.scorer(segment, boost)?;
+        let store = segment.get_store_reader(8)?;
+        let mut scorer = RunScorer { among, store, text: self.text, run: self.run.clone() };
+        scorer.go_on(scorer.among.doc());
+        Ok(Box::new(scorer))
+    }
+
+    fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
+        explain(self, segment, document)
+    }
+}
+
+struct RunScorer {
+    among: Box<dyn Scorer>,
+    store: StoreReader,
+    text: Field,
+    run: Vec<Word>,
+}
+
+impl RunScorer {
+    /// Passes over documents without the run.
+    fn go_on(&mut self, mut document: DocId) -> DocId {
+        while document != TERMINATED && !self.holds(document) {
+            document = self.among.advance();
+        }
+        document
+    }
+
+    fn holds(&self, document: DocId) -> bool {
+        // What cannot be read is told where the record is shown, and not left out.
+        let Ok(stored) = self.store.get::<TantivyDocument>(document) else { return true };
+        let text = stored.get_first(self.text).and_then(|value| value.as_str()).unwrap_or_default();
+        words(text).windows(self.run.len()).any(|run| run == self.run)
+    }
+}
+
+impl DocSet for RunScorer {
+    fn advance(&mut self) -> DocId {
+        let document = self.among.advance();
+        self.go_on(document)
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        let document = self.among.seek(target);
+        self.go_on(document)
+    }
+
+    fn doc(&self) -> DocId {
+        self.among.doc()
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.among.size_hint()
+    }
+}
+
+impl Scorer for RunScorer {
+    fn score(&mut self) -> Score {
+        1.0
+    }
+}
+
+/// Says whether a document matches; none matches better than another.
+pub fn explain(
+    weight: &dyn Weight,
+    segment: &SegmentReader,
+    document: DocId,
+) -> tantivy::Result<Explanation> {
+    match weight.scorer(segment, 1.0)?.seek(document) == document {
+        true => Ok(Explanation::new("it matches", 1.0)),
+        false => Err(TantivyError::InvalidArgument(format!("document {document} does not match"))),
+    }
+}

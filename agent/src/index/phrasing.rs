@@ -1,0 +1,149 @@
+//! Reads what a person writes into a query: words, phrases, identifiers, fields, and how they are joined.
+
+use regex::Regex;
+use tantivy::query::{BooleanQuery, EmptyQuery, Occur, PhraseQuery, Query, QueryParser, TermQuery};
+use tantivy::query_grammar::{UserInputAst, UserInputLeaf, UserInputLiteral, parse_query};
+use tantivy::schema::{IndexRecordOption, Schema, Term};
+use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
+
+use super::context::Part;
+use super::context_query::{ContextQuery, Wanted};
+use super::fields::{Fields, WORDS};
+use super::id_query::{IdQuery, RunQuery};
+use super::query::{all_of, all_records};
+use super::tokens::{Word, Words, words};
+
+/// Reads queries for one schema.
+pub struct Phrasing<'f> {
+    fields: &'f Fields,
+    /// Reads all that has to do with neither identifiers nor the way parts are joined.
+    parser: QueryParser,
+}
+
+impl<'f> Phrasing<'f> {
+    pub fn new(schema: &Schema, fields: &'f Fields) -> Phrasing<'f> {
+        let tokenizers = TokenizerManager::default();
+        tokenizers.register(WORDS, TextAnalyzer::builder(Words::default()).build());
+        Phrasing { fields, parser: QueryParser::new(schema.clone(), vec![fields.text], tokenizers) }
+    }
+
+    /// Reads a query, or says why it is none.
+    pub fn read(&self, text: &str) -> Result<Box<dyn Query>, String> {
+        let parts = parse_query(text).map_err(|_| "its signs do not fit together".to_owned())?;
+        self.part(parts)
+    }
+
+    fn part(&self, part: UserInputAst) -> Result<Box<dyn Query>, String> {
+        match part {
+            UserInputAst::Clause(parts) => {
+                let mut clauses = Vec::new();
+                for (occur, part) in parts {
+                    // Words beside each other must all be there.
+                    clauses.push((occur.unwrap_or(Occur::Must), self.part(part)?));
+                }
+                if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+                    clauses.push((Occur::Must, all_records()));
+                }
+                Ok(all_of(clauses))
+            }
+            // Records are found in the order of time: none weighs more than another.
+            UserInputAst::Boost(part, _) => self.part(*part),
+            UserInputAst::Leaf(leaf) => self.leaf(*leaf),
+        }
+    }
+
+    fn leaf(&self, leaf: UserInputLeaf) -> Result<Box<dyn Query>, String> {
+        match leaf {
+            UserInputLeaf::All => Ok(all_records()),
+            UserInputLeaf::Literal(literal) => match part(literal.field_name.as_deref()) {
+                Some(part) if literal.prefix => Ok(self.context(part, Wanted::BeginsWith(literal.phrase))),
+                Some(part) => Ok(self.context(part, Wanted::AnyOf(vec![literal.phrase]))),
+                None if is_text(literal.field_name.as_deref()) => self.text(literal),
+                None => self.parsed(UserInputLeaf::Literal(literal)),
+            },
+            UserInputLeaf::Set { field, elements } => match part(field.as_deref()) {
+                Some(part) => Ok(self.context(part, Wanted::AnyOf(elements))),
+                None if is_text(field.as_deref()) => {
+                    let elements = elements.iter().map(|element| self.run(words(element)));
+                    Ok(Box::new(BooleanQuery::union(elements.collect())))
+                }
+                None => self.parsed(UserInputLeaf::Set { field, elements }),
+            },
+            UserInputLeaf::Regex { field, pattern } => match part(field.as_deref()) {
+                Some(part) => {
+                    let whole = Regex::new(&format!("^(?:{pattern})$"));
+                    let whole = whole.map_err(|error| error.to_string().replace('\n', " "))?;
+                    Ok(self.context(part, Wanted::Matches(whole)))
+                }
+                None => self.parsed(UserInputLeaf::Regex { field, pattern }),
+            },
+            UserInputLeaf::Exists { field } => match part(Some(&field)) {
+                Some(part) => Ok(self.context(part, Wanted::Something)),
+                None => self.parsed(UserInputLeaf::Exists { field }),
+            },
+            UserInputLeaf::Range { field, lower, upper } => match part(field.as_deref()) {
+                Some(_) => Err("only `time:` has a range".to_owned()),
+                None => self.parsed(UserInputLeaf::Range { field, lower, upper }),
+            },
+        }
+    }
+
+    fn context(&self, part: Part, wanted: Wanted) -> Box<dyn Query> {
+        Box::new(ContextQuery::new(self.fields.context, part, wanted))
+    }
+
+    fn text(&self, literal: UserInputLiteral) -> Result<Box<dyn Query>, String> {
+        let words = words(&literal.phrase);
+        let is_id = |word: &Word| matches!(word, Word::Id(_));
+        match (literal.slop > 0 || literal.prefix, words.iter().any(is_id)) {
+            (false, _) => Ok(self.run(words)),
+            (true, false) => self.parsed(UserInputLeaf::Literal(literal)),
+            (true, true) => {
+                Err("numbers and identifiers are found whole and in their place, without `*` or `~`"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// Returns the query for words that follow each other.
+    fn run(&self, run: Vec<Word>) -> Box<dyn Query> {
+        let text = self.fields.text;
+        let mut plain: Vec<(usize, Term)> = Vec::new();
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        for (place, word) in run.iter().enumerate() {
+            match word {
+                Word::Plain(word) => plain.push((place, Term::from_field_text(text, word))),
+                Word::Id(id) => clauses.push((Occur::Must, Box::new(IdQuery::new(id)))),
+            }
+        }
+        let has_ids = !clauses.is_empty();
+        match plain.as_slice() {
+            [] => {}
+            [(_, word)] => {
+                let query = TermQuery::new(word.clone(), IndexRecordOption::Basic);
+                clauses.push((Occur::Must, Box::new(query)));
+            }
+            _ => clauses.push((Occur::Must, Box::new(PhraseQuery::new_with_offset(plain)))),
+        }
+        match run.len() {
+            0 => Box::new(EmptyQuery),
+            1 => all_of(clauses),
+            _ if has_ids => Box::new(RunQuery::new(all_of(clauses), text, run)),
+            _ => all_of(clauses),
+        }
+    }
+
+    fn parsed(&self, leaf: UserInputLeaf) -> Result<Box<dyn Query>, String> {
+        let leaf = UserInputAst::Leaf(Box::new(leaf));
+        self.parser.build_query_from_user_input_ast(leaf).map_err(|error| error.to_string().to_lowercase())
+    }
+}
+
+fn part(field: Option<&str>) -> Option<Part> {
+    Part::named(field?)
+}
+
+/// Whether the text of records is asked for, which is what no field means.
+fn is_text(field: Option<&str>) -> bool {
+    matches!(field, None | Some("text"))
+}
