@@ -99,6 +99,7 @@ pub enum Within {
 
 /// All patterns, as they are stored: everything that start-up cannot afford is worked out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Book {
     pub patterns: Vec<Pattern>,
     pub prepared: Prepared,

@@ -15,6 +15,7 @@ pub type Weights = [f32; Class::ALL.len()];
 /// Weights of words, learned from the samples of pages.
 /// The words lie in one piece, as few runs ask for them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Model {
     /// Sorted.
     words: Strings,

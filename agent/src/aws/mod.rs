@@ -31,6 +31,11 @@ mod connected {
     use aws_config::retry::RetryConfig;
     use aws_config::timeout::TimeoutConfig;
     use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+    use aws_smithy_http_client::proxy::ProxyConfig;
+    use aws_smithy_http_client::tls::Provider;
+    use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+    use aws_smithy_http_client::{Builder, ConnectorBuilder};
+    use aws_smithy_runtime_api::client::http::SharedHttpClient;
     use std::sync::OnceLock;
     use std::time::Duration;
 
@@ -44,6 +49,18 @@ mod connected {
         pub budgets: Budgets,
         /// The account, once an ARN has told it.
         account: OnceLock<String>,
+    }
+
+    /// Returns the one HTTP client of all services; by default each has its own, with its own trusted certificates.
+    fn one_client() -> SharedHttpClient {
+        Builder::new().build_with_connector_fn(|settings, components| {
+            let provider = Provider::Rustls(CryptoMode::AwsLc);
+            let mut connector = ConnectorBuilder::default().tls_provider(provider);
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            connector.set_proxy_config(Some(ProxyConfig::from_env()));
+            connector.build()
+        })
     }
 
     impl Aws {
@@ -62,6 +79,7 @@ mod connected {
                 .with_initial_backoff(Duration::from_millis(300))
                 .with_max_backoff(Duration::from_secs(5));
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .http_client(one_client())
                 .retry_config(retries)
                 .timeout_config(timeouts);
             if let Ok(name) = AppName::new("medic") {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tantivy::indexer::UserOperation;
+use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexWriter};
 
 use super::context::Contexts;
@@ -200,8 +200,14 @@ impl OpenPart {
     }
 
     fn reopen(state: &Path, number: u64, index: Index) -> Result<OpenPart> {
+        // A recording is slow: one thread to write and one to merge keep up with it, and each takes memory.
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .memory_budget_per_thread(MEMORY)
+            .build();
         let writer = index
-            .writer_with_num_threads(1, MEMORY)
+            .writer_with_options(options)
             .with_context(|| format!("cannot write to {}", parts::path(state, number).display()))?;
         let documents =
             index.load_metas()?.segments.iter().map(|segment| u64::from(segment.num_docs())).sum();

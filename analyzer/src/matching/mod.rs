@@ -38,6 +38,7 @@ pub struct Matcher {
 
 /// Everything that takes time to work out about a list of expressions, so that it can be stored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Prepared {
     pub expressions: Strings,
     /// Case-folded literals that are sought, the expressions that need each, and where its grams begin.

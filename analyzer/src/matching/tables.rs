@@ -1,15 +1,18 @@
-//! Lists of texts and numbers in one piece: reading many of them from a file costs one copy.
+//! Lists of texts and numbers in one piece: those that were stored in the program are read where they are.
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A list of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Numbers(Bytes);
 
 /// A list of byte strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Strings {
     bytes: Bytes,
     ends: Numbers,
@@ -17,6 +20,7 @@ pub struct Strings {
 
 /// A list of lists of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(bound(deserialize = "'de: 'static"))]
 pub struct Lists {
     numbers: Numbers,
     ends: Numbers,
@@ -36,7 +40,7 @@ impl Numbers {
     }
 
     pub fn push(&mut self, number: u32) {
-        self.0.0.extend_from_slice(&number.to_le_bytes());
+        self.0.0.to_mut().extend_from_slice(&number.to_le_bytes());
     }
 
     pub fn iter(&self) -> impl Iterator<Item = u32> {
@@ -65,7 +69,7 @@ impl Strings {
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.0.extend_from_slice(bytes);
+        self.bytes.0.to_mut().extend_from_slice(bytes);
         self.ends.push(self.bytes.0.len() as u32);
     }
 
@@ -95,7 +99,7 @@ impl Lists {
 
 /// Bytes that are stored and read as one piece.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Bytes(Vec<u8>);
+struct Bytes(Cow<'static, [u8]>);
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -103,19 +107,23 @@ impl Serialize for Bytes {
     }
 }
 
-impl<'de> Deserialize<'de> for Bytes {
+impl<'de: 'static> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct BytesVisitor;
 
-        impl<'de> Visitor<'de> for BytesVisitor {
+        impl<'de: 'static> Visitor<'de> for BytesVisitor {
             type Value = Bytes;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
             }
 
+            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Bytes, E> {
+                Ok(Bytes(Cow::Borrowed(bytes)))
+            }
+
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
+                Ok(Bytes(Cow::Owned(bytes.to_vec())))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bytes, A::Error> {
@@ -123,7 +131,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 while let Some(byte) = items.next_element()? {
                     bytes.push(byte);
                 }
-                Ok(Bytes(bytes))
+                Ok(Bytes(Cow::Owned(bytes)))
             }
         }
 
