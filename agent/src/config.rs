@@ -64,11 +64,18 @@ pub struct Watching {
     pub timeout: Span,
     /// How long an outcome must stand before it counts (`8s`): about two polls of the slowest source that matters.
     pub settle: Span,
+    /// How long tasks have to run that neither a load balancer nor a health check speaks for, before a completed deployment
+    /// counts as a success (`30s`); those that have run so long by then cost no time.
+    pub stand: Span,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
-        Watching { timeout: Span(Duration::from_secs(1800)), settle: Span(Duration::from_secs(8)) }
+        Watching {
+            timeout: Span(Duration::from_secs(1800)),
+            settle: Span(Duration::from_secs(8)),
+            stand: Span(Duration::from_secs(30)),
+        }
     }
 }
 

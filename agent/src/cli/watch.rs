@@ -234,6 +234,7 @@ fn limits(timeout: Span, config: &Config) -> Result<Limits> {
     Ok(Limits {
         timeout: signed(timeout.0)?,
         settle: signed(config.watch.settle.0)?,
+        stand: signed(config.watch.stand.0)?,
         blind: SignedDuration::from_secs(60),
     })
 }

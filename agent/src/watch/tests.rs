@@ -14,6 +14,7 @@ use super::*;
 const LIMITS: Limits = Limits {
     timeout: SignedDuration::from_secs(1800),
     settle: SignedDuration::from_secs(8),
+    stand: SignedDuration::from_secs(30),
     blind: SignedDuration::from_secs(60),
 };
 

@@ -42,7 +42,7 @@ pub fn view(scene: &Scene, width: usize) -> Vec<Line> {
     let rollout = scene.rollout();
     let status = deployment::status(&rollout);
     let outcome = deployment::outcome(&rollout);
-    let mut lines = vec![headline(scene, &outcome), progress(scene, &status)];
+    let mut lines = vec![headline(scene, &outcome), progress(scene, &status, &outcome)];
     // What does not fit the height is left out at the end, so what matters most comes first.
     lines.extend(verdict(scene, width));
     lines.extend(table(scene));
@@ -133,7 +133,7 @@ fn headline(scene: &Scene, outcome: &Outcome) -> Line {
     line
 }
 
-fn progress(scene: &Scene, status: &deployment::DeploymentStatus) -> Line {
+fn progress(scene: &Scene, status: &deployment::DeploymentStatus, outcome: &Outcome) -> Line {
     let filled = ((status.progress * BAR as f64).round() as usize).min(BAR);
     let tone = match status.phase {
         Phase::Completed => Tone::Good,
@@ -148,6 +148,9 @@ fn progress(scene: &Scene, status: &deployment::DeploymentStatus) -> Line {
     if let Some(end) = status.estimated_completion {
         let left = end.duration_since(scene.now).as_secs();
         line = line.with(format!(", about {} left", span(left)), Tone::Quiet);
+    }
+    if scene.has_to_stand(outcome) {
+        line = line.with("; looking whether its tasks keep running", Tone::Quiet);
     }
     line
 }

@@ -110,6 +110,7 @@ pub(super) fn phase(rollout: &Rollout<'_>) -> Phase {
         Course::RolledBack => return Phase::RolledBack,
         Course::Stopped => return Phase::Stopped,
         Course::Superseded => return Phase::Superseded,
+        Course::Falling => return Phase::Failing,
         Course::Running => {}
     }
     let stages = stages(rollout);
