@@ -253,6 +253,14 @@ impl SourceConfig {
         matches!(self, SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. })
     }
 
+    /// Returns the stack that the source is about, where it names one itself.
+    pub fn stack(&self) -> Option<&str> {
+        match self {
+            SourceConfig::Cloudformation { stack, .. } => stack.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the name of the source, where it was given one.
     pub fn given_name(&self) -> Option<&str> {
         match self {

@@ -8,6 +8,7 @@ mod deployments;
 mod diagnose;
 mod explain;
 mod health;
+mod histogram;
 mod iam_policy;
 mod knowledge;
 mod patterns;
@@ -78,8 +79,11 @@ pub fn run() -> ExitCode {
         }
     };
     // What records begins to tell of itself once it knows from its configuration how.
-    if !matches!(arguments.command, Command::Collect(_) | Command::Watch(_)) {
-        telemetry::log(MESSAGES);
+    match arguments.command {
+        Command::Collect(_) | Command::Watch(_) => {}
+        // It tells itself what went wrong, and what closes the gap.
+        Command::Check(_) => telemetry::log("error"),
+        _ => telemetry::log(MESSAGES),
     }
     let outcome = match arguments.command {
         Command::Diagnose(command) => command.run(),

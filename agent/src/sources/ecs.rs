@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::ecs_event::task_id;
 use super::rounds::{Order, Rounded, Seen, arrival};
 use super::{Arrival, id, id_of};
-use crate::aws::{Asking, Aws, Kind, Place, calls};
+use crate::aws::{Asking, Kind, Place, calls};
 use crate::formats::describe;
 
 /// How many tasks one call describes.
@@ -49,10 +49,6 @@ pub struct Ecs {
 
 impl Rounded for Ecs {
     type Client = Client;
-
-    fn connect(aws: &Aws) -> Client {
-        Client::new(&aws.config)
-    }
 
     async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, _: &Snapshot) -> Vec<Arrival> {
         let mut answers = self.ask(client, asking).await;

@@ -24,6 +24,10 @@ mod hand;
 mod lines;
 pub mod otlp;
 mod pulse;
+#[cfg_attr(
+    not(all(feature = "cloudwatch-metrics", feature = "ecs")),
+    allow(dead_code, reason = "these two take all of it, other sources only a part")
+)]
 mod rounds;
 pub mod stdin;
 #[cfg(feature = "target-health")]

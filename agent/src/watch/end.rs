@@ -106,7 +106,11 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
     // The service alone does not speak for a stack that nobody has seen yet.
     let awaits_stack = scene.target.stack.is_some() && outcome.stack.is_none() && watched < limits.blind;
     match outcome.state {
-        State::Succeeded if has_settled && !awaits_stack && is_seen_to_stand(scene, outcome, stood, limits) => return Some(End::Succeeded),
+        State::Succeeded
+            if has_settled && !awaits_stack && is_seen_to_stand(scene, outcome, stood, limits) =>
+        {
+            return Some(End::Succeeded);
+        }
         State::Failed if has_settled => {
             let patience = limits.settle.checked_mul(PATIENCE).unwrap_or(limits.settle);
             if is_explained(scene) || stood >= patience {

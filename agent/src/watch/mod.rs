@@ -174,7 +174,10 @@ pub(crate) fn span(seconds: i64) -> String {
         seconds @ ..60 => format!("{seconds} s"),
         seconds @ ..3600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
         seconds @ ..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds @ ..172_800 if seconds % 3600 < 60 => format!("{} h", seconds / 3600),
+        seconds @ ..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds if seconds % 86_400 < 3600 => format!("{} d", seconds / 86_400),
+        seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 

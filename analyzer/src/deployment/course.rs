@@ -110,7 +110,7 @@ impl Course {
             Course::Completed => State::Succeeded,
             Course::Falling | Course::Failed | Course::RolledBack | Course::Stopped | Course::Removed => {
                 State::Failed
-            },
+            }
             Course::NotDescribed | Course::Superseded => State::Unknown,
         }
     }
@@ -252,9 +252,9 @@ fn in_ecs(rollout: &Rollout<'_>, course: Course, ecs: &Layer) -> String {
         Course::NotDescribed => format!("ECS has not described {service} yet"),
         Course::Running => format!("ECS is still deploying {service}"),
         Course::Completed => format!("{service} runs the new version, and ECS completed its deployment"),
-        Course::Falling => because(&format!(
-            "ECS completed the deployment of {service}, but its tasks have stopped since"
-        )),
+        Course::Falling => {
+            because(&format!("ECS completed the deployment of {service}, but its tasks have stopped since"))
+        }
         Course::Failed => because(&format!("ECS failed the deployment of {service}")),
         Course::RollingBack => because(&format!("ECS is rolling {service} back")),
         Course::RolledBack => because(&format!("ECS rolled {service} back, the old version runs")),

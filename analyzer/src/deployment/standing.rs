@@ -22,7 +22,8 @@ pub fn stands(rollout: &Rollout<'_>) -> bool {
 pub(super) fn fell(rollout: &Rollout<'_>) -> Option<String> {
     let completed = completed(rollout)?;
     let groups = stopped::after(rollout.known, rollout.id, completed);
-    let failed = groups.into_iter().find(|group| group.failed && !is_reclaimed(group.stop_code.as_deref()))?;
+    let failed =
+        groups.into_iter().find(|group| group.failed && !is_reclaimed(group.stop_code.as_deref()))?;
     (!has_stood(rollout)).then_some(failed.reason)
 }
 
@@ -31,9 +32,10 @@ fn is_checked(rollout: &Rollout<'_>) -> bool {
     let balances = rollout.described_service().is_some_and(|service| !service.load_balancers.is_empty());
     let has_check = || {
         health::wanted(rollout).is_some_and(|definition| {
-            definition.container_definitions.iter().any(|container| {
-                container.is_essential() && container.health_check.is_some()
-            })
+            definition
+                .container_definitions
+                .iter()
+                .any(|container| container.is_essential() && container.health_check.is_some())
         })
     };
     balances || has_check()
