@@ -130,7 +130,6 @@ fn the_alarm_that_ended_a_deployment_is_told() {
     }
     assert_eq!(count(&state, "\"alarm web-cpu ALARM\""), 1);
     assert!(count(&state, "\"alarm detected\" source:ecs-service-event") > 0);
-    assert_eq!(count(&state, "\"alarm web-cpu ended the deployment, it watches CPUUtilization\""), 1);
     assert!(account.calls().contains("cloudwatch:DescribeAlarms"));
     assert_within_policy("alarm-rolls-back", &account.calls());
 }
