@@ -142,7 +142,9 @@ impl Page {
         // What a narrow screen does not hold in one line: the place gets its own.
         let is_wide =
             6 + width_of(source) + width_of(&place) + width_of(&time) + width_of(&count) > self.width;
-        let place = match std::path::Path::new(&quote.stream).is_absolute() && self.hyperlinks {
+        // A log group begins like a path, and its stream follows a `#`.
+        let is_file = quote.stream.starts_with('/') && !quote.stream.contains('#');
+        let place = match is_file && self.hyperlinks {
             true => format!("\u{1b}]8;;file://{}\u{1b}\\{place}\u{1b}]8;;\u{1b}\\", url_path(&quote.stream)),
             false => place,
         };

@@ -65,7 +65,7 @@ fn text_from_outside_steers_no_terminal_and_breaks_no_line() {
 #[test]
 fn the_view_is_as_wide_as_the_screen() {
     for scene in [tag_missing(), rolled_back(), going_well(30, "IN_PROGRESS")] {
-        for width in [40, 60, 80, 200] {
+        for width in [20, 40, 60, 80, 200] {
             for line in text(&scene, width) {
                 assert!(line.width() <= width, "{} of {width}: {line}", line.width());
             }
@@ -126,7 +126,7 @@ fn a_success_that_nothing_checks_is_looked_at_until_its_tasks_have_run_long_enou
     check_end(&nothing_checks(5), 29, None);
     check_end(&nothing_checks(5), 30, Some(End::Succeeded));
     check_end(&nothing_checks(30), 8, Some(End::Succeeded));
-    check_shows(&nothing_checks(5), &["completed; looking whether its tasks keep running"]);
+    check_shows(&nothing_checks(5), &["completed, seeing if it lasts"]);
     let told = changes(&mut Told::default(), &nothing_checks(5)).join("\n");
     assert!(told.contains("Medic looks whether they keep running") && !told.contains("outcome:"), "{told}");
 }

@@ -36,11 +36,11 @@ const MOST_EVENTS: usize = 5;
 /// Below this width only what fits is shown.
 const NARROWEST: usize = 40;
 /// Below this width bars and headings are short.
-const NARROW: usize = 64;
+const NARROW: usize = 72;
 
 /// Returns the view at a time, at most so wide.
-pub fn view(scene: &Scene, width: usize) -> Vec<Line> {
-    let width = width.max(NARROWEST);
+pub fn view(scene: &Scene, screen: usize) -> Vec<Line> {
+    let width = screen.max(NARROWEST);
     let rollout = scene.rollout();
     let status = deployment::status(&rollout);
     let outcome = deployment::outcome(&rollout);
@@ -52,7 +52,8 @@ pub fn view(scene: &Scene, width: usize) -> Vec<Line> {
     lines.extend(surroundings(scene, &outcome));
     lines.extend(failures(scene, width));
     lines.extend(gaps(scene));
-    lines.into_iter().map(|line| line.cut(width)).collect()
+    // A line that the terminal breaks would be two when the view is taken away.
+    lines.into_iter().map(|line| line.cut(screen)).collect()
 }
 
 impl Line {
@@ -154,7 +155,7 @@ fn progress(scene: &Scene, status: &deployment::DeploymentStatus, outcome: &Outc
         line = line.with(format!(", about {} left", span(left)), Tone::Quiet);
     }
     if scene.has_to_stand(outcome) {
-        line = line.with("; looking whether its tasks keep running", Tone::Quiet);
+        line = line.with(", seeing if it lasts", Tone::Quiet);
     }
     line
 }

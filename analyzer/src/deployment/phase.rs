@@ -149,7 +149,8 @@ pub(super) fn progress(rollout: &Rollout<'_>, phase: Phase) -> f64 {
 
 /// Two digits are shown; more would only change without saying more.
 fn rounded(share: f64) -> f64 {
-    (share * 1000.0).round() / 1000.0
+    // The sum of nothing is a negative zero.
+    (share * 1000.0).round() / 1000.0 + 0.0
 }
 
 /// Returns how far each living task of the deployment is; where tasks are not described, the counts tell.

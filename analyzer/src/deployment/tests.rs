@@ -126,6 +126,9 @@ fn what_ecs_completed_has_to_stand() {
         tasks[0]["stoppedReason"] = json!("Task stopped");
         check_stands(bare(), tasks, 320, Succeeded, false);
     }
+    let known = snapshot(json!({"services": bare(), "tasks": [exits("a", 304)]}));
+    let none = status(&Rollout { now: at(BEGAN + 320), ..rollout(&known) });
+    assert!(none.progress == 0.0 && none.progress.is_sign_positive(), "{none:?}");
     let known = snapshot(json!({"services": bare(), "tasks": falls()}));
     let rollout = Rollout { now: at(BEGAN + 320), ..rollout(&known) };
     let says = "ECS completed the deployment of web, but its tasks have stopped since: Essential container in task exited (app: exit 1)";
