@@ -13,6 +13,7 @@ mod iam_policy;
 mod knowledge;
 mod patterns;
 mod search;
+mod signals;
 mod state;
 mod time;
 mod watch;

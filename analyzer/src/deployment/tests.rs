@@ -126,7 +126,9 @@ fn what_ecs_completed_has_to_stand() {
         tasks[0]["stoppedReason"] = json!("Task stopped");
         check_stands(bare(), tasks, 320, Succeeded, false);
     }
-    let known = snapshot(json!({"services": bare(), "tasks": [exits("a", 304)]}));
+    let mut idle = bare();
+    idle[0]["deployments"][0]["runningCount"] = json!(0);
+    let known = snapshot(json!({"services": idle, "tasks": [exits("a", 304)]}));
     let none = status(&Rollout { now: at(BEGAN + 320), ..rollout(&known) });
     assert!(none.progress == 0.0 && none.progress.is_sign_positive(), "{none:?}");
     let known = snapshot(json!({"services": bare(), "tasks": falls()}));
