@@ -68,6 +68,10 @@ pub async fn run(
 }
 
 /// Returns the target groups of a service.
+#[cfg_attr(
+    not(any(feature = "cloudwatch-metrics", feature = "target-health")),
+    allow(dead_code, reason = "only these sources ask about them")
+)]
 pub fn target_groups_of(known: &Snapshot, service: Option<&str>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for described in known.services.items().iter().filter(|one| service.is_none_or(|name| one.name() == name))

@@ -13,6 +13,10 @@ mod cloudwatch_logs;
 mod cloudwatch_metrics;
 #[cfg(feature = "ecs")]
 mod ecs;
+#[cfg_attr(
+    not(any(feature = "cloudwatch-logs", feature = "eventbridge-sqs")),
+    allow(dead_code, reason = "other sources take only the identity of a task from it")
+)]
 mod ecs_event;
 #[cfg(feature = "eventbridge-sqs")]
 mod eventbridge_sqs;
