@@ -25,6 +25,9 @@ use crate::index::{DeploymentEntry, Reader};
 const VERSION: u32 = 1;
 /// A line longer than this is no record.
 const LONGEST_LINE: u64 = 64 << 20;
+/// Records are studied in batches of so many, or of so many bytes.
+const BATCH: usize = 4096;
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The first line of a bundle.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -107,15 +110,18 @@ pub fn open(input: impl Read, patterns: &Patterns) -> Result<(Header, Diagnosis)
     }
     let mut study = Study::new(patterns);
     let mut batch = Vec::new();
+    let mut bytes = 0;
     let mut number = 1;
     while next(&mut lines, &mut line)? {
         number += 1;
         let read: Line = serde_json::from_str(&line)
             .with_context(|| format!("line {number} of the bundle is no record"))?;
+        bytes += read.text.len();
         batch.push(record_of(read));
-        if batch.len() == 4096 {
+        if batch.len() == BATCH || bytes >= BATCH_BYTES {
             study.observe(&batch);
             batch.clear();
+            bytes = 0;
         }
     }
     study.observe(&batch);

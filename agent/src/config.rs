@@ -64,11 +64,18 @@ pub struct Watching {
     pub timeout: Span,
     /// How long an outcome must stand before it counts (`8s`): about two polls of the slowest source that matters.
     pub settle: Span,
+    /// How long tasks have to run that neither a load balancer nor a health check speaks for, before a completed deployment
+    /// counts as a success (`30s`); those that have run so long by then cost no time.
+    pub stand: Span,
 }
 
 impl Default for Watching {
     fn default() -> Watching {
-        Watching { timeout: Span(Duration::from_secs(1800)), settle: Span(Duration::from_secs(8)) }
+        Watching {
+            timeout: Span(Duration::from_secs(1800)),
+            settle: Span(Duration::from_secs(8)),
+            stand: Span(Duration::from_secs(30)),
+        }
     }
 }
 
@@ -244,6 +251,14 @@ impl SourceConfig {
     /// Whether the source waits for others to send: then it holds nothing that could be read, and never ends.
     pub fn listens(&self) -> bool {
         matches!(self, SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. })
+    }
+
+    /// Returns the stack that the source is about, where it names one itself.
+    pub fn stack(&self) -> Option<&str> {
+        match self {
+            SourceConfig::Cloudformation { stack, .. } => stack.as_deref(),
+            _ => None,
+        }
     }
 
     /// Returns the name of the source, where it was given one.

@@ -12,6 +12,7 @@ mod metrics;
 mod phase;
 #[cfg(test)]
 mod properties;
+mod standing;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use health::{
 pub use issues::Issue;
 pub use metrics::{Counts, DeploymentMetrics, PhaseTime, ResourceMetrics, metrics, utilization};
 pub use phase::Phase;
+pub use standing::{STAND, stands};
 pub use stopped::{StoppedGroup, stopped};
 
 use jiff::{SignedDuration, Timestamp};
@@ -58,6 +60,8 @@ pub struct Rollout<'a> {
     pub diagnosis: Option<&'a Diagnosis>,
     /// How long earlier deployments of the service took that ended well.
     pub earlier: &'a [SignedDuration],
+    /// How long a task that no health check speaks for has to run before its deployment stands.
+    pub stand: SignedDuration,
     pub now: Timestamp,
 }
 

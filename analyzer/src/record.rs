@@ -217,6 +217,25 @@ impl Level {
     }
 }
 
+/// Leaves out the time stamps and stream names that transports put in front of a line; both are shown beside it.
+pub fn without_transport(line: &str) -> &str {
+    let mut rest = line;
+    for _ in 0..3 {
+        let Some((word, after)) = rest.split_once(' ') else { return rest };
+        let is_time = word.len() >= 19
+            && word.as_bytes().get(4) == Some(&b'-')
+            && word.as_bytes().get(10) == Some(&b'T');
+        let id = word.rsplit('/').next().unwrap_or_default();
+        let is_stream =
+            word.contains('/') && id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !(is_time || is_stream) || after.trim().is_empty() {
+            return rest;
+        }
+        rest = after;
+    }
+    rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,5 +264,11 @@ mod tests {
         check("AWS/ECS MemoryUtilization=40.25", Some(("MemoryUtilization", 40.25)));
         check("alarm web-5xx ALARM Threshold Crossed", None);
         check("CPUUtilization NaN", None);
+    }
+
+    #[test]
+    fn transports_are_left_out() {
+        let line = "2026-05-12T09:14:28.951000+00:00 web/web/c3a95e7f106b4d28a4f7129be8d0635c 2026-05-12T09:14:28.951Z [error] no";
+        assert_eq!(without_transport(line), "[error] no");
     }
 }

@@ -74,25 +74,6 @@ pub fn unlinked(text: &str) -> String {
     text.replace("://", ":\u{2060}//").replace("www.", "www\u{2060}.")
 }
 
-/// Leaves out the time stamps and stream names that transports put in front of a line; both are shown beside it.
-pub fn without_transport(line: &str) -> &str {
-    let mut rest = line;
-    for _ in 0..3 {
-        let Some((word, after)) = rest.split_once(' ') else { return rest };
-        let is_time = word.len() >= 19
-            && word.as_bytes().get(4) == Some(&b'-')
-            && word.as_bytes().get(10) == Some(&b'T');
-        let id = word.rsplit('/').next().unwrap_or_default();
-        let is_stream =
-            word.contains('/') && id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !(is_time || is_stream) || after.trim().is_empty() {
-            return rest;
-        }
-        rest = after;
-    }
-    rest
-}
-
 /// Makes text safe inside HTML and its attributes.
 pub fn html(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
@@ -173,7 +154,5 @@ mod tests {
         assert!(fenced("a ```` b").starts_with("`````text"));
         assert_eq!(printable("a\u{1b}[31mb"), "a[31mb");
         assert_eq!(cut("abcdef", 3), "ab…");
-        let line = "2026-05-12T09:14:28.951000+00:00 web/web/c3a95e7f106b4d28a4f7129be8d0635c 2026-05-12T09:14:28.951Z [error] no";
-        assert_eq!(without_transport(line), "[error] no");
     }
 }

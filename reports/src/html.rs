@@ -185,7 +185,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
                 time: moment.time.map(|time| clock(time, one_day)).unwrap_or_default(),
                 instant: moment.time.map(|time| time.to_string()).unwrap_or_default(),
                 source: moment.source.as_str(),
-                text: cut(escape::without_transport(&moment.text), 300),
+                text: cut(analyzer::record::without_transport(&moment.text), 300),
                 evident: moment.cause.is_some(),
                 many: moment.count > 1,
                 count: moment.count,
@@ -299,7 +299,7 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
         .lines()
         .map(|line| {
             let safe = escape::html(line);
-            if line.trim_end() == escape::without_transport(quote.line.trim_end())
+            if line.trim_end() == analyzer::record::without_transport(quote.line.trim_end())
                 && quote.text.lines().count() > 1
             {
                 format!("<mark>{safe}</mark>")

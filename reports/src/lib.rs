@@ -15,6 +15,7 @@ pub mod slack;
 pub mod status;
 mod text;
 pub mod treatment;
+mod wrap;
 
 pub use guide::Guide;
 

@@ -162,7 +162,7 @@ fn view(guide: &Guide) -> View {
                 source: moment.source.as_str(),
                 text: format!(
                     "{}{}",
-                    escape::markdown(&cut(escape::without_transport(&moment.text), 200)),
+                    escape::markdown(&cut(analyzer::record::without_transport(&moment.text), 200)),
                     moment.cause.as_ref().map(|cause| format!(" → {}", code(cause))).unwrap_or_default()
                 ),
             })
@@ -259,7 +259,7 @@ pub(crate) fn shown(quote: &Quote) -> String {
     if lines.len() <= MOST_LINES {
         return lines
             .iter()
-            .map(|line| cut(escape::without_transport(line), LONGEST))
+            .map(|line| cut(analyzer::record::without_transport(line), LONGEST))
             .collect::<Vec<_>>()
             .join("\n");
     }
@@ -272,7 +272,7 @@ pub(crate) fn shown(quote: &Quote) -> String {
                 shown.push(format!("… {left_out} lines …"));
                 left_out = 0;
             }
-            shown.push(cut(escape::without_transport(line), LONGEST));
+            shown.push(cut(analyzer::record::without_transport(line), LONGEST));
         } else {
             left_out += 1;
         }

@@ -59,7 +59,7 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
             } else {
                 quote.stream.clone()
             };
-            let line = cut(crate::escape::without_transport(quote.line.trim()), 200 + 200 * detail);
+            let line = cut(analyzer::record::without_transport(quote.line.trim()), 200 + 200 * detail);
             blocks.push(section(&format!(
                 "{} `{}`\n```{}```",
                 quote.source.as_str(),

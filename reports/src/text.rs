@@ -2,13 +2,14 @@
 
 use analyzer::changes::Kind;
 use analyzer::diagnosis::{Proof, Verdict};
+use analyzer::record::without_transport;
 use analyzer::taxonomy::Safety;
-use unicode_width::UnicodeWidthChar;
 
 use crate::Screen;
-use crate::escape::{printable, without_transport};
+use crate::escape::printable;
 use crate::guide::{Cause, Guide, Moment, Quote, in_words, short};
 use crate::prose::{self, Paragraph, Piece};
+use crate::wrap::{hard_wrapped, visible_width, width_of};
 
 const RESET: &str = "\u{1b}[0m";
 const BOLD: &str = "\u{1b}[1m";
@@ -90,11 +91,8 @@ impl Page {
     fn root(&mut self, root: &Cause, guide: &Guide) {
         self.heading("Root cause");
         let confidence = (root.confidence * 100.0).round();
-        self.out.push_str(&format!(
-            "  {BOLD}{}{RESET}  {DIM}{confidence} %, {}{RESET}\n",
-            printable(&root.id),
-            in_words(root.confidence)
-        ));
+        let sure = format!("{confidence} %, {}", in_words(root.confidence));
+        self.headed(&format!("{BOLD}{}{RESET}", printable(&root.id)), &format!("{DIM}{sure}{RESET}"));
         let proof = match root.proof {
             Proof::Confirmed => format!("{GREEN}confirmed{RESET}"),
             Proof::Refuted => format!("{YELLOW}refuted{RESET}"),
@@ -115,6 +113,12 @@ impl Page {
         }
     }
 
+    /// Writes a heading of a part with what is said beside it, or below it where the line is too short.
+    fn headed(&mut self, name: &str, beside: &str) {
+        let fits = 4 + visible_width(name) + visible_width(beside) <= self.width;
+        self.out.push_str(&format!("  {name}{}{beside}\n", if fits { "  " } else { "\n  " }));
+    }
+
     fn evidence(&mut self, guide: &Guide) {
         if guide.evidence.is_empty() {
             return;
@@ -132,16 +136,21 @@ impl Page {
             quote.stream.clone()
         };
         let place = printable(&place);
-        let place = match std::path::Path::new(&quote.stream).is_absolute() && self.hyperlinks {
+        let time = quote.time.map(|time| format!("  {}", short(time))).unwrap_or_default();
+        let count = if quote.count > 1 { format!("  ×{}", quote.count) } else { String::new() };
+        let source = quote.source.as_str();
+        // What a narrow screen does not hold in one line: the place gets its own.
+        let is_wide =
+            6 + width_of(source) + width_of(&place) + width_of(&time) + width_of(&count) > self.width;
+        // A log group begins like a path, and its stream follows a `#`.
+        let is_file = quote.stream.starts_with('/') && !quote.stream.contains('#');
+        let place = match is_file && self.hyperlinks {
             true => format!("\u{1b}]8;;file://{}\u{1b}\\{place}\u{1b}]8;;\u{1b}\\", url_path(&quote.stream)),
             false => place,
         };
-        let time = quote.time.map(|time| format!("  {}", short(time))).unwrap_or_default();
-        let count = if quote.count > 1 { format!("  ×{}", quote.count) } else { String::new() };
-        self.out.push_str(&format!(
-            "  {BOLD}{number}{RESET} {DIM}{}  {place}{time}{count}{RESET}\n",
-            quote.source.as_str()
-        ));
+        let place =
+            if is_wide { format!("{time}{count}\n    {place}") } else { format!("  {place}{time}{count}") };
+        self.out.push_str(&format!("  {BOLD}{number}{RESET} {DIM}{source}{place}{RESET}\n"));
         for line in lines_to_show(quote) {
             let colour = if line.trim_end() == quote.line.trim_end() { RED } else { DIM };
             let line = without_transport(&line);
@@ -406,50 +415,6 @@ fn lines_to_show(quote: &Quote) -> Vec<String> {
         shown.push(format!("… {left_out} lines …"));
     }
     shown
-}
-
-fn hard_wrapped(line: &str, width: usize, most: usize) -> Vec<String> {
-    let width = width.max(20);
-    let mut parts = vec![String::new()];
-    let mut column = 0;
-    for c in line.chars() {
-        let wide = c.width().unwrap_or(0);
-        if column + wide > width {
-            if parts.len() == most {
-                if let Some(last) = parts.last_mut() {
-                    last.pop();
-                    last.push('…');
-                }
-                return parts;
-            }
-            parts.push(String::new());
-            column = 0;
-        }
-        column += wide;
-        if let Some(last) = parts.last_mut() {
-            last.push(c);
-        }
-    }
-    parts
-}
-
-fn width_of(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
-}
-
-/// The width of a text that holds colour codes.
-fn visible_width(text: &str) -> usize {
-    let mut width = 0;
-    let mut in_code = false;
-    for c in text.chars() {
-        match (in_code, c) {
-            (false, '\u{1b}') => in_code = true,
-            (true, 'm') => in_code = false,
-            (true, _) => {}
-            (false, c) => width += c.width().unwrap_or(0),
-        }
-    }
-    width
 }
 
 fn url_path(path: &str) -> String {

@@ -89,7 +89,7 @@ fn described_states_are_no_records() {
         let question = Question { words: words.to_owned(), filter };
         assert_eq!(reader.count(&question).expect("counted"), count, "{question:?}");
         assert_eq!(reader.newest(&question, 20).expect("found").len(), 20, "{question:?}");
-        let columns = reader.histogram(&question, 4).expect("counted");
+        let columns = reader.histogram(&question, |first, last| (last - first) / 4 + 1).expect("counted");
         assert_eq!(columns.iter().map(|column| column.count).sum::<u64>(), count, "{question:?}");
     }
     assert!(reader.state_of(&["test".to_owned()]).is_ok());

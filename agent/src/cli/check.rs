@@ -28,11 +28,15 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> Result<u8> {
         let config = self.watched.configuration(Vec::new(), "check")?;
-        let outcomes = collect::runtime()?.block_on(all(&config));
         let mut out = anstream::stdout().lock();
-        for outcome in &outcomes {
-            writeln!(out, "{}", said(outcome))?;
-        }
+        let mut printed = Ok(());
+        let tell = |outcome: &Outcome| {
+            if printed.is_ok() {
+                printed = writeln!(out, "{}", said(outcome));
+            }
+        };
+        let outcomes = collect::runtime()?.block_on(all(&config, tell));
+        printed?;
         let is_whole = outcomes.iter().all(|outcome| outcome.gaps.is_empty());
         Ok(if is_whole { HEALTHY } else { FAILURE })
     }
@@ -48,8 +52,8 @@ struct Outcome {
     left_out: Option<&'static str>,
 }
 
-/// Reads all sources, those first that describe what the others look for.
-async fn all(config: &Config) -> Vec<Outcome> {
+/// Reads all sources, those first that describe what the others look for; tells each outcome as it comes.
+async fn all(config: &Config, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
     let mut known = Snapshot::default();
     let mut sources: Vec<(String, SourceConfig)> =
         config.source_names().into_iter().zip(config.sources.iter().cloned()).collect();
@@ -60,10 +64,12 @@ async fn all(config: &Config) -> Vec<Outcome> {
     });
     let mut outcomes = Vec::new();
     for (name, source) in sources {
-        let outcome = match left_out(&source) {
-            Some(because) => Outcome { name, left_out: Some(because), ..Outcome::default() },
-            None => one(name, source, config, &mut known).await,
+        let outcome = match (left_out(&source), not_named(&source, config, &known)) {
+            (Some(because), _) => Outcome { name, left_out: Some(because), ..Outcome::default() },
+            (None, Some(gap)) => Outcome { name, gaps: vec![gap], ..Outcome::default() },
+            (None, None) => one(name, source, config, &mut known).await,
         };
+        tell(&outcome);
         outcomes.push(outcome);
     }
     outcomes
@@ -72,7 +78,8 @@ async fn all(config: &Config) -> Vec<Outcome> {
 /// Reads a source once.
 async fn one(name: String, source: SourceConfig, config: &Config, known: &mut Snapshot) -> Outcome {
     let (queue, mut deliveries) = mpsc::channel(16);
-    let (tell, knows) = watch::channel(Arc::new(known.clone()));
+    // Nothing more is described meanwhile: whoever looks for it need not wait.
+    let (_, knows) = watch::channel(Arc::new(known.clone()));
     let stop = CancellationToken::new();
     let outlet = Outlet::new(&name, queue, knows, stop.clone());
     let mut outcome = Outcome { name, ..Outcome::default() };
@@ -86,7 +93,6 @@ async fn one(name: String, source: SourceConfig, config: &Config, known: &mut Sn
             }
             if delivery.snapshot != Snapshot::default() {
                 known.merge(delivery.snapshot);
-                tell.send_replace(Arc::new(known.clone()));
             }
             // Who waits for its records to be stored is not answered: nothing is stored here.
             if delivery.stored.is_some() {
@@ -112,6 +118,16 @@ fn left_out(source: &SourceConfig) -> Option<&'static str> {
         source if source.listens() => Some("others send to it"),
         _ => None,
     }
+}
+
+/// Says what a source does not know where to look for. It would ask for nothing, and so miss nothing.
+fn not_named(source: &SourceConfig, config: &Config, known: &Snapshot) -> Option<Gap> {
+    let asks_by_service = matches!(source, SourceConfig::TargetHealth { .. }) && config.service.is_some();
+    (asks_by_service && known.services.items().is_empty()).then(|| Gap {
+        what: "target groups of the service".to_owned(),
+        because: "the service is not described, which names them".to_owned(),
+        remedy: Some("let the `ecs` source read the service".to_owned()),
+    })
 }
 
 fn said(outcome: &Outcome) -> String {
@@ -153,8 +169,20 @@ mod tests {
     #[test]
     fn a_source_that_lacks_its_service_is_told() {
         let config = Config::parse("[[source]]\nkind = \"ecs\"\n[[source]]\nkind = \"otlp\"\n").unwrap();
-        let outcomes = collect::runtime().unwrap().block_on(all(&config));
+        let outcomes = collect::runtime().unwrap().block_on(all(&config, |_| {}));
         assert_eq!(outcomes[0].gaps[0].because, "no service is configured");
         assert!(outcomes[1].left_out.is_some());
+    }
+
+    #[test]
+    fn target_groups_that_nobody_names_are_not_read() {
+        let config = Config::parse("service = \"web\"\n[[source]]\nkind = \"target-health\"\n").unwrap();
+        let mut told = Vec::new();
+        let read = all(&config, |outcome| told.push(said(outcome)));
+        assert_eq!(collect::runtime().unwrap().block_on(read).len(), 1);
+        assert!(
+            told[0].contains("cannot be read as a whole") && told[0].contains("which names them"),
+            "{told:?}"
+        );
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::signals::Signals;
 use super::watched::Watched;
 use super::{HEALTHY, MESSAGES, knowledge, state};
 use crate::collect::{Live, Recording};
@@ -78,17 +79,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 /// Cancels on SIGTERM and on Ctrl-C.
-pub async fn stop_on_signal(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+async fn stop_on_signal(stop: CancellationToken) {
+    let Some(mut signals) = Signals::heard() else { return };
+    signals.next().await;
     info!("stopping: storing what was received");
     stop.cancel();
 }

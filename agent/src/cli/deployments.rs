@@ -7,6 +7,7 @@ use std::io::Write;
 
 use super::{HEALTHY, state};
 use crate::index::{DeploymentEntry, Reader};
+use crate::watch::span;
 
 /// Lists the deployments that were recorded, with verdicts, the newest first.
 #[derive(Debug, Args)]
@@ -52,7 +53,7 @@ fn line(entry: &DeploymentEntry) -> String {
     };
     let time = entry.from.map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
     let duration = match (entry.from, entry.ended) {
-        (Some(from), Some(ended)) => format!("{} s", ended.duration_since(from).as_secs().max(0)),
+        (Some(from), Some(ended)) => span(ended.duration_since(from).as_secs()),
         _ => String::new(),
     };
     let what = entry.service.as_deref().unwrap_or_default();
@@ -62,6 +63,6 @@ fn line(entry: &DeploymentEntry) -> String {
         (None, Some(cause), Some(confidence)) => format!("{cause} ({:.0} %)", confidence * 100.0),
         _ => String::new(),
     };
-    let line = format!("{time:<19}  {:<34} {verdict:<11} {what} {version} {duration:>7}  {why}", entry.id);
+    let line = format!("{time:<19}  {:<34} {verdict:<11} {what} {version} {duration:>11}  {why}", entry.id);
     reports::escape::printable(line.trim_end())
 }

@@ -165,5 +165,6 @@ pub fn screen() -> Screen {
     let stdout = std::io::stdout();
     let is_terminal = stdout.is_terminal();
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).filter(|_| is_terminal);
-    Screen { width: width.unwrap_or(100), hyperlinks: is_terminal }
+    // A terminal that does not say how wide it is is seldom wide.
+    Screen { width: width.unwrap_or(if is_terminal { 80 } else { 100 }), hyperlinks: is_terminal }
 }

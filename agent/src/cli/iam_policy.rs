@@ -5,12 +5,13 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
 
 use super::HEALTHY;
+use super::watched::Watched;
 use crate::aws::Place;
 use crate::aws::calls::{ALL, Call, Policy};
-use crate::config::{Config, SourceConfig};
+use crate::config::SourceConfig;
+use crate::sources;
 
 /// Prints the IAM policy that Medic needs; what is not named stays `*` in the resources.
 #[derive(Debug, Args)]
@@ -19,29 +20,12 @@ pub struct IamPolicy {
     #[arg(value_enum)]
     policy: PolicyArgument,
 
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "MEDIC_CONFIG")]
-    config: Option<PathBuf>,
-
-    /// The cluster of the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_CLUSTER")]
-    cluster: Option<String>,
-
-    /// The service
-    #[arg(long, value_name = "NAME", env = "MEDIC_SERVICE")]
-    service: Option<String>,
-
-    /// The CloudFormation stack that deploys the service
-    #[arg(long, value_name = "NAME", env = "MEDIC_STACK")]
-    stack: Option<String>,
+    #[command(flatten)]
+    watched: Watched,
 
     /// The account
     #[arg(long, value_name = "ID")]
     account: Option<String>,
-
-    /// The region
-    #[arg(long, value_name = "NAME", env = "AWS_REGION")]
-    region: Option<String>,
 
     /// Log groups that are read; without any, all
     #[arg(long, value_name = "NAME")]
@@ -60,10 +44,7 @@ pub enum PolicyArgument {
 
 impl IamPolicy {
     pub fn run(self) -> Result<u8> {
-        let config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
+        let config = self.watched.read()?;
         let mut log_groups = self.log_group;
         let mut queue = None;
         for source in &config.sources {
@@ -75,15 +56,10 @@ impl IamPolicy {
                 _ => {}
             }
         }
-        let place = Place {
-            region: self.region.or(config.region).unwrap_or_default(),
-            account: self.account,
-            cluster: self.cluster.or(config.cluster),
-            service: self.service.or(config.service),
-            stack: self.stack.or(config.stack),
-            queue,
-            ..Place::default()
-        };
+        let mut place = Place { account: self.account, queue, ..sources::place(&config) };
+        if place.region.is_empty() {
+            place.region = std::env::var("AWS_REGION").unwrap_or_default();
+        }
         let policy = match self.policy {
             PolicyArgument::Read => Policy::Read,
             PolicyArgument::Preflight => Policy::Preflight,

@@ -8,10 +8,12 @@ mod deployments;
 mod diagnose;
 mod explain;
 mod health;
+mod histogram;
 mod iam_policy;
 mod knowledge;
 mod patterns;
 mod search;
+mod signals;
 mod state;
 mod time;
 mod watch;
@@ -78,8 +80,11 @@ pub fn run() -> ExitCode {
         }
     };
     // What records begins to tell of itself once it knows from its configuration how.
-    if !matches!(arguments.command, Command::Collect(_) | Command::Watch(_)) {
-        telemetry::log(MESSAGES);
+    match arguments.command {
+        Command::Collect(_) | Command::Watch(_) => {}
+        // It tells itself what went wrong, and what closes the gap.
+        Command::Check(_) => telemetry::log("error"),
+        _ => telemetry::log(MESSAGES),
     }
     let outcome = match arguments.command {
         Command::Diagnose(command) => command.run(),

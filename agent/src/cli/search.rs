@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
-use super::{HEALTHY, state, time};
+use super::{HEALTHY, histogram, state, time};
 use crate::index::{Bucket, Filter, Hit, Question, Reader};
 
 /// Searches what was recorded: words, "phrases", AND, OR, NOT, brackets, field:value, time:[A TO B].
@@ -78,9 +78,6 @@ struct Found<'h> {
     text: &'h str,
 }
 
-/// How many columns a histogram has.
-const COLUMNS: usize = 30;
-
 impl Search {
     pub fn run(self) -> Result<u8> {
         let reader = Reader::open(&self.state.existing()?)?;
@@ -89,7 +86,7 @@ impl Search {
         if self.count {
             writeln!(out, "{}", reader.count(&question)?)?;
         } else if self.histogram {
-            self.show_histogram(&mut out, &reader.histogram(&question, COLUMNS)?)?;
+            self.show_histogram(&mut out, &reader.histogram(&question, histogram::round_width)?)?;
         } else {
             let hits = reader.newest(&question, self.limit)?;
             // The newest are found; they read best in the order in which they happened.
@@ -164,12 +161,10 @@ impl Search {
             }
             return Ok(());
         }
-        let most = buckets.iter().map(|bucket| bucket.count).max().unwrap_or_default().max(1);
-        let bar = if std::io::stdout().is_terminal() { "█" } else { "#" };
-        for bucket in buckets {
-            let length = (bucket.count * 50).div_ceil(most) as usize;
-            let from = bucket.from.strftime("%Y-%m-%d %H:%M:%S");
-            writeln!(out, "{from}  {:>9}  {}", bucket.count, bar.repeat(length))?;
+        let columns = histogram::columns_of_terminal();
+        let bar = if std::io::stdout().is_terminal() { '█' } else { '#' };
+        for line in histogram::lines(buckets, columns, bar) {
+            writeln!(out, "{line}")?;
         }
         Ok(())
     }

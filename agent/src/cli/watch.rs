@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use super::signals::Signals;
 use super::watched::Watched;
 use super::{HEALTHY, collect, diagnose, knowledge};
 use crate::config::{Config, Span};
@@ -234,6 +235,7 @@ fn limits(timeout: Span, config: &Config) -> Result<Limits> {
     Ok(Limits {
         timeout: signed(timeout.0)?,
         settle: signed(config.watch.settle.0)?,
+        stand: signed(config.watch.stand.0)?,
         blind: SignedDuration::from_secs(60),
     })
 }
@@ -249,19 +251,9 @@ fn job(argument: JobArgument) -> Job {
 
 /// Ends watching at the first signal; a second one ends Medic at once.
 async fn end_on_signal(interrupt: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+    let Some(mut signals) = Signals::heard() else { return };
+    signals.next().await;
     interrupt.cancel();
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+    signals.next().await;
     std::process::exit(130);
 }

@@ -1,4 +1,4 @@
-//! What is read, and where it is: the flags that `check`, `collect` and `watch` share.
+//! What is read, and where it is: the flags that `check`, `collect`, `iam-policy` and `watch` share.
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -38,15 +38,7 @@ impl Watched {
     /// Returns the configuration: the file's, with what flags and the environment say, and with `more` sources.
     /// Where no source is configured, it has those that the cluster, the service and the stack ask for.
     pub fn configuration(self, more: Vec<SourceConfig>, what_for: &str) -> Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        config.cluster = self.cluster.or(config.cluster);
-        config.service = self.service.or(config.service);
-        config.stack = self.stack.or(config.stack);
-        config.region = self.region.or(config.region);
-        config.profile = self.profile.or(config.profile);
+        let mut config = self.read()?;
         config.sources.extend(more);
         if config.sources.is_empty() {
             config.sources = sources::usual(&config);
@@ -56,6 +48,23 @@ impl Watched {
                 "there is nothing to {what_for}: name --cluster and --service, or a --config with a [[source]]"
             );
         }
+        Ok(config)
+    }
+
+    /// Returns the file's configuration, with what flags and the environment say.
+    pub fn read(self) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        config.cluster = self.cluster.or(config.cluster);
+        config.service = self.service.or(config.service);
+        config.stack = self.stack.or(config.stack);
+        config.region = self.region.or(config.region);
+        config.profile = self.profile.or(config.profile);
+        // A stack that only its source names is the deployment's all the same.
+        config.stack =
+            config.stack.or_else(|| config.sources.iter().find_map(SourceConfig::stack).map(str::to_owned));
         Ok(config)
     }
 }
@@ -83,6 +92,26 @@ mod tests {
         let said = [&config.cluster, &config.service, &config.region, &config.profile].map(Option::as_deref);
         assert_eq!(said, [Some("shop"), Some("api"), Some("eu-central-1"), Some("a")]);
         assert!(!config.sources.is_empty());
+    }
+
+    #[track_caller]
+    fn check_stack(text: &str, flag: Option<&str>, expected: Option<&str>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let stack = flag.map(str::to_owned);
+        let watched = Watched { config: Some(file.path().to_owned()), stack, ..Watched::default() };
+        let config = watched.configuration(Vec::new(), "watch").unwrap();
+        assert_eq!(config.stack.as_deref(), expected);
+    }
+
+    #[test]
+    fn the_stack_of_a_source_is_the_deployments() {
+        let source =
+            "[[source]]\nkind = \"ecs\"\n[[source]]\nkind = \"cloudformation\"\nstack = \"shop-web\"\n";
+        check_stack(source, None, Some("shop-web"));
+        check_stack(source, Some("other"), Some("other"));
+        check_stack(&format!("stack = \"shop\"\n{source}"), None, Some("shop"));
+        check_stack("cluster = \"shop\"\nservice = \"web\"\n", None, None);
     }
 
     #[test]

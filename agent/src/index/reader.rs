@@ -203,8 +203,9 @@ impl Reader {
         Ok(hits)
     }
 
-    /// Counts the records that match in each of some spans of equal length.
-    pub fn histogram(&self, question: &Question, columns: usize) -> Result<Vec<Bucket>> {
+    /// Counts the records that match in each of some spans of equal length, which begin at multiples of it;
+    /// `width` chooses it, in microseconds, by the first and the last time.
+    pub fn histogram(&self, question: &Question, width: impl Fn(i64, i64) -> i64) -> Result<Vec<Bucket>> {
         let mut found: Vec<i64> = Vec::new();
         let (from, to) = question.span();
         self.each_segment(question, |_, segment, weight| {
@@ -220,13 +221,14 @@ impl Reader {
         let (Some(&first), Some(&last)) = (found.iter().min(), found.iter().max()) else {
             return Ok(Vec::new());
         };
-        let width = ((last - first) / columns.max(1) as i64 + 1).max(1);
-        let mut counts = vec![0u64; ((last - first) / width + 1) as usize];
+        let width = width(first, last).max(1);
+        let begin = first.div_euclid(width) * width;
+        let mut counts = vec![0u64; ((last - begin) / width + 1) as usize];
         for time in found {
-            counts[((time - first) / width) as usize] += 1;
+            counts[((time - begin) / width) as usize] += 1;
         }
-        let buckets = counts.into_iter().enumerate().filter_map(|(column, count)| {
-            Some(Bucket { from: Timestamp::from_microsecond(first + column as i64 * width).ok()?, count })
+        let buckets = counts.into_iter().enumerate().filter_map(|(row, count)| {
+            Some(Bucket { from: Timestamp::from_microsecond(begin + row as i64 * width).ok()?, count })
         });
         Ok(buckets.collect())
     }

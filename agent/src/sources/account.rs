@@ -68,6 +68,10 @@ pub async fn run(
 }
 
 /// Returns the target groups of a service.
+#[cfg_attr(
+    not(any(feature = "cloudwatch-metrics", feature = "target-health")),
+    allow(dead_code, reason = "only these sources ask about them")
+)]
 pub fn target_groups_of(known: &Snapshot, service: Option<&str>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for described in known.services.items().iter().filter(|one| service.is_none_or(|name| one.name() == name))
@@ -114,7 +118,8 @@ async fn read(
         SourceConfig::Ecs { every, .. } => {
             let (aws, place) = connection(place).await;
             let source = super::ecs::Ecs::new(&place, cursor);
-            rounds::run(source, (every.0, once), &aws, place, outlet).await
+            let client = aws_sdk_ecs::Client::new(&aws.config);
+            rounds::run(source, client, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "cloudwatch-logs")]
         SourceConfig::CloudwatchLogs { groups, every, overlap, .. } => {
@@ -128,19 +133,22 @@ async fn read(
             let (aws, mut place) = connection(place).await;
             place.stack = stack.or(place.stack);
             let source = super::cloudformation::Stacks::new(&place, cursor);
-            rounds::run(source, (every.0, once), &aws, place, outlet).await
+            let client = aws_sdk_cloudformation::Client::new(&aws.config);
+            rounds::run(source, client, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "target-health")]
         SourceConfig::TargetHealth { every, .. } => {
             let (aws, place) = connection(place).await;
             let source = super::target_health::Targets::new(&place, cursor);
-            rounds::run(source, (every.0, once), &aws, place, outlet).await
+            let client = aws_sdk_elasticloadbalancingv2::Client::new(&aws.config);
+            rounds::run(source, client, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "cloudwatch-metrics")]
         SourceConfig::CloudwatchMetrics { every, .. } => {
             let (aws, place) = connection(place).await;
             let source = super::cloudwatch_metrics::Metrics::new(&place, cursor);
-            rounds::run(source, (every.0, once), &aws, place, outlet).await
+            let client = aws_sdk_cloudwatch::Client::new(&aws.config);
+            rounds::run(source, client, (every.0, once), &aws, place, outlet).await
         }
         #[cfg(feature = "eventbridge-sqs")]
         SourceConfig::EventbridgeSqs { queue_url, .. } => {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use self::change_sets::ChangeSets;
 use super::rounds::{Order, Rounded, arrival};
 use super::{Arrival, id};
-use crate::aws::{Asking, Aws, Fields, Kind, Place, calls};
+use crate::aws::{Asking, Fields, Kind, Place, calls};
 use crate::formats::describe;
 
 /// How many pages of events are read to find one that is known.
@@ -53,10 +53,6 @@ struct Happened {
 
 impl Rounded for Stacks {
     type Client = Client;
-
-    fn connect(aws: &Aws) -> Client {
-        Client::new(&aws.config)
-    }
 
     /// Reads what is new in the stack, and in the stacks nested in it.
     async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, _: &Snapshot) -> Vec<Arrival> {

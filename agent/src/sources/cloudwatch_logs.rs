@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, debug_span};
 
-use super::rounds::{Rounds, now};
+use super::rounds::{Rounds, now, wait_for};
 use super::{Arrival, Closed, Delivery, Outlet};
 use crate::aws::{Asking, Aws, Place, calls};
 use find::Found;
@@ -98,15 +98,15 @@ impl Logs {
         outlet: &Outlet,
     ) -> Result<(), Closed> {
         let client = Client::new(&asking.aws.config);
-        let begun = Instant::now();
+        let region = asking.aws.region().to_owned();
+        if reading.once {
+            let names_some =
+                |known: &Snapshot| !log_groups(&reading.groups, known, &region).groups.is_empty();
+            wait_for(outlet, WAIT_FOR_GROUPS, names_some).await;
+        }
         loop {
             let known = outlet.known.borrow().clone();
-            let found = log_groups(&reading.groups, &known, asking.aws.region());
-            let waits = found.groups.is_empty() && begun.elapsed() < WAIT_FOR_GROUPS;
-            if reading.once && waits {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
-            }
+            let found = log_groups(&reading.groups, &known, &region);
             self.gaps = found.gaps;
             for (name, prefix) in &found.groups {
                 if !self.groups.contains_key(name) {

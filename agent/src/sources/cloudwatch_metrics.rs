@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::rounds::{Order, Rounded, Seen, arrival, now};
 use super::{Arrival, id};
-use crate::aws::{Asking, Aws, Place, calls};
+use crate::aws::{Asking, Place, calls};
 use wanted::Wanted;
 
 /// The length of one sample; finer ones are not published.
@@ -39,14 +39,7 @@ pub struct Metrics {
 impl Rounded for Metrics {
     type Client = Client;
 
-    fn connect(aws: &Aws) -> Client {
-        Client::new(&aws.config)
-    }
-
-    /// The service names its target groups and alarms.
-    fn is_ready(&self, known: &Snapshot) -> bool {
-        !known.services.items().is_empty()
-    }
+    const ASKS_BY_SERVICE: bool = true;
 
     async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, known: &Snapshot) -> Vec<Arrival> {
         let mut records = self.ask_samples(known, now(), client, asking).await;
@@ -131,7 +124,10 @@ impl Metrics {
         let Some(answer) = asking.ask(calls::DESCRIBE_ALARMS, what, call.send()).await else {
             return Vec::new();
         };
-        answer.metric_alarms().iter().filter_map(|alarm| self.alarm(&Alarm::of(alarm))).collect()
+        let alarms: Vec<Alarm> = answer.metric_alarms().iter().map(Alarm::of).collect();
+        let mut arrivals: Vec<Arrival> = alarms.iter().filter_map(|alarm| self.alarm(alarm)).collect();
+        arrivals.extend(self.ended_by(&alarms, known));
+        arrivals
     }
 
     /// Returns from when on samples are asked for.
@@ -171,6 +167,31 @@ impl Metrics {
         self.seen.is_new(key).then(|| arrival(key, record))
     }
 
+    /// Tells which alarms ended a deployment, and what they watch: an alarm is a symptom, what it watches leads to the cause.
+    fn ended_by(&mut self, alarms: &[Alarm], known: &Snapshot) -> Vec<Arrival> {
+        let mut arrivals = Vec::new();
+        for deployment in known.service_deployments.items() {
+            let triggered =
+                deployment.alarms.as_ref().map_or(&[][..], |alarms| &alarms.triggered_alarm_names);
+            for alarm in alarms.iter().filter(|alarm| triggered.contains(&alarm.name)) {
+                let key = id(&["ended", &deployment.service_deployment_arn, &alarm.name]);
+                if !self.seen.is_new(key) {
+                    continue;
+                }
+                // By now it may have gone back to OK, and then its reason is that of going back.
+                let is_on = alarm.state == "ALARM";
+                let time = alarm.since.filter(|_| is_on).or(deployment.changed_at());
+                let reason = if is_on { format!(": {}", alarm.reason) } else { String::new() };
+                let metric = alarm.metric.as_deref().unwrap_or("several metrics");
+                let text = format!("alarm {} ended the deployment, it watches {metric}{reason}", alarm.name);
+                let mut record = self.record(time, Level::Error, text, &alarm.name);
+                record.seq = self.order.next(record.time);
+                arrivals.push(arrival(key, record));
+            }
+        }
+        arrivals
+    }
+
     fn record(&self, time: Option<Timestamp>, level: Level, text: String, entity: &str) -> Record {
         Record {
             stream: self.stream.clone(),
@@ -193,6 +214,8 @@ struct Alarm {
     name: String,
     state: String,
     reason: String,
+    /// None where it watches an expression over several.
+    metric: Option<String>,
     since: Option<Timestamp>,
 }
 
@@ -203,6 +226,7 @@ impl Alarm {
             name: alarm.alarm_name().unwrap_or_default().to_owned(),
             state: alarm.state_value().map(|state| state.as_str()).unwrap_or_default().to_owned(),
             reason: alarm.state_reason().unwrap_or_default().to_owned(),
+            metric: alarm.metric_name().map(str::to_owned),
             since,
         }
     }
@@ -278,6 +302,7 @@ mod tests {
             name: "web-5xx".to_owned(),
             state: state.to_owned(),
             reason: "Threshold Crossed".to_owned(),
+            metric: Some("HTTPCode_Target_5XX_Count".to_owned()),
             since: Timestamp::from_second(1_800_000_000 + second).ok(),
         };
         let first = metrics.alarm(&alarm("ALARM", 0)).unwrap();
@@ -288,5 +313,25 @@ mod tests {
         assert!(metrics.alarm(&alarm("ALARM", 0)).is_none());
         assert!(metrics.alarm(&alarm("OK", 60)).is_some());
         assert!(metrics.alarm(&alarm("ALARM", 120)).is_some());
+    }
+
+    #[test]
+    fn the_alarm_that_ended_a_deployment_says_what_it_watches_once() {
+        let mut metrics = metrics();
+        let known: Snapshot = serde_json::from_value(json!({"serviceDeployments": {"known": [
+            {"serviceDeploymentArn": "arn/1", "alarms": {"alarmNames": ["a", "b"], "triggeredAlarmNames": ["a"]}},
+        ]}}))
+        .unwrap();
+        let alarm = |name: &str| Alarm {
+            name: name.to_owned(),
+            state: "ALARM".to_owned(),
+            reason: "Threshold Crossed".to_owned(),
+            metric: Some("CPUUtilization".to_owned()),
+            since: None,
+        };
+        let told = metrics.ended_by(&[alarm("a"), alarm("b")], &known);
+        let texts: Vec<&str> = told.iter().map(|arrival| arrival.record.text.as_str()).collect();
+        assert_eq!(texts, ["alarm a ended the deployment, it watches CPUUtilization: Threshold Crossed"]);
+        assert!(metrics.ended_by(&[alarm("a")], &known).is_empty());
     }
 }

@@ -11,13 +11,15 @@ use std::sync::Arc;
 use super::ecs_event::task_id;
 use super::rounds::{Order, Rounded, Seen, arrival};
 use super::{Arrival, id, id_of};
-use crate::aws::{Asking, Aws, Kind, Place, calls};
+use crate::aws::{Asking, Kind, Place, calls};
 use crate::formats::describe;
 
 /// How many tasks one call describes.
 const TASKS_A_CALL: usize = 100;
 /// How many stopped tasks stay in the described state.
 const MOST_TASKS: usize = 500;
+/// So many deployments of the service are remembered, more than are listed.
+const MOST_DEPLOYMENTS: usize = 100;
 /// How many service deployments are looked at, the newest first.
 const DEPLOYMENTS: i32 = 10;
 
@@ -49,10 +51,6 @@ pub struct Ecs {
 
 impl Rounded for Ecs {
     type Client = Client;
-
-    fn connect(aws: &Aws) -> Client {
-        Client::new(&aws.config)
-    }
 
     async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, _: &Snapshot) -> Vec<Arrival> {
         let mut answers = self.ask(client, asking).await;
@@ -136,6 +134,10 @@ impl Ecs {
                     break;
                 }
             }
+        }
+        if asking.trouble(calls::LIST_TASKS, &what).is_none() {
+            // What ECS has forgotten is not listed again, and need not be remembered.
+            self.settled.retain(|arn| arns.contains(arn) || self.tasks.contains_key(arn));
         }
         // A task that is no longer listed may have stopped since: its end is the news.
         let running = self.tasks.keys().filter(|arn| !self.settled.contains(*arn)).cloned();
@@ -272,7 +274,7 @@ impl Ecs {
                     .insert(deployment.service_deployment_arn.clone(), deployment.clone());
             }
         }
-        self.forget_old_tasks();
+        self.forget_old();
         found.retain(|(id, _)| self.seen.is_new(*id));
         found.sort_by_key(|(_, record)| record.time);
         found
@@ -318,8 +320,13 @@ impl Ecs {
         (!arn.is_empty()).then(|| (id(&["ecs-service-revision", arn]), record))
     }
 
-    /// Keeps the stopped tasks of late.
-    fn forget_old_tasks(&mut self) {
+    /// Keeps the stopped tasks and the deployments of late.
+    fn forget_old(&mut self) {
+        while self.service_deployments.len() > MOST_DEPLOYMENTS {
+            let oldest = self.service_deployments.iter().min_by_key(|(_, deployment)| deployment.created_at);
+            let Some(oldest) = oldest.map(|(arn, _)| arn.clone()) else { return };
+            self.service_deployments.remove(&oldest);
+        }
         while self.tasks.len() > MOST_TASKS {
             let stopped = self.tasks.iter().filter(|(arn, _)| self.settled.contains(*arn));
             let Some(oldest) = stopped.min_by_key(|(_, task)| task.stopped_at).map(|(arn, _)| arn.clone())
@@ -431,6 +438,18 @@ mod tests {
         assert_eq!(ecs.take(task("STOPPED")).len(), 1);
         assert!(ecs.settled.contains("arn:aws:ecs:eu-west-1:111122223333:task/shop/a1"));
         assert_eq!(ecs.snapshot().tasks.items().len(), 1);
+    }
+
+    #[test]
+    fn deployments_of_long_ago_are_forgotten() {
+        let deployment = |number: usize| json!({"serviceDeploymentArn": format!("arn/{number:03}"), "status": "SUCCESSFUL", "createdAt": 1_800_000_000 + number});
+        let mut ecs = ecs();
+        ecs.take(Answers { service_deployments: (0..120).map(deployment).collect(), ..Answers::default() });
+        assert_eq!(ecs.service_deployments.len(), MOST_DEPLOYMENTS);
+        assert!(
+            !ecs.service_deployments.contains_key("arn/019")
+                && ecs.service_deployments.contains_key("arn/020")
+        );
     }
 
     #[test]

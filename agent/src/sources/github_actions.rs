@@ -2,6 +2,7 @@
 
 use analyzer::diagnosis::Gap;
 use analyzer::record::Source;
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(15);
 /// Records are handed over in batches of this size.
 const BATCH: usize = 2000;
 const MOST_PAGES: usize = 10;
+/// Answers are held in memory: a larger one is not read.
+const LARGEST_ANSWER: usize = 256 << 20;
 
 /// Reads until the run has ended or Medic stops, or once.
 pub async fn run(
@@ -46,6 +49,8 @@ pub async fn run(
         token_variable: token_variable.to_owned(),
     };
     let mut said: Option<Vec<Gap>> = None;
+    // What asking again does not change.
+    let mut lasting: Vec<Gap> = Vec::new();
     loop {
         let mut gaps = Vec::new();
         let mut has_ended = false;
@@ -61,13 +66,18 @@ pub async fn run(
                             done.0.insert(job.id);
                             hand_over(&arrivals(repository, run, job, &log), &done, outlet).await?;
                         }
-                        Err(gap) => gaps.push(gap),
+                        Err(trouble) if trouble.lasts => {
+                            done.0.insert(job.id);
+                            lasting.push(trouble.gap);
+                        }
+                        Err(trouble) => gaps.push(trouble.gap),
                     }
                 }
             }
-            Err(gap) => gaps.push(gap),
+            Err(trouble) => gaps.push(trouble.gap),
         }
         let is_complete = has_ended && gaps.is_empty();
+        gaps.extend(lasting.iter().cloned());
         if said.as_ref() != Some(&gaps) {
             outlet.say_gaps(gaps.clone()).await?;
             said = Some(gaps);
@@ -116,7 +126,7 @@ struct Github {
 
 impl Github {
     /// Returns whether the run has ended, and its jobs.
-    async fn state(&self) -> Result<(bool, Vec<Job>), Gap> {
+    async fn state(&self) -> Result<(bool, Vec<Job>), Trouble> {
         let run = self.json(&self.runs).await?;
         let mut jobs = Vec::new();
         for page in 1..=MOST_PAGES {
@@ -132,17 +142,17 @@ impl Github {
         Ok((run["status"] == "completed", jobs))
     }
 
-    async fn log(&self, job: &Job) -> Result<Vec<u8>, Gap> {
+    async fn log(&self, job: &Job) -> Result<Vec<u8>, Trouble> {
         self.get(&format!("{}/{}/logs", self.jobs, job.id), &format!("log of job {}", job.name)).await
     }
 
-    async fn json(&self, url: &str) -> Result<Value, Gap> {
+    async fn json(&self, url: &str) -> Result<Value, Trouble> {
         let bytes = self.get(url, &self.what).await?;
         serde_json::from_slice(&bytes)
-            .map_err(|error| self.gap(&self.what, format!("the answer is no JSON: {error}")))
+            .map_err(|error| trouble(&self.what, format!("the answer is no JSON: {error}"), None))
     }
 
-    async fn get(&self, url: &str, what: &str) -> Result<Vec<u8>, Gap> {
+    async fn get(&self, url: &str, what: &str) -> Result<Vec<u8>, Trouble> {
         let mut request = self
             .client
             .get(url)
@@ -152,24 +162,46 @@ impl Github {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let failed =
-            |error: reqwest::Error| self.gap(what, format!("GitHub gave no answer: {}", error.without_url()));
-        let answer = request.send().await.map_err(failed)?;
+        let failed = |error: reqwest::Error| {
+            trouble(what, format!("GitHub gave no answer: {}", error.without_url()), None)
+        };
+        let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(self.gap(what, format!("GitHub answered {status}")));
+            let remedy = self.remedy(status);
+            return Err(trouble(what, format!("GitHub answered {status}"), remedy));
         }
-        Ok(answer.bytes().await.map_err(failed)?.to_vec())
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if bytes.len() + chunk.len() > LARGEST_ANSWER {
+                let because = format!("it is larger than {} MB", LARGEST_ANSWER >> 20);
+                return Err(Trouble { lasts: true, ..trouble(what, because, None) });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
     }
 
-    fn gap(&self, what: &str, because: String) -> Gap {
-        let remedy = match (&self.token, because.contains("40")) {
-            (None, _) => Some(format!("set {} to a token with `actions: read`", self.token_variable)),
-            (Some(_), true) => Some("give the token the permission `actions: read`".to_owned()),
-            _ => None,
-        };
-        Gap { what: what.to_owned(), because, remedy }
+    /// GitHub says of what may not be seen that it is not there.
+    fn remedy(&self, status: StatusCode) -> Option<String> {
+        let is_refused =
+            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status);
+        is_refused.then(|| match self.token {
+            None => format!("set {} to a token with `actions: read`", self.token_variable),
+            Some(_) => "give the token the permission `actions: read`".to_owned(),
+        })
     }
+}
+
+/// Why something could not be read.
+struct Trouble {
+    gap: Gap,
+    /// Whether asking again changes nothing.
+    lasts: bool,
+}
+
+fn trouble(what: &str, because: String, remedy: Option<String>) -> Trouble {
+    Trouble { gap: Gap { what: what.to_owned(), because, remedy }, lasts: false }
 }
 
 /// Reads the log of a job.

@@ -13,6 +13,10 @@ mod cloudwatch_logs;
 mod cloudwatch_metrics;
 #[cfg(feature = "ecs")]
 mod ecs;
+#[cfg_attr(
+    not(any(feature = "cloudwatch-logs", feature = "eventbridge-sqs")),
+    allow(dead_code, reason = "other sources take only the identity of a task from it")
+)]
 mod ecs_event;
 #[cfg(feature = "eventbridge-sqs")]
 mod eventbridge_sqs;
@@ -24,6 +28,10 @@ mod hand;
 mod lines;
 pub mod otlp;
 mod pulse;
+#[cfg_attr(
+    not(all(feature = "cloudwatch-metrics", feature = "ecs")),
+    allow(dead_code, reason = "these two take all of it, other sources only a part")
+)]
 mod rounds;
 pub mod stdin;
 #[cfg(feature = "target-health")]

@@ -25,12 +25,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 pub trait Rounded {
     type Client;
 
-    fn connect(aws: &Aws) -> Self::Client;
-
-    /// Whether enough is known for a single run.
-    fn is_ready(&self, _known: &Snapshot) -> bool {
-        true
-    }
+    /// Whether a single run waits until the service is described, which names what the source asks for.
+    const ASKS_BY_SERVICE: bool = false;
 
     /// Asks, and returns the records that are new.
     fn round(
@@ -51,16 +47,16 @@ pub trait Rounded {
 #[cfg(feature = "aws")]
 pub async fn run<S: Rounded>(
     mut source: S,
+    client: S::Client,
     (every, once): (Duration, bool),
     aws: &Aws,
     place: Place,
     outlet: &Outlet,
 ) -> Result<(), Closed> {
-    let client = S::connect(aws);
     let mut asking = Asking::new(aws, place);
     let mut rounds = Rounds::default();
-    if once {
-        wait_for(outlet, LONGEST_WAIT, |known| source.is_ready(known)).await;
+    if once && S::ASKS_BY_SERVICE {
+        wait_for(outlet, LONGEST_WAIT, |known| !known.services.items().is_empty()).await;
     }
     loop {
         let known = outlet.known.borrow().clone();

@@ -16,7 +16,7 @@ use super::account::target_groups_of;
 use super::rounds::{Order, Rounded, arrival, now};
 use super::{Arrival, id};
 use crate::aws::place::name_in_arn;
-use crate::aws::{Asking, Aws, Fields, Place, calls};
+use crate::aws::{Asking, Fields, Place, calls};
 use crate::formats::describe;
 
 /// What was last said about each target, by group and address.
@@ -35,14 +35,7 @@ pub struct Targets {
 impl Rounded for Targets {
     type Client = Client;
 
-    fn connect(aws: &Aws) -> Client {
-        Client::new(&aws.config)
-    }
-
-    /// The service names its target groups.
-    fn is_ready(&self, known: &Snapshot) -> bool {
-        !known.services.items().is_empty()
-    }
+    const ASKS_BY_SERVICE: bool = true;
 
     async fn round(&mut self, client: &Client, asking: &mut Asking<'_>, known: &Snapshot) -> Vec<Arrival> {
         let groups = target_groups_of(known, asking.place.service.as_deref());

@@ -120,7 +120,10 @@ fn facts(scene: &Scene) -> Vec<(String, String)> {
         let sure = (root.confidence * 100.0).round();
         fact("verdict", format!("verdict: {} ({sure} %): {}", one_line(&root.cause), one_line(&root.title)));
     }
-    if outcome.state != State::Running && outcome.state != State::Unknown {
+    if scene.has_to_stand(&outcome) {
+        let text = "ECS completed the deployment; no health check speaks for its tasks, so Medic looks whether they keep running";
+        fact("stand", text.to_owned());
+    } else if outcome.state != State::Running && outcome.state != State::Unknown {
         fact("outcome", format!("outcome: {}", one_line(&outcome.says)));
     }
     facts

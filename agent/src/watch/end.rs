@@ -66,6 +66,8 @@ pub struct Limits {
     pub timeout: SignedDuration,
     /// How long an outcome must stand: about two polls of the sources.
     pub settle: SignedDuration,
+    /// How long Medic looks whether tasks keep running that no health check speaks for.
+    pub stand: SignedDuration,
     /// How long the service may stay unseen while sources say that they cannot read.
     pub blind: SignedDuration,
 }
@@ -104,7 +106,11 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
     // The service alone does not speak for a stack that nobody has seen yet.
     let awaits_stack = scene.target.stack.is_some() && outcome.stack.is_none() && watched < limits.blind;
     match outcome.state {
-        State::Succeeded if has_settled && !awaits_stack => return Some(End::Succeeded),
+        State::Succeeded
+            if has_settled && !awaits_stack && is_seen_to_stand(scene, outcome, stood, limits) =>
+        {
+            return Some(End::Succeeded);
+        }
         State::Failed if has_settled => {
             let patience = limits.settle.checked_mul(PATIENCE).unwrap_or(limits.settle);
             if is_explained(scene) || stood >= patience {
@@ -132,6 +138,11 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
         return Some(End::Blind { because: format!("{}: {}{remedy}", gap.what, gap.because) });
     }
     None
+}
+
+/// Whether a success holds: tasks that nothing but their running speaks for are looked at for a while, until they have run long enough.
+fn is_seen_to_stand(scene: &Scene, outcome: &Outcome, stood: SignedDuration, limits: &Limits) -> bool {
+    stood >= limits.stand || !scene.has_to_stand(outcome)
 }
 
 /// Returns the cause that no waiting repairs. Only while ECS goes on: what ends by itself is waited for.

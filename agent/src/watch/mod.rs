@@ -22,7 +22,7 @@ pub use session::{Ended, Session, run};
 pub use summary::{exit_code, guide, last_line, status_line};
 pub use view::{Line, Piece, Tone, view};
 
-use analyzer::deployment::{Counts, Job, ResourceMetrics, Rollout};
+use analyzer::deployment::{self, Counts, Job, Outcome, ResourceMetrics, Rollout, STAND, State};
 use analyzer::diagnosis::{Diagnosis, Gap, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -57,6 +57,8 @@ pub struct Scene {
     pub job: Option<Job>,
     /// Whether the deployment had ended when watching began.
     pub was_over: bool,
+    /// How long a task that no health check speaks for has to run.
+    pub stand: SignedDuration,
     pub watching_since: Timestamp,
     pub now: Timestamp,
 }
@@ -74,6 +76,7 @@ impl Scene {
             gaps: Vec::new(),
             job,
             was_over: false,
+            stand: STAND,
             watching_since: now,
             now,
         }
@@ -115,8 +118,14 @@ impl Scene {
             job: self.job,
             diagnosis: self.diagnosis(),
             earlier: &self.earlier,
+            stand: self.stand,
             now: self.now,
         }
+    }
+
+    /// Whether ECS called the deployment complete, and nothing but the running of its tasks speaks for it so far.
+    pub fn has_to_stand(&self, outcome: &Outcome) -> bool {
+        outcome.state == State::Succeeded && !deployment::stands(&self.rollout())
     }
 
     /// Returns what cannot be seen at present.
@@ -165,7 +174,10 @@ pub(crate) fn span(seconds: i64) -> String {
         seconds @ ..60 => format!("{seconds} s"),
         seconds @ ..3600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
         seconds @ ..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds @ ..172_800 if seconds % 3600 < 60 => format!("{} h", seconds / 3600),
+        seconds @ ..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds if seconds % 86_400 < 3600 => format!("{} d", seconds / 86_400),
+        seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 

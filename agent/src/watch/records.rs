@@ -117,7 +117,7 @@ pub fn lines(name: &str, stream: &str, time: Option<Timestamp>, text: &str) -> V
     let is_id = last.len() >= 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
     let task = if is_id { short_id(last) } else { super::one_line(last).chars().take(24).collect() };
     let said = text.lines().map(|line| {
-        let line = reports::escape::without_transport(line);
+        let line = analyzer::record::without_transport(line);
         let (stream, task) = (stream.to_owned(), task.clone());
         LogLine { time, stream, task, text: reports::escape::printable(line).replace('\t', "    ") }
     });

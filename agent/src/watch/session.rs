@@ -58,6 +58,7 @@ pub async fn run(
         stack: session.config.stack.clone(),
     };
     let mut scene = Scene::new(target, session.job, Timestamp::now());
+    scene.stand = session.limits.stand;
     let mut settling = Settling::new(scene.now);
     let mut told = super::Told::default();
     let mut shown = records::last_stored(&session.state);

@@ -14,6 +14,7 @@ use super::*;
 const LIMITS: Limits = Limits {
     timeout: SignedDuration::from_secs(1800),
     settle: SignedDuration::from_secs(8),
+    stand: SignedDuration::from_secs(30),
     blind: SignedDuration::from_secs(60),
 };
 
@@ -64,11 +65,23 @@ fn text_from_outside_steers_no_terminal_and_breaks_no_line() {
 #[test]
 fn the_view_is_as_wide_as_the_screen() {
     for scene in [tag_missing(), rolled_back(), going_well(30, "IN_PROGRESS")] {
-        for width in [40, 60, 80, 200] {
+        for width in [20, 40, 60, 80, 200] {
             for line in text(&scene, width) {
                 assert!(line.width() <= width, "{} of {width}: {line}", line.width());
             }
         }
+    }
+}
+
+#[test]
+fn a_narrow_screen_loses_no_count_and_no_phase() {
+    let lines = text(&tag_missing(), 50);
+    for words in [
+        "tasks fail, ECS tries again",
+        "Rev.    Rollout     Want  Run Wait Fail",
+        "IN_PROGRESS    2    0    1    3",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(words)), "`{words}` is not in\n{}", lines.join("\n"));
     }
 }
 
@@ -91,6 +104,47 @@ fn an_outcome_ends_watching_once_it_has_settled() {
     check_end(&going_well(250, "COMPLETED"), 8, Some(End::Succeeded));
     check_end(&going_well(250, "IN_PROGRESS"), 200, None);
     check_end(&rolled_back(), 8, Some(End::Failed));
+}
+
+/// A deployment that ECS completed, of a service without a load balancer whose tasks have run for a while.
+fn nothing_checks(ran: i64) -> Scene {
+    let runs = |id: &str| {
+        json!({"taskArn": format!("task/{id}"), "startedBy": "ecs-svc/2", "lastStatus": "RUNNING",
+            "desiredStatus": "RUNNING", "startedAt": given::BEGAN + 100 - ran, "containers": []})
+    };
+    let parts = json!({"tasks": [runs("a"), runs("b")], "services": [{"serviceName": "web", "desiredCount": 2,
+        "deployments": [{"id": "ecs-svc/2", "status": "PRIMARY", "rolloutState": "COMPLETED", "desiredCount": 2,
+            "runningCount": 2, "createdAt": given::BEGAN, "updatedAt": given::BEGAN + 95}]}]});
+    let mut scene = scene(100, parts, &[]);
+    scene.target.stack = None;
+    scene
+}
+
+#[test]
+fn a_success_that_nothing_checks_is_looked_at_until_its_tasks_have_run_long_enough() {
+    check_end(&nothing_checks(5), 8, None);
+    check_end(&nothing_checks(5), 29, None);
+    check_end(&nothing_checks(5), 30, Some(End::Succeeded));
+    check_end(&nothing_checks(30), 8, Some(End::Succeeded));
+    check_shows(&nothing_checks(5), &["completed, seeing if it lasts"]);
+    let told = changes(&mut Told::default(), &nothing_checks(5)).join("\n");
+    assert!(told.contains("Medic looks whether they keep running") && !told.contains("outcome:"), "{told}");
+}
+
+#[test]
+fn a_task_that_stops_after_the_completion_is_a_failure() {
+    let mut scene = nothing_checks(5);
+    let mut live = (*scene.live).clone();
+    let stopped = json!({"taskArn": "task/c", "startedBy": "ecs-svc/2", "lastStatus": "STOPPED",
+        "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
+        "stoppedAt": given::BEGAN + 97, "containers": [{"name": "app", "exitCode": 1}]});
+    let mut known = (*live.known).clone();
+    known.update(given::snapshot(json!({"tasks": [stopped]})));
+    live.known = Arc::new(known);
+    scene.live = Arc::new(live);
+    check_end(&scene, 7, None);
+    check_end(&scene, 24, Some(End::Failed));
+    check_shows(&scene, &["✘ web", "tasks fail, ECS tries again"]);
 }
 
 #[test]

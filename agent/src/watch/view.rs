@@ -35,22 +35,25 @@ const MOST_GROUPS: usize = 4;
 const MOST_EVENTS: usize = 5;
 /// Below this width only what fits is shown.
 const NARROWEST: usize = 40;
+/// Below this width bars and headings are short.
+const NARROW: usize = 72;
 
 /// Returns the view at a time, at most so wide.
-pub fn view(scene: &Scene, width: usize) -> Vec<Line> {
-    let width = width.max(NARROWEST);
+pub fn view(scene: &Scene, screen: usize) -> Vec<Line> {
+    let width = screen.max(NARROWEST);
     let rollout = scene.rollout();
     let status = deployment::status(&rollout);
     let outcome = deployment::outcome(&rollout);
-    let mut lines = vec![headline(scene, &outcome), progress(scene, &status)];
+    let mut lines = vec![headline(scene, &outcome), progress(scene, &status, &outcome, width)];
     // What does not fit the height is left out at the end, so what matters most comes first.
     lines.extend(verdict(scene, width));
-    lines.extend(table(scene));
+    lines.extend(table(scene, width));
     lines.extend(stopped(scene, width));
     lines.extend(surroundings(scene, &outcome));
     lines.extend(failures(scene, width));
     lines.extend(gaps(scene));
-    lines.into_iter().map(|line| line.cut(width)).collect()
+    // A line that the terminal breaks would be two when the view is taken away.
+    lines.into_iter().map(|line| line.cut(screen)).collect()
 }
 
 impl Line {
@@ -133,8 +136,10 @@ fn headline(scene: &Scene, outcome: &Outcome) -> Line {
     line
 }
 
-fn progress(scene: &Scene, status: &deployment::DeploymentStatus) -> Line {
-    let filled = ((status.progress * BAR as f64).round() as usize).min(BAR);
+fn progress(scene: &Scene, status: &deployment::DeploymentStatus, outcome: &Outcome, width: usize) -> Line {
+    // On a narrow screen the words matter more than the bar.
+    let bar = if width < NARROW { BAR / 3 } else { BAR };
+    let filled = ((status.progress * bar as f64).round() as usize).min(bar);
     let tone = match status.phase {
         Phase::Completed => Tone::Good,
         Phase::Failing | Phase::RollingBack | Phase::RolledBack | Phase::Failed | Phase::Stopped => Tone::Bad,
@@ -142,12 +147,15 @@ fn progress(scene: &Scene, status: &deployment::DeploymentStatus) -> Line {
     };
     let mut line = Line::of("  ", Tone::Plain)
         .with("█".repeat(filled), tone)
-        .with("░".repeat(BAR - filled), Tone::Quiet)
+        .with("░".repeat(bar - filled), Tone::Quiet)
         .with(format!(" {:>3.0} %", (status.progress * 100.0).floor()), Tone::Plain)
         .with(format!("  {}", words(status.phase)), tone);
     if let Some(end) = status.estimated_completion {
         let left = end.duration_since(scene.now).as_secs();
         line = line.with(format!(", about {} left", span(left)), Tone::Quiet);
+    }
+    if scene.has_to_stand(outcome) {
+        line = line.with(", seeing if it lasts", Tone::Quiet);
     }
     line
 }
@@ -174,11 +182,14 @@ pub(super) fn words(phase: Phase) -> &'static str {
 }
 
 /// Returns the deployments of the service, each with its counts.
-fn table(scene: &Scene) -> Vec<Line> {
+fn table(scene: &Scene, width: usize) -> Vec<Line> {
     let Some(service) = scene.rollout().described_service() else { return Vec::new() };
     let number = |number: Option<i64>| number.map_or("-".to_owned(), |number| number.to_string());
-    let mut rows =
-        vec![["Revision", "Rollout", "Desired", "Running", "Pending", "Failed"].map(str::to_owned)];
+    let (heading, wide_number) = match width {
+        ..NARROW => (["Rev.", "Rollout", "Want", "Run", "Wait", "Fail"], 5),
+        _ => (["Revision", "Rollout", "Desired", "Running", "Pending", "Failed"], 9),
+    };
+    let mut rows = vec![heading.map(str::to_owned)];
     for one in &service.deployments {
         let revision = one.task_definition.as_deref().map_or("-", last_segment);
         rows.push([
@@ -212,7 +223,7 @@ fn table(scene: &Scene) -> Vec<Line> {
             .with("  ", Tone::Plain)
             .with(pad(&row[1], second), tone(1));
         for (column, cell) in row.iter().enumerate().skip(2) {
-            line = line.with(format!("{cell:>9}"), tone(column));
+            line = line.with(format!("{cell:>wide_number$}"), tone(column));
         }
         lines.push(line);
     }
@@ -380,7 +391,7 @@ fn verdict(scene: &Scene, width: usize) -> Vec<Line> {
             .with(proof.0, proof.1),
     );
     if let Some(lead) = root.evidence.first() {
-        let line = reports::escape::without_transport(lead.line.trim());
+        let line = analyzer::record::without_transport(lead.line.trim());
         lines.push(Line::of("         │ ", Tone::Quiet).with(one_line(line), Tone::Quiet));
     }
     lines

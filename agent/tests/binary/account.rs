@@ -44,6 +44,9 @@ fn watch(scenario: &str) -> Watched {
         let patient = CONFIG.replace("settle = \"2s\"", "settle = \"6s\"");
         text_of_config = format!("stack = \"{}\"\n{patient}{source}", stack.name);
     }
+    if account.scenario.service.alarms.is_some() {
+        text_of_config.push_str("[[source]]\nkind = \"cloudwatch-metrics\"\nevery = \"500ms\"\n");
+    }
     std::fs::write(&config, text_of_config).expect("written");
     let mut command = account.medic();
     command.args(["watch", "--format", "json", "--config"]).arg(&config).arg("--state").arg(state.path());
@@ -79,6 +82,44 @@ fn a_database_that_refuses_is_found_behind_the_roll_back() {
 #[test]
 fn a_healthy_deployment_is_healthy() {
     check("healthy", 0, "none");
+}
+
+#[test]
+fn what_the_alarm_watches_that_ended_a_deployment_leads_to_its_cause() {
+    let watched = check("alarm-rolls-back", 1, "infrastructure/capacity");
+    assert_evidence(watched.state.path(), "it watches CPUUtilization");
+}
+
+/// Watching begins while the deployment is under way, and on a clock that does not lag behind ours:
+/// so its tasks are as young as they look.
+#[test]
+fn tasks_that_exit_once_ecs_completed_their_deployment_are_a_failure() {
+    let account = Account::begun("crashes-once-completed", 22, 5.0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("medic.toml");
+    // Without the look for so long, the first outcome would stand.
+    let text = CONFIG.replace("settle = \"2s\"", "settle = \"1s\"\nstand = \"20s\"");
+    std::fs::write(&config, text).expect("written");
+    let mut command = account.medic();
+    command.args(["watch", "--format", "json", "--config"]).arg(&config);
+    command.arg("--state").arg(folder.path().join("state"));
+    let output = command.output().expect("medic runs");
+    let said = crate::text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", errors(&output));
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let first =
+        lines.iter().position(|line| line["outcome"]["state"] == "succeeded").expect("ECS completed it");
+    assert!(first + 1 < lines.len());
+    let last = lines.last().expect("a last line");
+    assert_eq!(last["end"]["because"], "failed");
+    let says = last["end"]["says"].as_str().unwrap_or_default();
+    assert!(
+        says.starts_with("ECS completed the deployment of web, but its tasks have stopped since"),
+        "{says}"
+    );
+    let cause = &last["report"]["root_cause"];
+    assert_eq!(cause["class"], "application/configuration", "{:#}", last["report"]["headline"]);
+    assert!(cause["evidence"].to_string().contains("QUEUE_URL"), "{:#}", cause["evidence"]);
 }
 
 #[test]

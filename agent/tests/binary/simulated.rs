@@ -29,6 +29,14 @@ impl Account {
         Account::start(scenario, Clock::manual(begin()))
     }
 
+    /// Starts a scenario whose clock runs, and which began so many seconds ago.
+    pub fn begun(scenario: &str, seconds: u64, speed: f64) -> Account {
+        let begin = (jiff::Timestamp::now().as_second() - seconds as i64) * 1000;
+        let account = Account::start(scenario, Clock::running(begin, speed));
+        account.advance(seconds);
+        account
+    }
+
     fn start(scenario: &str, clock: Clock) -> Account {
         Account::playing(Scenario::built_in(scenario).expect("a built-in scenario"), clock)
     }

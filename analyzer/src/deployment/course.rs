@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Rollout;
+use super::{Rollout, standing};
 use crate::record::Source;
 use crate::snapshot::{Deployment, Service, ServiceDeployment};
 
@@ -13,6 +13,8 @@ pub enum Course {
     NotDescribed,
     Running,
     Completed,
+    /// ECS completed it, and its tasks stop since.
+    Falling,
     Failed,
     RollingBack,
     RolledBack,
@@ -106,7 +108,9 @@ impl Course {
         match self {
             Course::Running | Course::RollingBack => State::Running,
             Course::Completed => State::Succeeded,
-            Course::Failed | Course::RolledBack | Course::Stopped | Course::Removed => State::Failed,
+            Course::Falling | Course::Failed | Course::RolledBack | Course::Stopped | Course::Removed => {
+                State::Failed
+            }
             Course::NotDescribed | Course::Superseded => State::Unknown,
         }
     }
@@ -114,6 +118,15 @@ impl Course {
 
 /// Returns the course in ECS, and what ECS gives as its reason.
 pub(super) fn course(rollout: &Rollout<'_>) -> (Course, Option<String>) {
+    let (course, reason) = told(rollout);
+    match standing::fell(rollout).filter(|_| course == Course::Completed) {
+        Some(why) => (Course::Falling, Some(why)),
+        None => (course, reason),
+    }
+}
+
+/// Returns the course as ECS tells it.
+fn told(rollout: &Rollout<'_>) -> (Course, Option<String>) {
     let Some(service) = rollout.described_service().filter(|_| !rollout.id.is_empty()) else {
         return (Course::NotDescribed, None);
     };
@@ -239,6 +252,9 @@ fn in_ecs(rollout: &Rollout<'_>, course: Course, ecs: &Layer) -> String {
         Course::NotDescribed => format!("ECS has not described {service} yet"),
         Course::Running => format!("ECS is still deploying {service}"),
         Course::Completed => format!("{service} runs the new version, and ECS completed its deployment"),
+        Course::Falling => {
+            because(&format!("ECS completed the deployment of {service}, but its tasks have stopped since"))
+        }
         Course::Failed => because(&format!("ECS failed the deployment of {service}")),
         Course::RollingBack => because(&format!("ECS is rolling {service} back")),
         Course::RolledBack => because(&format!("ECS rolled {service} back, the old version runs")),

@@ -164,7 +164,7 @@ fn overall(
     let failed = own.failed_tasks.unwrap_or(0) > 0;
     let of_counts = match (course(rollout).0, own.running_count.unwrap_or(0)) {
         (_, 0) if missing && failed => HealthState::Unhealthy,
-        (Course::Completed | Course::Failed, _) if missing => HealthState::Degraded,
+        (Course::Completed | Course::Falling | Course::Failed, _) if missing => HealthState::Degraded,
         _ if missing && failed => HealthState::Degraded,
         _ if missing => HealthState::Starting,
         _ => HealthState::Unknown,
@@ -172,7 +172,7 @@ fn overall(
     of_containers.max(load_balancer.state).max(of_counts)
 }
 
-fn is_alive(task: &Task) -> bool {
+pub(super) fn is_alive(task: &Task) -> bool {
     let stops = task.desired_status.as_deref() == Some("STOPPED");
     let gone = matches!(task.last_status.as_deref(), None | Some("STOPPED" | "DEPROVISIONING" | "STOPPING"));
     !stops && !gone
@@ -364,7 +364,8 @@ fn database_that_is_asked_for(rollout: &Rollout<'_>) -> Option<DependencyHealth>
     })
 }
 
-fn wanted<'a>(rollout: &Rollout<'a>) -> Option<&'a TaskDefinition> {
+/// Returns the task definition that the deployment is to run.
+pub(super) fn wanted<'a>(rollout: &Rollout<'a>) -> Option<&'a TaskDefinition> {
     let own = rollout.own().and_then(|own| own.task_definition.as_deref());
     let definitions = rollout.known.task_definitions.items();
     match own {

@@ -110,6 +110,7 @@ pub(super) fn phase(rollout: &Rollout<'_>) -> Phase {
         Course::RolledBack => return Phase::RolledBack,
         Course::Stopped => return Phase::Stopped,
         Course::Superseded => return Phase::Superseded,
+        Course::Falling => return Phase::Failing,
         Course::Running => {}
     }
     let stages = stages(rollout);
@@ -148,7 +149,8 @@ pub(super) fn progress(rollout: &Rollout<'_>, phase: Phase) -> f64 {
 
 /// Two digits are shown; more would only change without saying more.
 fn rounded(share: f64) -> f64 {
-    (share * 1000.0).round() / 1000.0
+    // The sum of nothing is a negative zero.
+    (share * 1000.0).round() / 1000.0 + 0.0
 }
 
 /// Returns how far each living task of the deployment is; where tasks are not described, the counts tell.

@@ -21,8 +21,16 @@ pub struct StoppedGroup {
 
 /// Returns the tasks of a deployment that stopped, grouped by reason: failures first, the largest group first.
 pub fn stopped(known: &Snapshot, deployment: &str) -> Vec<StoppedGroup> {
-    let mut tasks: Vec<&Task> = known.tasks.items().iter().filter(|task| is_stopped(task)).collect();
-    tasks.retain(|task| task.started_by.as_deref() == Some(deployment));
+    grouped(known.tasks.items().iter().filter(|task| is_of(task, deployment)).collect())
+}
+
+/// Returns those that stopped after a time.
+pub(super) fn after(known: &Snapshot, deployment: &str, since: Timestamp) -> Vec<StoppedGroup> {
+    let later = |task: &&Task| is_of(task, deployment) && time(task).is_some_and(|time| time > since);
+    grouped(known.tasks.items().iter().filter(later).collect())
+}
+
+fn grouped(mut tasks: Vec<&Task>) -> Vec<StoppedGroup> {
     tasks.sort_by(|a, b| (time(b), &a.task_arn).cmp(&(time(a), &b.task_arn)));
     let mut groups: BTreeMap<(Option<String>, String, String), StoppedGroup> = BTreeMap::new();
     for task in tasks {
@@ -51,8 +59,9 @@ pub fn stopped(known: &Snapshot, deployment: &str) -> Vec<StoppedGroup> {
     groups
 }
 
-fn is_stopped(task: &Task) -> bool {
-    task.last_status.as_deref() == Some("STOPPED") || task.stopped_at.is_some()
+fn is_of(task: &Task, deployment: &str) -> bool {
+    let is_stopped = task.last_status.as_deref() == Some("STOPPED") || task.stopped_at.is_some();
+    is_stopped && task.started_by.as_deref() == Some(deployment)
 }
 
 fn time(task: &Task) -> Option<Timestamp> {

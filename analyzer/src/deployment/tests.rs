@@ -49,6 +49,7 @@ pub(super) fn rollout(known: &Snapshot) -> Rollout<'_> {
         job: None,
         diagnosis: None,
         earlier: &[],
+        stand: STAND,
         now: at(NOW),
     }
 }
@@ -74,6 +75,76 @@ fn ecs_alone_tells_what_it_did() {
     check(primary("IN_PROGRESS"), None, None, State::Running, Phase::Stabilising, "still deploying web");
     check(primary("FAILED"), None, None, State::Failed, Phase::Failed, "ECS failed the deployment");
     check(json!({}), None, None, State::Unknown, Phase::Unknown, "not described");
+}
+
+/// Two tasks are wanted; ECS completed the deployment at 300, and it is 600 now.
+#[track_caller]
+fn check_stands(service: Value, tasks: Value, now: i64, state: State, stands: bool) {
+    let definition = json!([{"taskDefinitionArn": "web:2", "containerDefinitions": [{"name": "app"}]}]);
+    let parts = json!({"services": service, "tasks": tasks, "taskDefinitions": definition});
+    let known = snapshot(parts);
+    let rollout = Rollout { now: at(BEGAN + now), ..rollout(&known) };
+    let outcome = outcome(&rollout);
+    assert_eq!((outcome.state, super::stands(&rollout)), (state, stands), "{outcome:?}");
+}
+
+#[test]
+fn what_ecs_completed_has_to_stand() {
+    let own = || json!([deployment(2, "PRIMARY", "COMPLETED", 2, 0)]);
+    let balanced = || service(own());
+    let bare = || {
+        let mut bare = service(own());
+        bare[0]["loadBalancers"] = json!([]);
+        bare
+    };
+    let runs = |id: &str, second: i64| task(id, "RUNNING", json!({"startedAt": BEGAN + second}));
+    let stopped = |id: &str, code: &str, second: i64| {
+        let containers = json!([{"name": "app", "lastStatus": "STOPPED", "exitCode": 1}]);
+        let more = json!({"stopCode": code, "stoppedReason": "Essential container in task exited",
+            "desiredStatus": "STOPPED", "stoppedAt": BEGAN + second, "containers": containers});
+        task(id, "STOPPED", more)
+    };
+    let exits = |id: &str, second: i64| stopped(id, "EssentialContainerExited", second);
+    use State::*;
+    // Tasks that nothing speaks for have to run for a while; those behind a load balancer were healthy.
+    let young = || json!([runs("a", 280), runs("b", 290)]);
+    check_stands(bare(), young(), 310, Succeeded, false);
+    check_stands(bare(), young(), 320, Succeeded, true);
+    check_stands(balanced(), young(), 310, Succeeded, true);
+    // Where tasks cannot be described, nothing says that they stand.
+    check_stands(bare(), json!([]), 600, Succeeded, false);
+    // A failure after the completion counts, with its reason, whoever spoke for the tasks.
+    let falls = || json!([exits("a", 304), runs("b", 280), runs("c", 312)]);
+    check_stands(bare(), falls(), 320, Failed, false);
+    check_stands(balanced(), falls(), 320, Failed, true);
+    // Not any more once all that are wanted have stood since; and not what was over before ECS completed it.
+    check_stands(bare(), falls(), 342, Succeeded, true);
+    check_stands(bare(), json!([exits("a", 290), runs("b", 280), runs("c", 295)]), 310, Succeeded, false);
+    // What AWS takes back or a person stops is no failure of what was deployed.
+    for code in ["SpotInterruption", "UserInitiated"] {
+        let mut tasks = json!([stopped("a", code, 304), runs("b", 280), runs("c", 312)]);
+        tasks[0]["stoppedReason"] = json!("Task stopped");
+        check_stands(bare(), tasks, 320, Succeeded, false);
+    }
+    let mut idle = bare();
+    idle[0]["deployments"][0]["runningCount"] = json!(0);
+    let known = snapshot(json!({"services": idle, "tasks": [exits("a", 304)]}));
+    let none = status(&Rollout { now: at(BEGAN + 320), ..rollout(&known) });
+    assert!(none.progress == 0.0 && none.progress.is_sign_positive(), "{none:?}");
+    let known = snapshot(json!({"services": bare(), "tasks": falls()}));
+    let rollout = Rollout { now: at(BEGAN + 320), ..rollout(&known) };
+    let says = "ECS completed the deployment of web, but its tasks have stopped since: Essential container in task exited (app: exit 1)";
+    assert_eq!((outcome(&rollout).says.as_str(), status(&rollout).phase), (says, Phase::Failing));
+}
+
+#[test]
+fn a_health_check_of_a_container_speaks_for_its_task() {
+    let check = json!({"command": ["CMD", "check"]});
+    let definition = json!([{"taskDefinitionArn": "web:2", "containerDefinitions": [{"name": "app", "healthCheck": check}]}]);
+    let mut bare = service(json!([deployment(2, "PRIMARY", "COMPLETED", 2, 0)]));
+    bare[0]["loadBalancers"] = json!([]);
+    let known = snapshot(json!({"services": bare, "tasks": [], "taskDefinitions": definition}));
+    assert!(stands(&rollout(&known)));
 }
 
 #[test]

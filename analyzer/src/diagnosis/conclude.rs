@@ -60,12 +60,15 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         let mut finding = finding_of(candidate.draft);
         finding.explained_by =
             candidate.explained_by.iter().map(|&index| drafts[index].pattern.id.clone()).collect();
-        confidence::settle(&mut finding, 0, None);
+        let confirm = &candidate.draft.pattern.confirm;
+        confidence::settle(&mut finding, confirm, undone, 0, None);
         findings.push(finding);
     }
     if has_root_cause {
         name_explained(&mut findings);
-        confidence::settle(&mut findings[0], rivals, probability);
+        let page = study.patterns.get(&findings[0].cause);
+        let confirm = page.map_or(&[][..], |page| &page.confirm);
+        confidence::settle(&mut findings[0], confirm, undone, rivals, probability);
         gaps.extend(missing_cause(&findings[0]));
     } else {
         gaps.extend(told.first().map(|group| not_understood(group)));

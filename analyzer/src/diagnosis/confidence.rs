@@ -2,10 +2,20 @@
 //!
 //! The numbers are shares of right answers that were measured on labelled failures: see the table in the README.
 
-use super::{Finding, Proof};
+use std::collections::BTreeSet;
 
-/// Sets the confidence of the root cause; `rivals` are findings that nothing explains either.
-pub(super) fn settle(finding: &mut Finding, rivals: usize, probability: Option<f64>) {
+use super::{Finding, Proof};
+use crate::checks::{Check, CheckResult, Outcome};
+
+/// Sets the confidence of a finding; `rivals` are findings that nothing explains either, `confirm` are the checks of its page.
+pub(super) fn settle(
+    finding: &mut Finding,
+    confirm: &[Check],
+    undone: bool,
+    rivals: usize,
+    probability: Option<f64>,
+) {
+    let told = std::mem::take(&mut finding.confidence_because);
     let mut because = Vec::new();
     let mut confidence = match (finding.known, finding.generic, finding.symptom) {
         (true, _, true) => {
@@ -26,12 +36,13 @@ pub(super) fn settle(finding: &mut Finding, rivals: usize, probability: Option<f
             )
         }
     };
+    because.extend(told);
     match finding.proof {
         Proof::Confirmed => {
             confidence += (1.0 - confidence) * 0.7;
             because.push("the described state confirms it".to_owned());
         }
-        Proof::Unchecked => because.push("the described state was not available to check it".to_owned()),
+        Proof::Unchecked => because.push(unchecked(confirm, &finding.proof_checks, undone)),
         Proof::Refuted => confidence *= 0.3,
     }
     if rivals > 0 {
@@ -45,7 +56,83 @@ pub(super) fn settle(finding: &mut Finding, rivals: usize, probability: Option<f
     finding.confidence_because = because;
 }
 
+/// Says why no check decided: none could, something was not described, or what is described does not rule the cause out.
+fn unchecked(confirm: &[Check], about: &[CheckResult], undone: bool) -> String {
+    if confirm.is_empty() {
+        return "no check of the described state can decide this cause".to_owned();
+    }
+    let missing: BTreeSet<String> = about
+        .iter()
+        .filter_map(|result| match &result.outcome {
+            Outcome::Unknown { missing } => Some(format!("{missing} ({})", result.check.permission())),
+            _ => None,
+        })
+        .collect();
+    if !missing.is_empty() {
+        let missing = missing.into_iter().collect::<Vec<_>>().join("; ");
+        return format!("not all was described that would check it: {missing}");
+    }
+    if let Some(first) = about.first() {
+        return format!("what is described does not rule it out, although {}", first.check.says());
+    }
+    if undone && confirm.iter().all(|check| check.is_state()) {
+        return "the described state is that after the roll-back, so it cannot check this".to_owned();
+    }
+    let asks: BTreeSet<&str> = confirm.iter().map(|check| check.permission()).collect();
+    let asks = asks.into_iter().collect::<Vec<_>>().join(", ");
+    format!("nothing is described that would check it (the answer of {asks})")
+}
+
 fn because_of(because: &mut Vec<String>, confidence: f64, reason: &str) -> f64 {
     because.push(reason.to_owned());
     confidence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn says(confirm: &[Check], about: &[(Check, Outcome)], undone: bool, expected: &str) {
+        let about: Vec<CheckResult> = about
+            .iter()
+            .map(|(check, outcome)| CheckResult {
+                check: *check,
+                subject: "web".to_owned(),
+                outcome: outcome.clone(),
+            })
+            .collect();
+        assert_eq!(unchecked(confirm, &about, undone), expected);
+    }
+
+    #[test]
+    fn what_was_missing_is_named() {
+        let missing = Outcome::Unknown { missing: "images: not described".to_owned() };
+        let exists = Check::ImageExists;
+        says(&[], &[], false, "no check of the described state can decide this cause");
+        says(
+            &[exists, Check::ImageReferenceValid],
+            &[(exists, missing), (Check::ImageReferenceValid, Outcome::Holds)],
+            false,
+            "not all was described that would check it: images: not described (ecr:DescribeImages)",
+        );
+        says(
+            &[Check::HealthCheckTiming],
+            &[(Check::HealthCheckTiming, Outcome::Holds)],
+            false,
+            "what is described does not rule it out, although the container health check can succeed before its retries are used up",
+        );
+        says(
+            &[Check::TargetHealth],
+            &[],
+            true,
+            "the described state is that after the roll-back, so it cannot check this",
+        );
+        says(
+            &[Check::FargateSizeValid],
+            &[],
+            false,
+            "nothing is described that would check it (the answer of ecs:DescribeTaskDefinition)",
+        );
+    }
 }

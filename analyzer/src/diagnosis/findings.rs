@@ -9,7 +9,7 @@ use super::telling::telling_score;
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
-use crate::record::{Level, Place, Source};
+use crate::record::{Level, Place, Source, without_transport};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::Class;
 
@@ -212,7 +212,7 @@ pub(super) fn does_not_count(
         return Some(because.to_owned());
     }
     let healed = healed_by(study, &group.first.lane(), group, class)?;
-    Some(format!("it succeeded later: {healed}"))
+    Some(format!("it succeeded later: {}", without_transport(healed.trim())))
 }
 
 /// Returns what shows that the job or the application went on as if nothing had happened.

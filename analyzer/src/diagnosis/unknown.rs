@@ -11,7 +11,7 @@ use super::study::Study;
 use super::telling::TELLING_ENOUGH;
 use super::{Evidence, Finding, Proof, RuledOut};
 use crate::checks::{Check, CheckResult, Outcome};
-use crate::record::Source;
+use crate::record::{Source, without_transport};
 use crate::taxonomy::{Class, Severity};
 use crate::words::Judgement;
 
@@ -36,9 +36,8 @@ pub(super) fn telling_groups<'s>(
             .find_map(|class| findings::does_not_count(study, group, class, deployments));
         match taken_away {
             Some(because) => {
-                let line: String = group.first.line.trim().chars().take(80).collect();
                 if ruled_out.len() < 20 {
-                    ruled_out.insert(RuledOut { cause: format!("`{line}`"), because });
+                    ruled_out.insert(RuledOut { cause: in_short(&group.first.line), because });
                 }
             }
             None => told.push(group),
@@ -49,6 +48,16 @@ pub(super) fn telling_groups<'s>(
 }
 
 /// In a pipeline the first error stops the run; a container prints the fatal one last.
+/// Quotes the beginning of a line, as evidence is shown.
+fn in_short(line: &str) -> String {
+    const LONGEST: usize = 80;
+    let line = without_transport(line.trim());
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", &line[..end]),
+        None => format!("`{line}`"),
+    }
+}
+
 fn by_place(a: &Group, b: &Group) -> std::cmp::Ordering {
     match (a.first.source, b.first.source) {
         (Source::ContainerLog, Source::ContainerLog) => b.last.cmp(&a.last),

@@ -315,7 +315,7 @@ pub struct Job {
     pub log: Vec<LogLine>,
 }
 
-const BUILT_IN: [(&str, &str); 15] = [
+const BUILT_IN: [(&str, &str); 16] = [
     ("healthy", include_str!("../scenarios/healthy.toml")),
     ("database-refused", include_str!("../scenarios/database-refused.toml")),
     ("image-missing", include_str!("../scenarios/image-missing.toml")),
@@ -330,6 +330,7 @@ const BUILT_IN: [(&str, &str); 15] = [
     ("nested-stack-fails", include_str!("../scenarios/nested-stack-fails.toml")),
     ("hook-refuses", include_str!("../scenarios/hook-refuses.toml")),
     ("change-set-fails", include_str!("../scenarios/change-set-fails.toml")),
+    ("crashes-once-completed", include_str!("../scenarios/crashes-once-completed.toml")),
     ("alarm-rolls-back", include_str!("../scenarios/alarm-rolls-back.toml")),
 ];
 

@@ -57,6 +57,18 @@ fn tasks_that_exit_trip_the_breaker_and_the_stack_rolls_back() {
 }
 
 #[test]
+fn a_completed_deployment_whose_tasks_exit_stays_completed() {
+    let world = at("crashes-once-completed", 4 * MINUTE);
+    assert_eq!(service(&world)["deployments"][0]["rolloutState"], "COMPLETED");
+    assert_eq!(service(&world)["deployments"][0]["failedTasks"], 0);
+    assert_eq!(rollout(&world)["status"], "SUCCESSFUL");
+    let failed = stopped(&world).into_iter().filter(|task| task["stopCode"] == "EssentialContainerExited");
+    assert!(failed.count() >= 4);
+    let steady = events(&world).iter().filter(|text| text.ends_with("has reached a steady state.")).count();
+    assert!(steady >= 3, "{steady}");
+}
+
+#[test]
 fn a_rollback_is_a_new_deployment_of_the_old_revision() {
     let before = at("job-green-rolled-back", 10 * SECOND);
     let mut world = before;

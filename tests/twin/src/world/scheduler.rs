@@ -46,6 +46,9 @@ pub fn count_failure(world: &mut World, deployment: u64) {
     let Some(service) = &mut world.service else { return };
     let Some(found) = service.deployments.iter_mut().find(|known| known.id == deployment) else { return };
     if found.state != RolloutState::InProgress {
+        // What stops once the deployment is over is started again, and counts for nothing.
+        found.next_start = now + 10 * SECOND;
+        found.shaken = true;
         return;
     }
     found.failed += 1;
@@ -313,6 +316,7 @@ fn complete(world: &mut World) {
     let Some(service) = &world.service else { return };
     let Some(primary) = service.primary() else { return };
     if primary.state != RolloutState::InProgress {
+        steady_again(world);
         return;
     }
     let (id, desired) = (primary.id, service.desired);
@@ -345,6 +349,21 @@ fn complete(world: &mut World) {
     world.say("has reached a steady state.");
     let reason = format!("ECS deployment ecs-svc/{id} completed.");
     world.tell(Told::Deployment { name: "SERVICE_DEPLOYMENT_COMPLETED", id, reason });
+    world.tell(Told::Service { name: "SERVICE_STEADY_STATE", level: "INFO", reason: String::new() });
+}
+
+/// Tells that all tasks serve again, some of which stopped after the deployment was over.
+fn steady_again(world: &mut World) {
+    let Some(service) = &world.service else { return };
+    let Some(primary) = service.primary().filter(|primary| primary.shaken) else { return };
+    let good = world.tasks.iter().filter(|task| task.deployment == primary.id && task.is_good(world)).count();
+    if (good as u32) < service.desired {
+        return;
+    }
+    if let Some(primary) = world.service.as_mut().and_then(|service| service.deployments.first_mut()) {
+        primary.shaken = false;
+    }
+    world.say("has reached a steady state.");
     world.tell(Told::Service { name: "SERVICE_STEADY_STATE", level: "INFO", reason: String::new() });
 }
 

@@ -38,6 +38,8 @@ pub struct Deployment {
     pub impaired: bool,
     /// Since when all its tasks serve, and no others.
     pub steady: Option<Millis>,
+    /// Whether a task stopped after all had served, and not all serve again.
+    pub shaken: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +180,7 @@ pub fn deploy(world: &mut World, definition: usize, rollback: bool) {
             unplaced: None,
             impaired: false,
             steady: None,
+            shaken: false,
         },
     );
     if rollback {
