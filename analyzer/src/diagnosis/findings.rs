@@ -1,6 +1,7 @@
 //! Which patterns were met, by what, and what takes their evidence away again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::kept::{Group, Kept, Lane};
 use super::markers::Scope;
@@ -17,6 +18,8 @@ use crate::taxonomy::Class;
 const AFTER_SHUTDOWN: u64 = 40;
 /// So many requests answered well show that an application which had started before still lives.
 const ENOUGH_SERVED_SINCE: usize = 2;
+/// So many calm records at the end show that an application went on.
+const ENOUGH_CALM: u64 = 2;
 
 /// A pattern whose required conditions are all met.
 pub(super) struct Draft<'s> {
@@ -205,7 +208,11 @@ pub(super) fn does_not_count(
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
     }
     let stream = &group.first.place.stream;
-    if is_job(study, &group.first) && study.ended.contains(stream) && !study.failed.contains(stream) {
+    let allowed = study.steps.get(stream).is_some_and(|steps| steps.went_on());
+    if is_job(study, &group.first)
+        && study.ended.contains(stream)
+        && (allowed || !study.failed.contains(stream))
+    {
         return Some("the job ended without an error".to_owned());
     }
     if let Some(because) = outlived(study, group, class) {
@@ -254,11 +261,44 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
             if served >= enough && about_serving {
                 return Some("the application went on to answer requests");
             }
+            // What may fail says so; what happens to one request or one client does not end an application.
+            let alone = !study.fails_outside && (before || says_that_it_retries(&group.first.line));
+            let least = if class.is_none() { 1 } else { ENOUGH_CALM };
+            if alone && study.tails.goes_on(group, least) {
+                return Some("the application went on after it");
+            }
             let only_warns = class.is_none() && group.first.level == Level::Warn;
             (before && only_warns).then_some("the application serves and only warns")
         }
         _ => None,
     }
+}
+
+fn says_that_it_retries(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    ["attempt", "retry", "retri", "trying again", "try again in", "reconnect"]
+        .iter()
+        .any(|word| lower.contains(word))
+}
+
+/// Whether tasks, targets, the service or the stack say that something failed.
+pub(super) fn fails_outside(study: &Study<'_>, snapshot: &Snapshot) -> bool {
+    let deployments = deployments_of(study, snapshot);
+    let is_outside = |source: Source| {
+        matches!(
+            source,
+            Source::EcsStoppedTask
+                | Source::EcsServiceEvent
+                | Source::AlbTargetHealth
+                | Source::CfnStackEvent
+        )
+    };
+    study.met.iter().any(|(owner, groups)| {
+        let class = study.patterns.list().get(owner.pattern).map(|pattern| pattern.class);
+        groups.values().any(|group| {
+            is_outside(group.first.source) && does_not_count(study, group, class, &deployments).is_none()
+        })
+    })
 }
 
 /// Whether all that a stream of stopped tasks gives as a reason is scaling in.
@@ -355,9 +395,16 @@ fn is_history(study: &Study<'_>, undone: &Place, source: Source) -> bool {
         let complete = study.successes.values().filter_map(|scopes| scopes.get(&Scope::Stack));
         return complete.into_iter().any(|success| success.time.is_some_and(|at| at > time));
     }
+    let is_another = |(place, deployment): (&Place, &Option<Arc<str>>)| {
+        let named = deployment.as_deref().is_some_and(|id| !study.returned.contains(id));
+        named && !study.returned.is_empty() && place.time.is_some_and(|at| at > time)
+    };
+    if study.completed.iter().any(is_another) {
+        return true;
+    }
     let later: BTreeSet<i64> = study
         .completed
-        .iter()
+        .keys()
         .filter_map(|place| place.time)
         .filter(|at| *at > time)
         .map(|at| at.as_second() / 60)
