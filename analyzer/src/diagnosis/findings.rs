@@ -1,7 +1,6 @@
 //! Which patterns were met, by what, and what takes their evidence away again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::kept::{Group, Kept, Lane};
 use super::markers::Scope;
@@ -20,6 +19,7 @@ const AFTER_SHUTDOWN: u64 = 40;
 const ENOUGH_SERVED_SINCE: usize = 2;
 /// So many calm records at the end show that an application went on.
 const ENOUGH_CALM: u64 = 2;
+const ENOUGH_CALM_ALONE: u64 = 6;
 
 /// A pattern whose required conditions are all met.
 pub(super) struct Draft<'s> {
@@ -261,9 +261,17 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
             if served >= enough && about_serving {
                 return Some("the application went on to answer requests");
             }
-            // What may fail says so; what happens to one request or one client does not end an application.
-            let alone = !study.fails_outside && (before || says_that_it_retries(&group.first.line));
-            let least = if class.is_none() { 1 } else { ENOUGH_CALM };
+            // What happens to one request or one client does not end an application. Where its start was not seen,
+            // more must follow, and an error of the data or of the settings stays one.
+            let started = before || says_that_it_retries(&group.first.line);
+            let once = group.count == 1 && group.first.level < Level::Fatal;
+            let least = match started {
+                true if class.is_none() || once && before => 1,
+                true => ENOUGH_CALM,
+                false => ENOUGH_CALM_ALONE,
+            };
+            let passes = started || matches!(class, None | Some(Class::Network));
+            let alone = !study.fails_outside && passes;
             if alone && study.tails.goes_on(group, least) {
                 return Some("the application went on after it");
             }
@@ -395,7 +403,7 @@ fn is_history(study: &Study<'_>, undone: &Place, source: Source) -> bool {
         let complete = study.successes.values().filter_map(|scopes| scopes.get(&Scope::Stack));
         return complete.into_iter().any(|success| success.time.is_some_and(|at| at > time));
     }
-    let is_another = |(place, deployment): (&Place, &Option<Arc<str>>)| {
+    let is_another = |(place, deployment): (&Place, &Option<String>)| {
         let named = deployment.as_deref().is_some_and(|id| !study.returned.contains(id));
         named && !study.returned.is_empty() && place.time.is_some_and(|at| at > time)
     };

@@ -39,7 +39,7 @@ pub struct Study<'p> {
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
     /// Where and when deployments were undone, and where and when deployments completed.
     pub(super) undone: BTreeMap<Place, Source>,
-    pub(super) completed: BTreeMap<Place, Option<Arc<str>>>,
+    pub(super) completed: BTreeMap<Place, Option<String>>,
     /// Deployments that others were rolled back to.
     pub(super) returned: BTreeSet<String>,
     /// How each log ends.
@@ -343,12 +343,13 @@ impl<'p> Study<'p> {
                 }
                 Marker::RolledBack if self.undone.len() < MOST_STEPS => {
                     self.undone.insert(record.place(), record.source);
-                    let back = said.split("rolling back to deployment ").nth(1);
-                    let id = back.and_then(|rest| rest.split([' ', ')', ',']).next());
-                    self.returned.extend(id.map(|id| id.trim_end_matches('.').to_owned()));
+                    let back = said.split_once("rolling back to deployment ");
+                    self.returned.extend(back.and_then(|(_, rest)| deployment_in(rest)));
                 }
                 Marker::Completed if self.completed.len() < MOST_STEPS => {
-                    self.completed.insert(record.place(), record.deployment.clone());
+                    let named =
+                        record.deployment.as_deref().map(str::to_owned).or_else(|| deployment_in(said));
+                    self.completed.insert(record.place(), named);
                 }
                 Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
                     let lane = lane(record);
@@ -525,6 +526,13 @@ fn runs_after_failure(said: &str) -> bool {
     ];
     let lower = said.to_ascii_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// Returns the first deployment that a text names: `ecs-svc/123`.
+fn deployment_in(text: &str) -> Option<String> {
+    let id = &text[text.find("ecs-svc/")?..];
+    let end = id.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '/')).unwrap_or(id.len());
+    Some(id[..end].to_owned())
 }
 
 fn is_event(record: &Record) -> bool {

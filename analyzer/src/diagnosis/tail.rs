@@ -25,6 +25,8 @@ struct Last {
 enum Mood {
     Calm,
     Loud,
+    /// It tells neither.
+    Silent,
     /// It speaks of the end of the process.
     Ending,
 }
@@ -48,11 +50,8 @@ impl Tails {
                 continue;
             }
             let from = marked.partition_point(|(at, _)| (*at as usize) < index);
-            let is_told = marked[from..]
-                .iter()
-                .take_while(|(at, _)| *at as usize == index)
-                .any(|(_, marker)| matches!(marker, Marker::Telling | Marker::Shutdown));
-            let mood = mood_of(record, is_told);
+            let markers = marked[from..].iter().take_while(|(at, _)| *at as usize == index);
+            let mood = mood_of(record, markers.map(|(_, marker)| *marker));
             tail.push(Last { seq: record.seq, entity: record.entity.clone(), mood });
         }
         for (name, last) in fresh {
@@ -71,9 +70,10 @@ impl Tails {
         let after =
             || tail.iter().filter(|last| last.seq > group.last.seq && last.entity == group.first.entity);
         let calm = after().filter(|last| last.mood == Mood::Calm).count() as u64;
-        let is_last_calm = after().next().is_some_and(|last| last.mood == Mood::Calm);
+        let is_last_calm =
+            after().find(|last| last.mood != Mood::Silent).is_some_and(|last| last.mood == Mood::Calm);
         let usual_gap = match group.count {
-            0..=2 => 0,
+            0..=1 => 0,
             count => (group.last.seq - group.first.place.seq) / (count - 1),
         };
         let silence = after().next().map_or(0, |last| last.seq - group.last.seq);
@@ -84,21 +84,27 @@ impl Tails {
     }
 }
 
-fn mood_of(record: &Record, is_told: bool) -> Mood {
-    let said = record.said();
-    let head: String = said.chars().take(300).collect::<String>().to_ascii_lowercase();
+/// A line without a level may go on with what an error says; only a request that was answered shows life.
+fn mood_of(record: &Record, mut markers: impl Iterator<Item = Marker>) -> Mood {
+    let head: String = record.said().chars().take(300).collect::<String>().to_ascii_lowercase();
     if ENDINGS.iter().any(|word| head.contains(word)) {
         return Mood::Ending;
     }
     match record.level {
         Level::Warn | Level::Error | Level::Fatal => Mood::Loud,
         Level::Info | Level::Debug | Level::Trace => Mood::Calm,
-        Level::Unknown if is_told || said.trim().is_empty() => Mood::Loud,
-        Level::Unknown => Mood::Calm,
+        Level::Unknown if answers_well(&head) || markers.any(|marker| marker == Marker::Served) => Mood::Calm,
+        Level::Unknown => Mood::Silent,
     }
 }
 
-const ENDINGS: [&str; 16] = [
+/// Whether a line tells of a request and of its answer: `GET /about 200 2ms`.
+fn answers_well(lower: &str) -> bool {
+    let request = ["get /", "post /", "put /", "head /"].iter().any(|verb| lower.contains(verb));
+    request && [" 200", " 204", " 304"].iter().any(|code| lower.contains(code))
+}
+
+const ENDINGS: [&str; 17] = [
     "shutdown",
     "shutting down",
     "stopping",
@@ -106,6 +112,7 @@ const ENDINGS: [&str; 16] = [
     "exiting",
     "exited",
     "exit code",
+    "exit status",
     "terminat",
     "closing jpa",
     "goodbye",
@@ -116,3 +123,79 @@ const ENDINGS: [&str; 16] = [
     "restarting",
     "core dumped",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Stream;
+
+    fn record(stream: &Arc<Stream>, seq: u64, text: &str) -> Record {
+        let level = match text.split(' ').next() {
+            Some("ERROR") => Level::Error,
+            Some("INFO") => Level::Info,
+            _ => Level::Unknown,
+        };
+        Record {
+            stream: stream.clone(),
+            seq,
+            time: None,
+            source: Source::ContainerLog,
+            level,
+            text: text.to_owned(),
+            body: None,
+            line: seq + 1,
+            entity: None,
+            deployment: None,
+        }
+    }
+
+    /// Checks whether the application goes on after the records that begin with `ERROR`.
+    #[track_caller]
+    fn check(lines: &[&str], least: u64, goes_on: bool) {
+        let stream = Arc::new(Stream { name: "web".to_owned(), source: Source::ContainerLog });
+        let records: Vec<Record> =
+            lines.iter().enumerate().map(|(seq, text)| record(&stream, seq as u64, text)).collect();
+        let errors: Vec<&Record> = records.iter().filter(|record| record.level == Level::Error).collect();
+        let kept = super::super::kept::keep(errors[0], "", &[], 0, BTreeMap::new());
+        let group = Group {
+            first: kept,
+            last: errors[errors.len() - 1].place(),
+            count: errors.len() as u64,
+            score: 0,
+            company: Default::default(),
+        };
+        let mut whole = Tails::default();
+        whole.keep(&records, &[]);
+        assert_eq!(whole.goes_on(&group, least), goes_on, "{lines:?}");
+        // The end of a stream is the same in whatever pieces it comes.
+        let mut pieces = Tails::default();
+        for piece in records.chunks(2).rev() {
+            pieces.keep(piece, &[]);
+        }
+        assert_eq!(pieces.goes_on(&group, least), goes_on, "{lines:?} in pieces");
+    }
+
+    #[test]
+    fn calm_records_after_an_error_are_a_sign_of_life() {
+        check(&["INFO a", "ERROR b", "INFO c", "INFO d"], 2, true);
+        check(&["INFO a", "ERROR b", "INFO c"], 2, false);
+        check(&["INFO a", "ERROR b"], 1, false);
+        check(&["INFO a", "ERROR b", "GET /about 200 2ms"], 1, true);
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_no_sign_of_life() {
+        check(&["ERROR b", "INFO c", "INFO shutting down", "INFO d"], 1, false);
+        check(&["ERROR b", "Node.js v20.11.1"], 1, false);
+        check(&["ERROR b", "{ errno: -111,", "code: 'ECONNREFUSED' }"], 1, false);
+    }
+
+    #[test]
+    fn an_error_that_comes_again_and_again_has_not_ended_yet() {
+        check(
+            &["ERROR b", "INFO c", "INFO c", "ERROR b", "INFO c", "INFO c", "ERROR b", "INFO c", "INFO c"],
+            2,
+            false,
+        );
+    }
+}
