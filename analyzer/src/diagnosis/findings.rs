@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kept::{Group, Kept, Lane};
 use super::markers::Scope;
 use super::study::{ENOUGH_SERVED, Study, Success};
+use super::success::succeeds;
 use super::telling::telling_score;
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
@@ -332,7 +333,12 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
             *scope == Scope::Part && study.faltered.get(&lane.0).is_some_and(|at| *at > success.seq);
         let connects =
             *scope == Scope::Connection && class.is_none() && is_about_connections(&group.first.line);
+        // Where an application listens stays as it says, however well it starts.
+        let is_start = *scope == Scope::Application
+            && class == Some(Class::PortBinding)
+            && succeeds(Scope::Application, &group.first.line);
         success.seq > group.last.seq
+            && !is_start
             && (scope.heals(source, class) || connects)
             && !(of_service && undone_since(study, group))
             && !in_vain

@@ -181,6 +181,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("started in ", Scope::Application),
     ("up and running", Scope::Application),
     ("boot completed", Scope::Application),
+    ("cluster health status changed from", Scope::Application),
     ("is up, reason", Scope::Application),
     ("running karafka", Scope::Application),
     ("resuming normal operations", Scope::Application),

@@ -98,7 +98,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // A single request went wrong, or its client went away.
     (
         Of::Application,
-        r"PayloadTooLargeError|at connResetException|Failed to decode param|Servlet\.service\(\) for servlet|\[ExceptionsHandler\]|werkzeug\.exceptions\.NotFound|ActiveRecord::RecordNotFound|TokenExpiredError|[\s:]jwt expired",
+        r"PayloadTooLargeError|RESTEASY003210|at connResetException|Failed to decode param|Servlet\.service\(\) for servlet|\[ExceptionsHandler\]|werkzeug\.exceptions\.NotFound|ActiveRecord::RecordNotFound|TokenExpiredError|[\s:]jwt expired",
     ),
     (
         Of::Application,
