@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kept::{Group, Kept, Lane};
 use super::markers::Scope;
 use super::study::{ENOUGH_SERVED, Study, Success};
+use super::success::succeeds;
 use super::telling::telling_score;
 use super::{Evidence, Proof, RuledOut};
 use crate::checks::{CheckResult, Outcome};
@@ -17,6 +18,9 @@ use crate::taxonomy::Class;
 const AFTER_SHUTDOWN: u64 = 40;
 /// So many requests answered well show that an application which had started before still lives.
 const ENOUGH_SERVED_SINCE: usize = 2;
+/// So many calm records at the end show that an application went on.
+const ENOUGH_CALM: u64 = 2;
+const ENOUGH_CALM_ALONE: u64 = 6;
 
 /// A pattern whose required conditions are all met.
 pub(super) struct Draft<'s> {
@@ -205,7 +209,11 @@ pub(super) fn does_not_count(
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
     }
     let stream = &group.first.place.stream;
-    if is_job(study, &group.first) && study.ended.contains(stream) && !study.failed.contains(stream) {
+    let allowed = study.steps.get(stream).is_some_and(|steps| steps.went_on());
+    if is_job(study, &group.first)
+        && study.ended.contains(stream)
+        && (allowed || !study.failed.contains(stream))
+    {
         return Some("the job ended without an error".to_owned());
     }
     if let Some(because) = outlived(study, group, class) {
@@ -254,11 +262,52 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
             if served >= enough && about_serving {
                 return Some("the application went on to answer requests");
             }
+            // What happens to one request or one client does not end an application. Where its start was not seen,
+            // more must follow, and an error of the data or of the settings stays one.
+            let started = before || says_that_it_retries(&group.first.line);
+            let once = group.count == 1 && group.first.level < Level::Fatal;
+            let least = match started {
+                true if class.is_none() || once && before => 1,
+                true => ENOUGH_CALM,
+                false => ENOUGH_CALM_ALONE,
+            };
+            let passes = started || matches!(class, None | Some(Class::Network));
+            let alone = !study.fails_outside && passes;
+            if alone && study.tails.goes_on(group, least) {
+                return Some("the application went on after it");
+            }
             let only_warns = class.is_none() && group.first.level == Level::Warn;
             (before && only_warns).then_some("the application serves and only warns")
         }
         _ => None,
     }
+}
+
+fn says_that_it_retries(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    ["attempt", "retry", "retri", "trying again", "try again in", "reconnect"]
+        .iter()
+        .any(|word| lower.contains(word))
+}
+
+/// Whether tasks, targets, the service or the stack say that something failed.
+pub(super) fn fails_outside(study: &Study<'_>, snapshot: &Snapshot) -> bool {
+    let deployments = deployments_of(study, snapshot);
+    let is_outside = |source: Source| {
+        matches!(
+            source,
+            Source::EcsStoppedTask
+                | Source::EcsServiceEvent
+                | Source::AlbTargetHealth
+                | Source::CfnStackEvent
+        )
+    };
+    study.met.iter().any(|(owner, groups)| {
+        let class = study.patterns.list().get(owner.pattern).map(|pattern| pattern.class);
+        groups.values().any(|group| {
+            is_outside(group.first.source) && does_not_count(study, group, class, &deployments).is_none()
+        })
+    })
 }
 
 /// Whether all that a stream of stopped tasks gives as a reason is scaling in.
@@ -284,7 +333,12 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
             *scope == Scope::Part && study.faltered.get(&lane.0).is_some_and(|at| *at > success.seq);
         let connects =
             *scope == Scope::Connection && class.is_none() && is_about_connections(&group.first.line);
+        // Where an application listens stays as it says, however well it starts.
+        let is_start = *scope == Scope::Application
+            && class == Some(Class::PortBinding)
+            && succeeds(Scope::Application, &group.first.line);
         success.seq > group.last.seq
+            && !is_start
             && (scope.heals(source, class) || connects)
             && !(of_service && undone_since(study, group))
             && !in_vain
@@ -355,9 +409,16 @@ fn is_history(study: &Study<'_>, undone: &Place, source: Source) -> bool {
         let complete = study.successes.values().filter_map(|scopes| scopes.get(&Scope::Stack));
         return complete.into_iter().any(|success| success.time.is_some_and(|at| at > time));
     }
+    let is_another = |(place, deployment): (&Place, &Option<String>)| {
+        let named = deployment.as_deref().is_some_and(|id| !study.returned.contains(id));
+        named && !study.returned.is_empty() && place.time.is_some_and(|at| at > time)
+    };
+    if study.completed.iter().any(is_another) {
+        return true;
+    }
     let later: BTreeSet<i64> = study
         .completed
-        .iter()
+        .keys()
         .filter_map(|place| place.time)
         .filter(|at| *at > time)
         .map(|at| at.as_second() / 60)

@@ -172,6 +172,29 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("running on http", Scope::Application),
     ("ready for connections", Scope::Application),
     ("listening at: http", Scope::Application),
+    ("listening", Scope::Application),
+    ("serving", Scope::Application),
+    ("everything is ready", Scope::Application),
+    ("ready to serve", Scope::Application),
+    ("ready to receive", Scope::Application),
+    ("accepting requests", Scope::Application),
+    ("started in ", Scope::Application),
+    ("up and running", Scope::Application),
+    ("boot completed", Scope::Application),
+    ("cluster health status changed from", Scope::Application),
+    ("is up, reason", Scope::Application),
+    ("running karafka", Scope::Application),
+    ("resuming normal operations", Scope::Application),
+    (".endpoint with ", Scope::Application),
+    ("started (kafka.server", Scope::Application),
+    ("vault agent started", Scope::Application),
+    ("started worker", Scope::Application),
+    ("bus started", Scope::Application),
+    ("server started", Scope::Application),
+    ("http server listen", Scope::Application),
+    ("starting processing, hit ctrl-c", Scope::Application),
+    ("waiting for connections", Scope::Application),
+    ("startup finished", Scope::Application),
     ("listening on: http", Scope::Application),
     ("started serverconnector", Scope::Application),
     ("waiting for jobs", Scope::Application),
@@ -192,6 +215,13 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("registration status: 204", Scope::Connection),
     ("database is up", Scope::Connection),
     ("database is ready", Scope::Connection),
+    ("ping ok", Scope::Connection),
+    ("ping succe", Scope::Connection),
+    ("connection ok", Scope::Connection),
+    ("retry succeeded", Scope::Connection),
+    ("authentication succe", Scope::Connection),
+    ("leadership acquired", Scope::Connection),
+    ("connection succe", Scope::Connection),
     ("postgresql started", Scope::Connection),
     ("successfully applied", Scope::Migration),
     ("no migrations to apply", Scope::Migration),
@@ -232,6 +262,15 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("built in ", Scope::Part),
 ];
 
+/// Whether a line, in lower case, has a word that by itself says that an application serves.
+pub fn says_that_it_serves(line: &str) -> bool {
+    let serves = |(word, scope): &(&str, Scope)| *scope == Scope::Application && line.contains(word);
+    SUCCESSES.iter().filter(|(word, _)| !WITH_ADDRESS.contains(word)).any(serves)
+}
+
+/// Words that mean an application only beside an address.
+const WITH_ADDRESS: [&str; 3] = ["listening", "serving", "started in "];
+
 const SHUTDOWNS: &[&str] = &[
     "sigterm received",
     "received sigterm",
@@ -262,6 +301,8 @@ const SERVED: &[&str] = &[
     "healthz 200",
     "ping 200",
     "ready 200",
+    "sent 200 in",
+    "completed 200 ok",
 ];
 
 const ROLLED_BACK: &[&str] = &[

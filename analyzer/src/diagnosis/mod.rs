@@ -11,6 +11,7 @@ mod noise;
 mod rank;
 mod study;
 mod success;
+mod tail;
 mod telling;
 mod timeline;
 mod unknown;

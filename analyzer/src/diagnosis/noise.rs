@@ -85,10 +85,20 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r#"(?i)relation "?(?:\w+\.)?(?:flyway_schema_history|alembic_version|django_migrations|_prisma_migrations|schema_migrations|databasechangelog(?:lock)?|__EFMigrationsHistory)"? does not exist at character"#,
     ),
+    // A server of data writes down what became of one client, and a servlet container what an old version left behind.
+    (
+        Of::Application,
+        r"WebappClassLoaderBase\.(?:clearReferences|checkThreadLocal)|IP address '\S+' (?:could not be|has been) resolved|Aborted connection \d+ to db|closing AMQP connection <|client unexpectedly closed TCP connection|could not (?:receive data from|send data to) client",
+    ),
+    // Helpers that watch: they scrape, export and describe on their own account.
+    (
+        Of::Application,
+        r"(?i)failed to scrape|prometheusreceiver|awsxrayexporter|awsemfexporter|hostmetrics|\bretryable error|kubelet|hostname from IMDS|defaultforwarder|TLS verification: no default certificate|unable to find the IP address for the container",
+    ),
     // A single request went wrong, or its client went away.
     (
         Of::Application,
-        r"PayloadTooLargeError|at connResetException|Failed to decode param|Servlet\.service\(\) for servlet|\[ExceptionsHandler\]|werkzeug\.exceptions\.NotFound|ActiveRecord::RecordNotFound|TokenExpiredError|[\s:]jwt expired",
+        r"PayloadTooLargeError|RESTEASY003210|at connResetException|Failed to decode param|Servlet\.service\(\) for servlet|\[ExceptionsHandler\]|werkzeug\.exceptions\.NotFound|ActiveRecord::RecordNotFound|TokenExpiredError|[\s:]jwt expired",
     ),
     (
         Of::Application,
@@ -121,6 +131,8 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Pipeline,
         r"^\W*(?:\d{4}-\d\d-\d\dT[\d:.]+Z\s+)?\s*(?:✓|✔|√|PASS(?:ED)?\b|ok \d+\b|--- PASS)|^(?:\S+Z )?test .{1,200} \.\.\. ok$|\) PASSED$|\bPASSED\s+\[\s*\d+%\]",
     ),
+    // What a tool announces to all its users.
+    (Of::Pipeline, r"^\s*\d{5,6}\s+\(?[\w-]+\)?:? |^\s+(?:Overview|Affected versions): "),
     (
         Of::Pipeline,
         r"(?i)registry cache importer: .{0,200}: not found|There was an error running the uploader|##\[warning\](?:Failed to (?:save|restore): |Cache service responded)|Unable to reserve cache|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",

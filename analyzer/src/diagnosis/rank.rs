@@ -83,6 +83,12 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     if other.pattern.symptom {
         return true;
     }
+    // What is printed after a step has failed, or came before it, does not explain why it did.
+    let is_outside =
+        |draft: &Draft<'_>| draft.lead().is_some_and(|group| findings::is_outside_failed(study, group));
+    if is_outside(cause) && !is_outside(other) && same_stream(cause, other) {
+        return false;
+    }
     let same_class = cause.pattern.class == other.pattern.class;
     // A wide net explains nothing that a page of the same class knows better.
     if cause.pattern.generic && !other.pattern.generic && same_class {
@@ -94,6 +100,11 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
         || is_deeper_in_the_same_trace(cause, other)
         || is_written_for_the_source(study, cause, other)
         || is_outer_view(study, other, cause)
+}
+
+fn same_stream(one: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let stream = |draft: &Draft<'_>| draft.lead().map(|group| group.first.place.stream.clone());
+    stream(one) == stream(other)
 }
 
 /// Two pages that explain each other leave it to the order of candidates.

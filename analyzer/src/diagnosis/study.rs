@@ -10,8 +10,9 @@ use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
 use super::success::succeeds;
+use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
-use super::{Diagnosis, Gap, Seen, conclude, noise};
+use super::{Diagnosis, Gap, Seen, conclude, findings, noise};
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Signal, Source};
 use crate::redact::{Redactions, redact};
@@ -25,6 +26,8 @@ const MOST_STEPS: usize = 2000;
 const MOST_PENDING: usize = 500;
 /// So many requests answered well after a record show that the application lives.
 pub(super) const ENOUGH_SERVED: usize = 3;
+/// So many steps that do not look after a failure show that the job was not stopped by one.
+const ENOUGH_STEPS: usize = 2;
 
 /// A diagnosis in the making. A clone of it can be concluded while it goes on.
 #[derive(Clone)]
@@ -36,7 +39,13 @@ pub struct Study<'p> {
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
     /// Where and when deployments were undone, and where and when deployments completed.
     pub(super) undone: BTreeMap<Place, Source>,
-    pub(super) completed: BTreeSet<Place>,
+    pub(super) completed: BTreeMap<Place, Option<String>>,
+    /// Deployments that others were rolled back to.
+    pub(super) returned: BTreeSet<String>,
+    /// How each log ends.
+    pub(super) tails: Tails,
+    /// Whether events of the service say that something failed; known when all is taken in.
+    pub(super) fails_outside: bool,
     /// Streams that are the output of a job.
     pub(super) jobs: BTreeSet<String>,
     /// Jobs whose log is whole, and jobs and builds that say that they failed.
@@ -65,7 +74,10 @@ pub(super) type TellingKey = (std::cmp::Reverse<i32>, Place, u64);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Steps {
     pub begin: BTreeSet<u64>,
+    /// Those that do not run for the sake of a failure.
+    pub plain: BTreeSet<u64>,
     pub failed: Option<u64>,
+    pub last_error: Option<u64>,
 }
 
 impl Steps {
@@ -75,6 +87,11 @@ impl Steps {
         let Some(failed) = self.failed else { return false };
         let begin = self.begin.range(..failed).next_back();
         seq > failed || begin.is_some_and(|begin| seq < *begin)
+    }
+
+    /// Whether the job did more of its work after its last error: the step was allowed to fail.
+    pub fn went_on(&self) -> bool {
+        self.last_error.is_some_and(|error| self.plain.range(error..).count() >= ENOUGH_STEPS)
     }
 }
 
@@ -96,7 +113,10 @@ impl<'p> Study<'p> {
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),
             undone: BTreeMap::new(),
-            completed: BTreeSet::new(),
+            completed: BTreeMap::new(),
+            returned: BTreeSet::new(),
+            tails: Tails::default(),
+            fails_outside: false,
             jobs: BTreeSet::new(),
             ended: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -137,6 +157,7 @@ impl<'p> Study<'p> {
         candidates.dedup();
         marked.sort_unstable();
         marked.dedup();
+        self.tails.keep(records, &marked);
         let (mut candidates, mut marked) = (&candidates[..], &marked[..]);
         let mut events = Vec::new();
         let mut stream = None;
@@ -176,6 +197,7 @@ impl<'p> Study<'p> {
                 met.and_then(|met| self.met.insert(Owner { pattern, condition }, met));
             }
         }
+        self.fails_outside = findings::fails_outside(&self, snapshot);
         conclude::conclude(self, snapshot, gaps)
     }
 
@@ -321,9 +343,13 @@ impl<'p> Study<'p> {
                 }
                 Marker::RolledBack if self.undone.len() < MOST_STEPS => {
                     self.undone.insert(record.place(), record.source);
+                    let back = said.split_once("rolling back to deployment ");
+                    self.returned.extend(back.and_then(|(_, rest)| deployment_in(rest)));
                 }
                 Marker::Completed if self.completed.len() < MOST_STEPS => {
-                    self.completed.insert(record.place());
+                    let named =
+                        record.deployment.as_deref().map(str::to_owned).or_else(|| deployment_in(said));
+                    self.completed.insert(record.place(), named);
                 }
                 Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
                     let lane = lane(record);
@@ -339,6 +365,10 @@ impl<'p> Study<'p> {
                 }
                 Marker::JobFailed => {
                     self.failed.insert(record.stream.name.clone());
+                    if record.source == Source::GithubActions {
+                        let steps = self.steps.entry(record.stream.name.clone()).or_default();
+                        steps.last_error = steps.last_error.max(Some(record.seq));
+                    }
                 }
                 Marker::Faltered => {
                     let place = self.faltered.entry(record.stream.name.clone()).or_default();
@@ -354,6 +384,9 @@ impl<'p> Study<'p> {
                     let steps = self.steps.entry(record.stream.name.clone()).or_default();
                     if steps.begin.len() < MOST_STEPS {
                         steps.begin.insert(record.seq);
+                        if !runs_after_failure(said) {
+                            steps.plain.insert(record.seq);
+                        }
                     }
                 }
                 Marker::StepFailed if record.level >= Level::Error => {
@@ -461,6 +494,45 @@ impl<'p> Study<'p> {
             thin_out(&mut self.events);
         }
     }
+}
+
+/// Whether a step is one of those that also run, or only run, when a job has failed.
+fn runs_after_failure(said: &str) -> bool {
+    const WORDS: [&str; 24] = [
+        "upload",
+        "report",
+        "notify",
+        "notif",
+        "slack",
+        "teams",
+        "artifact",
+        "cache",
+        "log",
+        "describe",
+        "status",
+        "debug",
+        "dump",
+        "clean",
+        "down",
+        "comment",
+        "coverage",
+        "codecov",
+        "summary",
+        "rollback",
+        "roll back",
+        "fail",
+        "always",
+        "post job",
+    ];
+    let lower = said.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// Returns the first deployment that a text names: `ecs-svc/123`.
+fn deployment_in(text: &str) -> Option<String> {
+    let id = &text[text.find("ecs-svc/")?..];
+    let end = id.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '/')).unwrap_or(id.len());
+    Some(id[..end].to_owned())
 }
 
 fn is_event(record: &Record) -> bool {

@@ -1,6 +1,6 @@
 //! Sentences about success: a marker is a word, and what stands around it may deny it.
 
-use super::markers::Scope;
+use super::markers::{Scope, says_that_it_serves};
 
 /// A marker is a word; whether it stands in a sentence about success is seen here.
 pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
@@ -26,7 +26,9 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
                 "already listening",
                 "the process ",
             ];
-            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
+            !has_doubt(said)
+                && !DENIALS.iter().any(|denial| lower.contains(denial))
+                && (says_that_it_serves(&lower) || serves_at_an_address(&lower))
         }
         Scope::Connection => {
             let lower = said.to_ascii_lowercase();
@@ -49,6 +51,23 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
         Scope::Part => !counts_failures(said),
         Scope::Pipeline | Scope::Step | Scope::Migration | Scope::Target => true,
     }
+}
+
+/// Whether a line says `listening` or `serving` beside an address, or that something started within a time.
+fn serves_at_an_address(lower: &str) -> bool {
+    let denied = ["not ", "n't ", "nothing", "no longer", "stop", "must ", "should "];
+    let is_word = |at: usize| !lower[..at].ends_with(|before: char| before.is_ascii_alphabetic());
+    let says =
+        ["listening", "serving"].iter().any(|word| lower.match_indices(word).any(|(at, _)| is_word(at)));
+    let ports = lower
+        .match_indices(':')
+        .any(|(at, _)| lower[at + 1..].chars().take_while(char::is_ascii_digit).count() >= 2);
+    let address =
+        ports || ["port", "addr", "http", "requests", "connections"].iter().any(|word| lower.contains(word));
+    let within = lower
+        .split_once("started in ")
+        .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    (says && address || within) && !denied.iter().any(|denial| lower.contains(denial))
 }
 
 fn has_doubt(said: &str) -> bool {
@@ -105,6 +124,11 @@ mod tests {
     fn a_server_that_could_not_listen_is_no_success() {
         check(Scope::Application, "http server listening on :8080", true);
         check(Scope::Application, "error listening on :8080: address already in use", false);
+        check(Scope::Application, "INFO shop::http: listening addr=0.0.0.0:8080", true);
+        check(Scope::Application, r#"level=INFO msg=serving addr=:8080"#, true);
+        check(Scope::Application, "nothing is listening on 127.0.0.1:8080", false);
+        check(Scope::Application, "listening for changes", false);
+        check(Scope::Application, "preserving 12 headers for http", false);
         check(Scope::Application, "failed while listening on port 8080", false);
         check(Scope::Application, "Identify and stop the process that's listening on port 8080", false);
     }

@@ -19,6 +19,9 @@ use crate::words::Judgement;
 const NEAR: u64 = 4;
 /// So many lines of a record bear on its class.
 const MOST_CONTEXT: usize = 12;
+/// Of what was claimed below this for the log of an application, on labelled cases, none was a failure;
+/// above it, nearly all.
+const MORE_THAN_A_GUESS: f32 = 0.56;
 
 /// Returns the telling records that count, best first.
 pub(super) fn telling_groups<'s>(
@@ -28,6 +31,9 @@ pub(super) fn telling_groups<'s>(
 ) -> Vec<&'s Group> {
     let mut told: Vec<&Group> = Vec::new();
     for group in study.telling.values().flat_map(|groups| groups.values()) {
+        if group.first.source == Source::EcsAgentLog && !is_about_tasks(&group.first.line) {
+            continue;
+        }
         // What is no evidence for the page that knows a record is none without the page.
         let classes = group.company.iter().map(|index| &study.patterns.list()[*index]);
         let classes = classes.filter(|pattern| !pattern.symptom).map(|pattern| Some(pattern.class));
@@ -45,6 +51,32 @@ pub(super) fn telling_groups<'s>(
     }
     told.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| by_place(a, b)));
     told
+}
+
+/// Whether the agent of ECS speaks of what a task needs to run; its books on images, volumes and statistics do not matter.
+fn is_about_tasks(line: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "start",
+        "creat",
+        "pull",
+        "transition",
+        "provision",
+        "attach",
+        "mount",
+        "setup",
+        "setting up",
+        "set up",
+        "initiali",
+        "launch",
+        "regist",
+        "credential",
+        "network",
+        "cgroup",
+        "docker daemon",
+        "run ",
+    ];
+    let lower = line.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// In a pipeline the first error stops the run; a container prints the fatal one last.
@@ -109,7 +141,10 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     add_telling_evidence(&mut evidence, Some(lead), shown);
     let judged = judge(study, lead, told);
     // Where neither the words nor the place tell a class, a class would be a guess.
-    if judged.is_none() && !tells_class(lead.first.source) {
+    let sure = judged.as_ref().is_some_and(|judged| {
+        !speaks_of_anything(lead.first.source) || judged.probability >= MORE_THAN_A_GUESS
+    });
+    if !sure && !tells_class(lead.first.source) {
         return None;
     }
     let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
@@ -148,6 +183,11 @@ fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> 
     let record = lead.first.text.lines().take(MOST_CONTEXT);
     let context: Vec<&str> = std::iter::once(lead.first.line.as_str()).chain(record).chain(around).collect();
     study.patterns.model().judge(&[lead.first.line.as_str(), &context.join("\n")], lead.first.source)
+}
+
+/// Whether a source is the log of an application, which holds errors of all kinds on good days too.
+fn speaks_of_anything(source: Source) -> bool {
+    matches!(source, Source::ContainerLog | Source::Other)
 }
 
 /// Whether nearly all failures that are seen at that source are of one class.
