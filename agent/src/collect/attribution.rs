@@ -3,7 +3,7 @@
 use analyzer::snapshot::{Deployment, Service, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::index::{DeploymentEntry, Ledger};
+use crate::index::{DeploymentEntry, Ledger, WayBack};
 
 /// What happens shortly before ECS knows of a deployment belongs to it: the stack that begins it, for one.
 const LEAD: SignedDuration = SignedDuration::from_secs(120);
@@ -35,22 +35,36 @@ pub fn follow(
         && let Some(failed) = already_undone(service, primary)
     {
         begin(ledger, focus, service, failed);
-        describe(ledger.deployment_mut(&primary.id), service, primary);
-        ledger.deployment_mut(&primary.id).rolls_back = Some(failed.id.clone());
+        undo(ledger, &failed.id, service, primary);
         return Change::Began;
     }
     let undone =
         focus.as_deref().filter(|focus| is_undone_by(ledger, focus, service, primary)).map(str::to_owned);
     if let Some(undone) = undone {
-        let is_new = ledger.deployment(&primary.id).is_none();
+        let is_new = !ledger.is_way_back(&undone, &primary.id);
         if is_new {
-            describe(ledger.deployment_mut(&primary.id), service, primary);
-            ledger.deployment_mut(&primary.id).rolls_back = Some(undone);
+            undo(ledger, &undone, service, primary);
         }
         return if is_new { Change::Undone } else { Change::None };
     }
     begin(ledger, focus, service, primary);
     Change::Began
+}
+
+/// Remembers that ECS goes back, which belongs to the deployment that failed. ECS makes the earlier deployment the
+/// wanted one again; should the way back have an id of its own, that is not a deployment by itself.
+fn undo(ledger: &mut Ledger, undone: &str, service: &Service, primary: &Deployment) {
+    let began = ledger.deployment(undone).and_then(|entry| entry.created);
+    let is_older = primary.created_at.zip(began).is_some_and(|(primary, began)| primary < began);
+    if is_older || ledger.deployment(&primary.id).is_some() {
+        let own = service.deployments.iter().find(|deployment| deployment.id == undone);
+        let since = own.and_then(|own| own.updated_at).or(primary.updated_at);
+        let since = since.or(began).unwrap_or_else(Timestamp::now);
+        ledger.deployment_mut(undone).way_back = Some(WayBack { id: primary.id.clone(), since });
+        return;
+    }
+    describe(ledger.deployment_mut(&primary.id), service, primary);
+    ledger.deployment_mut(&primary.id).rolls_back = Some(undone.to_owned());
 }
 
 /// Records belong to a deployment from now on.
@@ -120,8 +134,7 @@ pub fn ended(service: Option<&str>, focus: &str, ledger: &Ledger, known: &Snapsh
         let failed = primary.rollout_state.as_deref() == Some("FAILED");
         return settled(primary).or(if failed { primary.updated_at } else { None });
     }
-    let rolls_back =
-        ledger.deployment(&primary.id).is_some_and(|entry| entry.rolls_back.as_deref() == Some(focus));
+    let rolls_back = ledger.is_way_back(focus, &primary.id);
     let own = service.deployments.iter().find(|deployment| deployment.id == focus);
     match own {
         None => settled(primary).or(primary.updated_at),
@@ -196,6 +209,37 @@ mod tests {
         let next = known(vec![deployment("ecs-svc/4", "PRIMARY", "web:3", "IN_PROGRESS")]);
         assert_eq!(follow(&mut ledger, &mut focus, None, &next), Change::Began);
         assert_eq!(focus.as_deref(), Some("ecs-svc/4"));
+    }
+
+    /// ECS makes the earlier deployment the primary one again; what happened in it before stays its own.
+    #[test]
+    fn the_way_back_is_the_earlier_deployment_again() {
+        let (mut ledger, mut focus) = (Ledger::default(), None);
+        let at = |second| Timestamp::from_second(second).ok();
+        let earlier = deployment("ecs-svc/1", "PRIMARY", "web:1", "COMPLETED");
+        follow(&mut ledger, &mut focus, None, &known(vec![earlier.clone()]));
+        let failing = Deployment {
+            created_at: at(1_800_003_600),
+            updated_at: at(1_800_003_700),
+            ..deployment("ecs-svc/2", "PRIMARY", "web:2", "IN_PROGRESS")
+        };
+        follow(&mut ledger, &mut focus, None, &known(vec![failing.clone(), earlier.clone()]));
+        assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        let state = |state: &str| Some(state.to_owned());
+        let back = Deployment { rollout_state: state("IN_PROGRESS"), ..earlier.clone() };
+        let failed =
+            Deployment { status: state("ACTIVE"), rollout_state: state("FAILED"), ..failing.clone() };
+        let back = known(vec![back, failed]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::Undone);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::None);
+        assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        assert_eq!(ended(None, "ecs-svc/2", &ledger, &back), None);
+        let owner = |second| ledger.owner("ecs-svc/1", at(second)).map(|entry| entry.id.as_str());
+        assert_eq!((owner(1_800_003_000), owner(1_800_003_800)), (Some("ecs-svc/1"), Some("ecs-svc/2")));
+        assert_eq!(ledger.deployment("ecs-svc/1").and_then(|entry| entry.rolls_back.as_deref()), None);
+        let settled = known(vec![earlier]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &settled), Change::None);
+        assert!(ended(None, "ecs-svc/2", &ledger, &settled).is_some());
     }
 
     #[test]

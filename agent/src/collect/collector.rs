@@ -402,9 +402,9 @@ fn deployment_of<'n>(record: &Record, focus: Option<&'n str>, fixed: bool, ledge
         Some(focus) if !fixed => focus,
         focus => return focus.unwrap_or(UNNAMED),
     };
-    let named = record.deployment.as_deref().and_then(|id| ledger.deployment(id));
+    let named = record.deployment.as_deref().and_then(|id| ledger.owner(id, record.time));
     let entry = named.or_else(|| record.time.and_then(|time| ledger.at(time)));
-    entry.map_or(current, |entry| entry.rolls_back.as_deref().unwrap_or(&entry.id))
+    entry.map_or(current, |entry| &entry.id)
 }
 
 /// Returns the question for all that belongs to a deployment.

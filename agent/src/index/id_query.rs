@@ -1,44 +1,56 @@
 //! The query for an identifier, and the one for a run of words with identifiers among them.
 
+use std::fmt;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, Value};
 use tantivy::store::StoreReader;
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyDocument, TantivyError};
 
-use super::ids::IdTable;
+use super::ids::{IdTable, IdTables};
 use super::tokens::{Word, mark, words};
 
 /// Finds the documents with an identifier.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct IdQuery {
     mark: u64,
+    tables: IdTables,
 }
 
 impl IdQuery {
-    pub fn new(id: &str) -> IdQuery {
-        IdQuery { mark: mark(id) }
+    pub fn new(id: &str, tables: IdTables) -> IdQuery {
+        IdQuery { mark: mark(id), tables }
+    }
+
+    /// Returns the table of a segment, and where the identifier stands in it.
+    fn places(&self, segment: &SegmentReader) -> tantivy::Result<(IdTable, usize, usize)> {
+        let table = self.tables.get(&segment.segment_id()).cloned().ok_or_else(|| {
+            TantivyError::InternalError(format!("the identifiers of {:?} are not open", segment.segment_id()))
+        })?;
+        let (at, end) = table.find(self.mark);
+        Ok((table, at, end))
+    }
+}
+
+impl fmt::Debug for IdQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "identifier {:016x}", self.mark)
     }
 }
 
 impl Query for IdQuery {
     fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(IdWeight { mark: self.mark }))
+        Ok(Box::new(self.clone()))
     }
 }
 
-struct IdWeight {
-    mark: u64,
-}
-
-impl Weight for IdWeight {
+impl Weight for IdQuery {
     fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let table = IdTable::open(segment)?;
-        let (at, end) = table.find(self.mark);
+        let (table, at, end) = self.places(segment)?;
         Ok(Box::new(IdScorer { table, at, end }))
     }
 
     fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
-        let (at, end) = IdTable::open(segment)?.find(self.mark);
+        let (_, at, end) = self.places(segment)?;
         Ok((end - at) as u32)
     }
 

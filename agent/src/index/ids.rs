@@ -6,20 +6,33 @@
 
 use std::any::Any;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
 use tantivy::directory::{OwnedBytes, TerminatingWrite};
-use tantivy::index::{Segment, SegmentComponent};
+use tantivy::index::{Segment, SegmentComponent, SegmentId};
 use tantivy::indexer::doc_id_mapping::{DocIdMapping, MappingType};
 use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
-use tantivy::{DocId, SegmentReader, TantivyError};
+use tantivy::{DocId, Searcher, SegmentReader, TantivyError};
 
 use super::tokens::Aside;
 
 const EXTENSION: &str = "ids";
 const ENTRY: usize = 12;
+
+/// The tables of all segments of a view. They are opened with it: a merge removes the files of segments that a view
+/// still reads.
+pub type IdTables = Arc<HashMap<SegmentId, IdTable>>;
+
+/// Opens the tables of a view.
+pub fn open_all(view: &Searcher) -> tantivy::Result<IdTables> {
+    let segments = view.segment_readers().iter();
+    let tables: tantivy::Result<_> =
+        segments.map(|segment| Ok((segment.segment_id(), IdTable::open(segment)?))).collect();
+    Ok(Arc::new(tables?))
+}
 
 /// The identifiers of one segment.
 #[derive(Clone)]
@@ -28,7 +41,7 @@ pub struct IdTable {
 }
 
 impl IdTable {
-    pub fn open(segment: &SegmentReader) -> tantivy::Result<IdTable> {
+    fn open(segment: &SegmentReader) -> tantivy::Result<IdTable> {
         Ok(IdTable { bytes: segment.open_read(component())?.read_bytes()? })
     }
 

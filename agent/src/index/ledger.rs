@@ -48,12 +48,21 @@ pub struct DeploymentEntry {
     pub also: Vec<String>,
     /// The deployment that this one rolls back.
     pub rolls_back: Option<String>,
+    /// The earlier deployment that ECS went back to when this one failed, and since when.
+    pub way_back: Option<WayBack>,
     /// `None`: it has not ended.
     pub verdict: Option<Verdict>,
     pub cause: Option<String>,
     pub class: Option<Class>,
     pub confidence: Option<f64>,
     pub summary: Option<String>,
+}
+
+/// An earlier deployment that became the wanted one again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WayBack {
+    pub id: String,
+    pub since: Timestamp,
 }
 
 impl Ledger {
@@ -88,6 +97,26 @@ impl Ledger {
     pub fn at(&self, time: Timestamp) -> Option<&DeploymentEntry> {
         let mut own = self.deployments.iter().filter(|entry| entry.rolls_back.is_none());
         own.rfind(|entry| entry.from.is_none_or(|from| from <= time))
+    }
+
+    /// Returns the deployment that was recorded under a name, or the one that it undid at that time.
+    pub fn owner(&self, named: &str, time: Option<Timestamp>) -> Option<&DeploymentEntry> {
+        let goes_back = |entry: &&DeploymentEntry| {
+            let since = entry.way_back.as_ref().filter(|way| way.id == named).map(|way| way.since);
+            since.zip(time).is_some_and(|(since, time)| since <= time)
+        };
+        let undone = self.deployments.iter().rfind(goes_back);
+        undone.or_else(|| {
+            let entry = self.deployment(named)?;
+            entry.rolls_back.as_deref().and_then(|undone| self.deployment(undone)).or(Some(entry))
+        })
+    }
+
+    /// Whether ECS undid one deployment by going to the other.
+    pub fn is_way_back(&self, undone: &str, to: &str) -> bool {
+        let way = self.deployment(undone).and_then(|entry| entry.way_back.as_ref());
+        let rolls_back = self.deployment(to).and_then(|entry| entry.rolls_back.as_deref());
+        way.is_some_and(|way| way.id == to) || rolls_back == Some(undone)
     }
 
     /// Returns all gaps.

@@ -24,7 +24,7 @@ mod zones;
 
 pub use documents::Row;
 pub use glance::{free_space, last_commit};
-pub use ledger::{DeploymentEntry, Ledger};
+pub use ledger::{DeploymentEntry, Ledger, WayBack};
 pub use query::{Filter, Question};
 pub use reader::{Bucket, Hit, Reader};
 pub use seen::Seen;

@@ -10,21 +10,23 @@ use super::context::Part;
 use super::context_query::{ContextQuery, Wanted};
 use super::fields::{Fields, WORDS};
 use super::id_query::{IdQuery, RunQuery};
+use super::ids::IdTables;
 use super::query::{all_of, all_records};
 use super::tokens::{Word, Words, words};
 
 /// Reads queries for one schema.
 pub struct Phrasing<'f> {
     fields: &'f Fields,
+    ids: IdTables,
     /// Reads all that has to do with neither identifiers nor the way parts are joined.
     parser: QueryParser,
 }
 
 impl<'f> Phrasing<'f> {
-    pub fn new(schema: &Schema, fields: &'f Fields) -> Phrasing<'f> {
+    pub fn new(schema: &Schema, fields: &'f Fields, ids: IdTables) -> Phrasing<'f> {
         let tokenizers = TokenizerManager::default();
         tokenizers.register(WORDS, TextAnalyzer::builder(Words::default()).build());
-        Phrasing { fields, parser: QueryParser::new(schema.clone(), vec![fields.text], tokenizers) }
+        Phrasing { fields, ids, parser: QueryParser::new(schema.clone(), vec![fields.text], tokenizers) }
     }
 
     /// Reads a query, or says why it is none.
@@ -113,7 +115,7 @@ impl<'f> Phrasing<'f> {
         for (place, word) in run.iter().enumerate() {
             match word {
                 Word::Plain(word) => plain.push((place, Term::from_field_text(text, word))),
-                Word::Id(id) => clauses.push((Occur::Must, Box::new(IdQuery::new(id)))),
+                Word::Id(id) => clauses.push((Occur::Must, Box::new(IdQuery::new(id, self.ids.clone())))),
             }
         }
         let has_ids = !clauses.is_empty();

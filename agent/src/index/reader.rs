@@ -11,10 +11,14 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::columnar::{ColumnIndex, ColumnValues};
+use tantivy::directory::error::OpenReadError;
 use tantivy::query::{EnableScoring, Query, Weight};
-use tantivy::{DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED};
+use tantivy::{
+    DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED, TantivyError,
+};
 
 use super::fields::{self, Fields};
+use super::ids::{self, IdTables};
 use super::ledger::Ledger;
 use super::parts;
 use super::query::{Question, states_of};
@@ -32,6 +36,7 @@ pub struct Reader {
 struct Part {
     index: Index,
     searcher: Searcher,
+    ids: IdTables,
 }
 
 /// A record that was found.
@@ -101,7 +106,8 @@ impl Reader {
             self.ledger = ledger;
         }
         let view: tantivy::IndexReader = view;
-        self.parts.push(Part { searcher: view.searcher(), index });
+        let (searcher, ids) = opened(&view).context("cannot read the index")?;
+        self.parts.push(Part { searcher, ids, index });
         Ok(())
     }
 
@@ -169,7 +175,7 @@ impl Reader {
             let weight = match weights.entry(place.0) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    let query = question.query(&part.index.schema(), &self.fields)?;
+                    let query = question.query(&part.index.schema(), &self.fields, &part.ids)?;
                     entry.insert(query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?)
                 }
             };
@@ -380,21 +386,35 @@ impl Reader {
         question: &Question,
         visit: impl FnMut(Place, &SegmentReader, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
-        self.each_segment_of(|index| question.query(&index.schema(), &self.fields), visit)
+        self.each_segment_of(|part| question.query(&part.index.schema(), &self.fields, &part.ids), visit)
     }
 
     fn each_segment_of(
         &self,
-        query: impl Fn(&Index) -> Result<Box<dyn Query>>,
+        query: impl Fn(&Part) -> Result<Box<dyn Query>>,
         mut visit: impl FnMut((usize, usize), &SegmentReader, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
         for (number, part) in self.parts.iter().enumerate().rev() {
-            let weight = query(&part.index)?.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
+            let weight = query(part)?.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
             for (ord, segment) in part.searcher.segment_readers().iter().enumerate() {
                 visit((number, ord), segment, &*weight)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Opens a view with its identifiers. A merge that ends meanwhile takes files away, so there is another try.
+fn opened(view: &tantivy::IndexReader) -> tantivy::Result<(Searcher, IdTables)> {
+    let mut tries = 0;
+    loop {
+        let searcher = view.searcher();
+        match ids::open_all(&searcher) {
+            Ok(ids) => return Ok((searcher, ids)),
+            Err(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))) if tries < 20 => tries += 1,
+            Err(error) => return Err(error),
+        }
+        view.reload()?;
     }
 }
 

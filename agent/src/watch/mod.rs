@@ -107,13 +107,15 @@ impl Scene {
 
     pub fn rollout(&self) -> Rollout<'_> {
         let id = self.deployment.as_ref().map_or("", |entry| entry.id.as_str());
-        let undone_by = self.live.deployments.iter().find(|entry| entry.rolls_back.as_deref() == Some(id));
+        let rolls_back = self.live.deployments.iter().find(|entry| entry.rolls_back.as_deref() == Some(id));
+        let own = self.live.deployments.iter().find(|entry| entry.id == id);
+        let way_back = own.and_then(|entry| entry.way_back.as_ref());
         Rollout {
             known: &self.live.known,
             service: self.target.service.as_deref(),
             id,
             began: self.deployment.as_ref().and_then(|entry| entry.created.or(entry.from)),
-            undone_by: undone_by.map(|entry| entry.id.as_str()),
+            undone_by: way_back.map(|way| way.id.as_str()).or(rolls_back.map(|entry| entry.id.as_str())),
             stack: self.target.stack.as_deref(),
             job: self.job,
             diagnosis: self.diagnosis(),

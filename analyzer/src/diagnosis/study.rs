@@ -343,8 +343,11 @@ impl<'p> Study<'p> {
                 }
                 Marker::RolledBack if self.undone.len() < MOST_STEPS => {
                     self.undone.insert(record.place(), record.source);
-                    let back = said.split_once("rolling back to deployment ");
-                    self.returned.extend(back.and_then(|(_, rest)| deployment_in(rest)));
+                    if let Some((before, after)) = said.split_once("rolling back to deployment") {
+                        self.returned.extend(deployment_in(after));
+                        // The description of a deployment that goes back names itself first.
+                        self.returned.extend(deployment_in(before));
+                    }
                 }
                 Marker::Completed if self.completed.len() < MOST_STEPS => {
                     let named =

@@ -74,7 +74,8 @@ impl Tails {
             after().find(|last| last.mood != Mood::Silent).is_some_and(|last| last.mood == Mood::Calm);
         let usual_gap = match group.count {
             0..=1 => 0,
-            count => (group.last.seq - group.first.place.seq) / (count - 1),
+            // Where clocks step, the first of a group in time may stand behind the last.
+            count => group.last.seq.abs_diff(group.first.place.seq) / (count - 1),
         };
         let silence = after().next().map_or(0, |last| last.seq - group.last.seq);
         is_last_calm

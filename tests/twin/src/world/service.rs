@@ -153,36 +153,38 @@ pub fn deploy(world: &mut World, definition: usize, rollback: bool) {
     };
     let source = service.deployments.first().map(|deployment| deployment.revision);
     let target = service.deployments.first().map(|deployment| deployment.id);
-    service.deployments.insert(
-        0,
-        Deployment {
-            id,
-            revision,
-            definition,
-            created: now,
-            updated: now,
-            state: RolloutState::InProgress,
-            reason: if rollback {
-                format!(
-                    "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/{}.",
-                    service
-                        .deployments
-                        .iter()
-                        .find(|earlier| earlier.state == RolloutState::Completed)
-                        .map_or(id, |earlier| earlier.id)
-                )
-            } else {
-                format!("ECS deployment ecs-svc/{id} in progress.")
-            },
-            failed: 0,
-            started: 0,
-            next_start: now,
-            unplaced: None,
-            impaired: false,
-            steady: None,
-            shaken: false,
-        },
-    );
+    let earlier = service.deployments.iter().position(|earlier| earlier.state == RolloutState::Completed);
+    let mut deployment = Deployment {
+        id,
+        revision,
+        definition,
+        created: now,
+        updated: now,
+        state: RolloutState::InProgress,
+        reason: format!("ECS deployment ecs-svc/{id} in progress."),
+        failed: 0,
+        started: 0,
+        next_start: now,
+        unplaced: None,
+        impaired: false,
+        steady: None,
+        shaken: false,
+    };
+    if let Some(at) = earlier.filter(|_| rollback) {
+        // ECS makes the earlier deployment the primary one again, under the id that it always had.
+        let earlier = service.deployments.remove(at);
+        deployment = Deployment {
+            id: earlier.id,
+            created: earlier.created,
+            reason: format!(
+                "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/{}.",
+                earlier.id
+            ),
+            ..deployment
+        };
+    }
+    let id = deployment.id;
+    service.deployments.insert(0, deployment);
     if rollback {
         if let Some(rollout) =
             service.rollouts.iter_mut().rev().find(|rollout| Some(rollout.deployment) == target)
