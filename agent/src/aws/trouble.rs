@@ -3,7 +3,6 @@
 use analyzer::diagnosis::Gap;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::calls::Call;
@@ -56,7 +55,7 @@ impl Trouble {
         let service_error = error.as_service_error();
         let code = service_error.and_then(ProvideErrorMetadata::code).unwrap_or_default();
         let message = service_error.and_then(ProvideErrorMetadata::message).unwrap_or_default();
-        let whole = format!("{}", DisplayErrorContext(error));
+        let whole = told_by(error);
         let kind = match error {
             SdkError::ServiceError(_) => kind_of_code(code, message),
             SdkError::TimeoutError(_) => Kind::Unreachable,
@@ -71,6 +70,20 @@ impl Trouble {
     }
 }
 
+/// Returns what an error and its sources say, the outermost first, each once.
+fn told_by(error: &dyn std::error::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !said.iter().any(|before| before.contains(&text)) {
+            said.push(text);
+        }
+        next = error.source();
+    }
+    said.join(": ")
+}
+
 fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str) -> Gap {
     let action = call.action();
     let said = shortened(said);
@@ -78,6 +91,13 @@ fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str
         Kind::Denied => {
             (format!("access denied for {action}"), Some(format!("allow it: {}", call.statement(place))))
         }
+        Kind::Credentials if said.contains("loading credentials") => (
+            format!("no credentials were found for {action}: {said}"),
+            Some(
+                "log in (`aws sso login`), name a profile with --profile, or give the task a task role"
+                    .to_owned(),
+            ),
+        ),
         Kind::Credentials => (
             format!("{action} was refused for its credentials: {said}"),
             Some("renew the credentials, or give the task a task role".to_owned()),
@@ -192,6 +212,28 @@ mod tests {
                 r#"allow it: {"Effect":"Allow","Action":"logs:FilterLogEvents","Resource":"arn:aws:logs:eu-west-1:*:log-group:/ecs/web:*"}"#
             )
         );
+    }
+
+    #[test]
+    fn an_error_tells_its_sources_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("dispatch failure: no profile")]
+        struct Outer(#[source] Inner);
+        #[derive(Debug, thiserror::Error)]
+        #[error("no profile")]
+        struct Inner(#[source] std::fmt::Error);
+        let told = told_by(&Outer(Inner(std::fmt::Error)));
+        assert_eq!(told, format!("dispatch failure: no profile: {}", std::fmt::Error));
+    }
+
+    #[test]
+    fn missing_credentials_are_not_refused_ones() {
+        let place = Place::default();
+        let call = calls::DESCRIBE_SERVICES;
+        let gap =
+            gap(Kind::Credentials, call, &place, "service web", "", "other: while loading credentials: x");
+        assert!(gap.because.starts_with("no credentials were found for ecs:DescribeServices"), "{gap:?}");
+        assert!(gap.remedy.is_some_and(|remedy| remedy.contains("aws sso login")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::signals::Signals;
 use super::watched::Watched;
-use super::{HEALTHY, MESSAGES, knowledge, state};
+use super::{HEALTHY, MESSAGES, knowledge, state, thrift};
 use crate::collect::{Live, Recording};
 use crate::config::SourceConfig;
 use crate::telemetry;
@@ -38,6 +38,9 @@ pub struct Collect {
 
 impl Collect {
     pub fn run(self) -> Result<u8> {
+        if !self.once {
+            thrift::give_back_memory();
+        }
         let files = match self.paths.is_empty() {
             true => Vec::new(),
             false => vec![SourceConfig::Files { name: None, paths: self.paths, holds: None }],

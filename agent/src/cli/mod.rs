@@ -15,6 +15,7 @@ mod patterns;
 mod search;
 mod signals;
 mod state;
+mod thrift;
 mod time;
 mod watch;
 mod watched;

@@ -1,6 +1,6 @@
 //! Tells which deployment is under way, and what undoes another one.
 
-use analyzer::snapshot::{Deployment, Service, Snapshot};
+use analyzer::snapshot::{Deployment, Service, ServiceDeployment, Snapshot, last_segment};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::index::{DeploymentEntry, Ledger, WayBack};
@@ -27,6 +27,14 @@ pub fn follow(
     known: &Snapshot,
 ) -> Change {
     let Some((service, primary)) = wanted(service, known) else { return Change::None };
+    if focus.as_deref().is_none_or(|focus| focus == primary.id)
+        && let Some(failed) = missed(ledger, service, primary, known)
+    {
+        begin(ledger, focus, service, &failed);
+        let since = failed.updated_at.or(failed.created_at).unwrap_or_else(Timestamp::now);
+        ledger.deployment_mut(&failed.id).way_back = Some(WayBack { id: primary.id.clone(), since });
+        return Change::Began;
+    }
     if focus.as_deref() == Some(primary.id.as_str()) {
         describe(ledger.deployment_mut(&primary.id), service, primary);
         return Change::None;
@@ -86,6 +94,31 @@ fn already_undone<'s>(service: &'s Service, primary: &Deployment) -> Option<&'s 
     failed.next().filter(|_| says_it_goes_back(primary))
 }
 
+/// Returns the deployment that failed and was undone between two looks: the service has only the earlier version again,
+/// and nothing but its last service deployment tells that there was another one.
+fn missed(ledger: &Ledger, service: &Service, primary: &Deployment, known: &Snapshot) -> Option<Deployment> {
+    let began = |found: &&ServiceDeployment| found.started_at.or(found.created_at);
+    let of_service = known
+        .service_deployments
+        .items()
+        .iter()
+        .filter(|found| found.service_arn == service.service_arn && began(found).is_some());
+    let last = of_service.max_by_key(began)?;
+    let is_undone = last.status.as_deref().is_some_and(|status| status.starts_with("ROLLBACK_"));
+    let is_later = began(&last) > primary.created_at;
+    let target = last.target_service_revision.as_ref().filter(|target| !target.arn.is_empty())?;
+    let id = format!("ecs-svc/{}", last_segment(&target.arn));
+    let is_known = id == primary.id || ledger.deployment(&id).is_some();
+    let failed = Deployment {
+        id,
+        rollout_state: Some("FAILED".to_owned()),
+        created_at: began(&last),
+        updated_at: last.rollback.as_ref().and_then(|rollback| rollback.started_at).or(last.changed_at()),
+        ..Deployment::default()
+    };
+    (is_undone && is_later && !is_known).then_some(failed)
+}
+
 /// Returns the service that is watched, and the deployment that it wants to reach.
 pub fn wanted<'s>(service: Option<&str>, known: &'s Snapshot) -> Option<(&'s Service, &'s Deployment)> {
     let mut services = known.services.items().iter();
@@ -116,8 +149,7 @@ fn says_it_goes_back(primary: &Deployment) -> bool {
 
 fn describe(entry: &mut DeploymentEntry, service: &Service, primary: &Deployment) {
     entry.service = Some(service.name().to_owned());
-    entry.cluster = Some(analyzer::snapshot::last_segment(&service.cluster_arn).to_owned())
-        .filter(|name| !name.is_empty());
+    entry.cluster = Some(last_segment(&service.cluster_arn).to_owned()).filter(|name| !name.is_empty());
     entry.task_definition = primary.task_definition.clone().or(entry.task_definition.take());
     entry.created = primary.created_at.or(entry.created);
     entry.from = entry.from.or(primary.created_at);
@@ -146,7 +178,7 @@ pub fn ended(service: Option<&str>, focus: &str, ledger: &Ledger, known: &Snapsh
 #[cfg(test)]
 mod tests {
     use super::*;
-    use analyzer::snapshot::Part;
+    use analyzer::snapshot::{Part, ServiceRevision};
 
     fn deployment(id: &str, status: &str, definition: &str, state: &str) -> Deployment {
         Deployment {
@@ -240,6 +272,37 @@ mod tests {
         let settled = known(vec![earlier]);
         assert_eq!(follow(&mut ledger, &mut focus, None, &settled), Change::None);
         assert!(ended(None, "ecs-svc/2", &ledger, &settled).is_some());
+    }
+
+    #[test]
+    fn a_deployment_that_failed_between_two_looks_is_not_missed() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let mut looked_at = known(vec![deployment("ecs-svc/1", "PRIMARY", "web:1", "COMPLETED")]);
+        for first_look in [true, false] {
+            let (mut ledger, mut focus) = (Ledger::default(), None);
+            if !first_look {
+                looked_at.service_deployments = Part::default();
+                follow(&mut ledger, &mut focus, None, &looked_at);
+            }
+            let target = ServiceRevision { arn: "arn:x/shop/web/2".to_owned(), ..Default::default() };
+            let of = |status: &str, second| ServiceDeployment {
+                status: Some(status.to_owned()),
+                started_at: at(second),
+                finished_at: at(second + 90),
+                target_service_revision: Some(target.clone()),
+                ..ServiceDeployment::default()
+            };
+            let long_ago = of("ROLLBACK_SUCCESSFUL", 1_799_990_000);
+            looked_at.service_deployments = Part::Known(vec![long_ago.clone()]);
+            follow(&mut ledger, &mut focus, None, &looked_at);
+            assert_eq!(focus.as_deref(), Some("ecs-svc/1"), "what the primary came after is history");
+            looked_at.service_deployments =
+                Part::Known(vec![long_ago, of("ROLLBACK_SUCCESSFUL", 1_800_003_600)]);
+            assert_eq!(follow(&mut ledger, &mut focus, None, &looked_at), Change::Began);
+            assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+            assert_eq!(follow(&mut ledger, &mut focus, None, &looked_at), Change::None);
+            assert!(ended(None, "ecs-svc/2", &ledger, &looked_at).is_some());
+        }
     }
 
     #[test]

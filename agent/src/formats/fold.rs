@@ -1,7 +1,7 @@
 //! Folds lines into records: a stack trace belongs to the message that it explains.
 
 use aho_corasick::packed::Searcher;
-use analyzer::record::{Level, Record, Source, Stream};
+use analyzer::record::{Level, Record, Source, Stream, without_transport};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -173,7 +173,11 @@ fn unwrapped(mut record: Record) -> Record {
     let lines: Vec<&str> = record.text.lines().map(str::trim_end).collect();
     let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
     let (Some(&widest), Some((_, full))) = (widths.iter().max(), widths.split_last()) else { return record };
-    let goes_on = lines[1..].iter().all(|line| line.trim_start().starts_with(|c: char| c.is_alphanumeric()));
+    // A line with a time of its own begins something.
+    let goes_on = lines[1..].iter().all(|line| {
+        line.trim_start().starts_with(|c: char| c.is_alphanumeric())
+            && without_transport(line).len() == line.len()
+    });
     let breaks_at_edge =
         goes_on && (60..=140).contains(&widest) && full.iter().all(|width| widest - width <= 8);
     if breaks_at_edge && lines.len() <= 40 {
@@ -461,6 +465,22 @@ mod tests {
         folder.finish(&mut done);
         assert_eq!(done.len(), 1);
         assert!(done[0].said().contains("reason Request timed out"), "{}", done[0].said());
+    }
+
+    #[test]
+    fn lines_with_times_of_their_own_are_not_joined() {
+        let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::GithubActions });
+        let mut folder = Folder::new(stream);
+        let mut done = Vec::new();
+        let text = [
+            "2026-03-02T09:00:31.1000000Z     Error: expect(locator).toBeVisible() failed",
+            "2026-03-02T09:00:31.2000000Z   1 failed",
+        ];
+        for (index, line) in text.iter().enumerate() {
+            folder.push(line, index as u64 + 1, &mut done);
+        }
+        folder.finish(&mut done);
+        assert_eq!(done.iter().flat_map(|record| record.said().lines()).collect::<Vec<&str>>(), text);
     }
 
     #[test]

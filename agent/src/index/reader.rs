@@ -56,6 +56,9 @@ pub struct Bucket {
     pub count: u64,
 }
 
+/// The newest run alone is looked at first. Where times are out of order, more and more runs follow in one go: to find
+/// the first match in a run anew costs more than to go on.
+const MORE: usize = 4;
 /// Up to this many matches, reading all of a segment costs less than finding them anew in each of its runs.
 const FEW: u32 = 1000;
 
@@ -186,16 +189,22 @@ impl Reader {
                 continue;
             }
             drop(scorer);
-            for (last, run) in runs {
-                if best.is_too_old(last) {
-                    break;
-                }
+            let (mut left, mut many) = (runs.as_slice(), 1);
+            while let Some((newest, _)) = left.first()
+                && !best.is_too_old(*newest)
+            {
+                let (next, rest) = left.split_at(many.min(left.len()));
+                let mut next: Vec<u32> = next.iter().map(|(_, run)| *run).collect();
+                next.sort_unstable();
                 let mut scorer = weight.scorer(segment, 1.0)?;
-                each_of_run(&mut *scorer, run, |document| {
-                    if let Some(time) = within(&*times, document, from, to) {
-                        best.offer(time, place, document);
-                    }
-                });
+                for run in next {
+                    each_of_run(&mut *scorer, run, |document| {
+                        if let Some(time) = within(&*times, document, from, to) {
+                            best.offer(time, place, document);
+                        }
+                    });
+                }
+                (left, many) = (rest, many * MORE);
             }
         }
         let mut hits = Vec::new();

@@ -69,13 +69,15 @@ fn a_completed_deployment_whose_tasks_exit_stays_completed() {
 }
 
 #[test]
-fn a_rollback_is_a_new_deployment_of_the_old_revision() {
-    let before = at("job-green-rolled-back", 10 * SECOND);
-    let mut world = before;
-    let first = service(&world)["deployments"][0]["id"].clone();
+fn a_rollback_makes_the_earlier_deployment_the_primary_one_again() {
+    let mut world = at("job-green-rolled-back", 10 * SECOND);
+    let before = service(&world)["deployments"].clone();
+    let is_first = |deployment: &&Value| deployment["taskDefinition"].as_str().unwrap().ends_with("web:1");
+    let first = before.as_array().unwrap().iter().find(is_first).unwrap()["id"].clone();
     world.run(BEGIN + 6 * MINUTE);
     let last = service(&world)["deployments"][0].clone();
-    assert_ne!(last["id"], first);
+    assert_eq!(last["id"], first);
+    assert_eq!(last["rolloutState"], "COMPLETED");
     assert!(last["taskDefinition"].as_str().unwrap().ends_with("web:1"));
     assert!(world.stack.is_none());
 }
