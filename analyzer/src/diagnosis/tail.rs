@@ -57,7 +57,7 @@ impl Tails {
         for (name, last) in fresh {
             let tail = self.0.entry(name.to_owned()).or_default();
             tail.extend(last);
-            tail.sort_by(|a, b| b.seq.cmp(&a.seq));
+            tail.sort_by_key(|last| std::cmp::Reverse(last.seq));
             tail.dedup_by_key(|last| last.seq);
             tail.truncate(MOST);
         }
