@@ -171,10 +171,12 @@ impl Reader {
             }
             let part = &self.parts[place.0];
             let segment = part.searcher.segment_reader(place.1 as u32);
-            let runs = self.zones.of(segment)?.newest_first(from, to);
+            let zones = self.zones.of(segment)?;
+            let runs = zones.newest_first(from, to);
             if runs.is_empty() {
                 continue;
             }
+            let is_most = runs.len() * MORE >= zones.spans.len();
             let weight = match weights.entry(place.0) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
@@ -184,7 +186,7 @@ impl Reader {
             };
             let times = times(segment)?;
             let scorer = weight.scorer(segment, 1.0)?;
-            if scorer.size_hint() <= FEW {
+            if is_most && scorer.size_hint() <= FEW {
                 best.take_all(place, scorer, &*times, (from, to));
                 continue;
             }
