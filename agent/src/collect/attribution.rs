@@ -120,7 +120,7 @@ fn missed(ledger: &Ledger, service: &Service, primary: &Deployment, known: &Snap
 }
 
 /// Returns the service that is watched, and the deployment that it wants to reach.
-pub fn wanted<'s>(service: Option<&str>, known: &'s Snapshot) -> Option<(&'s Service, &'s Deployment)> {
+fn wanted<'s>(service: Option<&str>, known: &'s Snapshot) -> Option<(&'s Service, &'s Deployment)> {
     let mut services = known.services.items().iter();
     let service = services.find(|found| service.is_none_or(|name| found.name() == name))?;
     let primary = service.primary().filter(|primary| !primary.id.is_empty())?;

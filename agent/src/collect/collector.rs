@@ -306,10 +306,8 @@ impl Collector {
         self.known = Arc::new(known);
         self.changed = true;
         self.publish.send_replace(self.known.clone());
-        let primary = attribution::wanted(self.service.as_deref(), &self.known).filter(|_| !self.fixed);
-        let primary = primary.map(|(_, primary)| primary.id.as_str());
-        let wanted = primary.or(self.focus.as_deref()).unwrap_or(UNNAMED).to_owned();
-        self.writer.add_state(&wanted, now, &described)?;
+        let current = self.focus.as_deref().unwrap_or(UNNAMED).to_owned();
+        self.writer.add_state(&current, now, &described)?;
         self.pending.since.get_or_insert_with(Instant::now);
         Ok(())
     }

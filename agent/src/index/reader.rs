@@ -283,7 +283,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Returns the state that was described while one of these deployments was the wanted one.
+    /// Returns the state that was described while one of these deployments was under way.
     pub fn state_of(&self, deployments: &[String]) -> Result<Snapshot> {
         let mut states: Vec<(u64, String)> = Vec::new();
         self.each_segment_of(

@@ -1,6 +1,7 @@
 //! The agent watches deployments of a simulated account, over HTTP and with the real SDK.
 
 use serde_json::Value;
+use std::io::BufRead;
 use std::path::Path;
 use std::process::Output;
 
@@ -77,6 +78,24 @@ fn check(scenario: &str, exit: i32, class: &str) -> Watched {
 fn a_database_that_refuses_is_found_behind_the_roll_back() {
     let watched = check("database-refused", 1, "application/database");
     assert!(count(watched.state.path(), "\"Connection refused\" source:container-log") > 0);
+    let known = described(watched.state.path());
+    let wanted = &known["services"]["known"][0]["deployments"][0];
+    let went_back = wanted["taskDefinition"].as_str().is_some_and(|version| version.ends_with("/web:1"));
+    assert!(went_back, "the roll-back is part of what the deployment left: {known:#}");
+}
+
+/// Returns what is stored of the account's state while the last deployment was under way.
+fn described(state: &Path) -> Value {
+    let bundle = state.join("last.medic");
+    let mut export = crate::medic();
+    export.args(["bundle", "export"]).arg(&bundle).args(["--deployment", "latest", "--state"]).arg(state);
+    let output = export.output().expect("medic runs");
+    assert!(output.status.success(), "{}", errors(&output));
+    let file = std::fs::File::open(&bundle).expect("a bundle");
+    let mut lines = std::io::BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines();
+    let header = lines.next().expect("a header").expect("text");
+    let mut header: Value = serde_json::from_str(&header).expect("JSON");
+    header["snapshot"].take()
 }
 
 #[test]
