@@ -189,12 +189,16 @@ impl Level {
 
     /// Reads a level by one of its usual names.
     pub fn named(name: &str) -> Option<Level> {
-        const NAMES: [(&str, Level); 22] = [
+        const NAMES: [(&str, Level); 28] = [
             ("trace", Level::Trace),
+            ("trc", Level::Trace),
             ("verbose", Level::Trace),
+            ("vrb", Level::Trace),
             ("debug", Level::Debug),
             ("dbug", Level::Debug),
+            ("dbg", Level::Debug),
             ("info", Level::Info),
+            ("inf", Level::Info),
             ("information", Level::Info),
             ("notice", Level::Info),
             ("warn", Level::Warn),
@@ -208,6 +212,8 @@ impl Level {
             ("crit", Level::Fatal),
             ("critical", Level::Fatal),
             ("fatal", Level::Fatal),
+            ("ftl", Level::Fatal),
+            ("pnc", Level::Fatal),
             ("emerg", Level::Fatal),
             ("alert", Level::Fatal),
             ("panic", Level::Fatal),

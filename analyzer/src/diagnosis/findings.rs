@@ -7,7 +7,7 @@ use super::markers::Scope;
 use super::study::{ENOUGH_SERVED, Study, Success};
 use super::success::succeeds;
 use super::telling::telling_score;
-use super::{Evidence, Proof, RuledOut};
+use super::{Evidence, Proof, RuledOut, settled};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
 use crate::record::{Level, Place, Source, without_transport};
@@ -208,6 +208,9 @@ pub(super) fn does_not_count(
     if group.first.source == Source::EcsStoppedTask && is_scale_in(&group.first.text) {
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
     }
+    if settled::is_settled(study, group) {
+        return Some("the service is steady and was not rolled back".to_owned());
+    }
     let stream = &group.first.place.stream;
     let allowed = study.steps.get(stream).is_some_and(|steps| steps.went_on());
     if is_job(study, &group.first)
@@ -262,9 +265,12 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
             if served >= enough && about_serving {
                 return Some("the application went on to answer requests");
             }
+            if about_serving && study.answered.answers_since(&lane, &group.first.line, last) {
+                return Some("the same request was answered later");
+            }
             // What happens to one request or one client does not end an application. Where its start was not seen,
             // more must follow, and an error of the data or of the settings stays one.
-            let started = before || says_that_it_retries(&group.first.line);
+            let started = before || is_retried(study, group);
             let once = group.count == 1 && group.first.level < Level::Fatal;
             let least = match started {
                 true if class.is_none() || once && before => 1,
@@ -272,6 +278,9 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
                 false => ENOUGH_CALM_ALONE,
             };
             let passes = started || matches!(class, None | Some(Class::Network));
+            if !study.fails_outside && study.tails.came_further(group) {
+                return Some("the application was started again and came further");
+            }
             let alone = !study.fails_outside && passes;
             if alone && study.tails.goes_on(group, least) {
                 return Some("the application went on after it");
@@ -281,6 +290,19 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
         }
         _ => None,
     }
+}
+
+/// Whether a record says that there is another attempt, or another one of the same log that a page knows as the same.
+fn is_retried(study: &Study<'_>, group: &Group) -> bool {
+    let is_plain = |other: &Group| {
+        let lower = other.first.line.to_ascii_lowercase();
+        other.first.lane() == group.first.lane() && lower.contains("retrying")
+    };
+    let known_as_same = group.company.iter().flat_map(|&pattern| {
+        let of_page = Owner { pattern, condition: 0 }..Owner { pattern: pattern + 1, condition: 0 };
+        study.met.range(of_page).flat_map(|(_, groups)| groups.values())
+    });
+    says_that_it_retries(&group.first.line) || known_as_same.into_iter().any(is_plain)
 }
 
 fn says_that_it_retries(line: &str) -> bool {

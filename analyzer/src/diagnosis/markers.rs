@@ -150,6 +150,10 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("server startup in", Scope::Application),
     ("server started in", Scope::Application),
     ("server is ready", Scope::Application),
+    (" is ready at", Scope::Application),
+    ("is now healthy", Scope::Application),
+    ("running on ", Scope::Application),
+    ("successfully verified", Scope::Connection),
     ("http server started", Scope::Application),
     ("started http server", Scope::Application),
     ("listening on port", Scope::Application),
@@ -224,6 +228,13 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("connection succe", Scope::Connection),
     ("postgresql started", Scope::Connection),
     ("successfully applied", Scope::Migration),
+    ("migrations applied", Scope::Migration),
+    ("migrations complete", Scope::Migration),
+    ("migration complete", Scope::Migration),
+    ("migrations finished", Scope::Migration),
+    ("migration finished", Scope::Migration),
+    ("migrations done", Scope::Migration),
+    ("migrated successfully", Scope::Migration),
     ("no migrations to apply", Scope::Migration),
     ("no pending migrations", Scope::Migration),
     ("schema is up to date", Scope::Migration),
@@ -269,7 +280,7 @@ pub fn says_that_it_serves(line: &str) -> bool {
 }
 
 /// Words that mean an application only beside an address.
-const WITH_ADDRESS: [&str; 3] = ["listening", "serving", "started in "];
+const WITH_ADDRESS: [&str; 4] = ["listening", "serving", "running on ", "started in "];
 
 const SHUTDOWNS: &[&str] = &[
     "sigterm received",
@@ -329,6 +340,7 @@ const JOBS: &[(&str, Marker)] = &[
     (" done ", Marker::StepDone),
     ("##[group]run ", Marker::StepBegins),
     ("process completed with exit code", Marker::StepFailed),
+    ("' failed with exit code ", Marker::StepFailed),
     ("finished: failure", Marker::Job),
     ("finished: success", Marker::Job),
     ("started by user", Marker::Job),

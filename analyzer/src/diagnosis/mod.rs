@@ -1,5 +1,6 @@
 //! The diagnosis: findings with the root cause first, what each explains, what comes next, what was not seen.
 
+mod answered;
 mod conclude;
 mod confidence;
 mod facts;
@@ -9,6 +10,7 @@ mod markers;
 mod measured;
 mod noise;
 mod rank;
+mod settled;
 mod study;
 mod success;
 mod tail;

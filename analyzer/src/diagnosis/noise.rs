@@ -104,6 +104,11 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r"(?i)\bin JSON at position \d+.{0,80}body-parser|error reading preface from client|could not receive data from client|failed to create ServerTransport: connection error: (?:desc = .{0,60})?EOF|canceling statement due to user request|^\W*java\.io\.IOException: (?:Broken pipe|Connection reset by peer)\s*$",
     ),
+    // A client gave a wrong password to the application.
+    (
+        Of::Application,
+        r"(?i)(?:invalid|wrong) (?:user ?name|login|e-?mail|credentials)\b.{0,40}\bpassword\b.{0,120}\b(?:remote_addr|client_ip|ip_?addr(?:ess)?|ip)=|\bcid:\d+ - authentication error",
+    ),
     // An image without a directory of git, or without a GPU, works as well.
     (Of::Application, r"(?i)^\W*fatal: not a git repository"),
     (
@@ -195,6 +200,12 @@ mod tests {
             true,
         );
         check("fatal: could not read from remote repository", Source::DockerBuild, false);
+        check(
+            r#"lvl=eror msg="Invalid username or password" logger=context remote_addr=203.0.113.9"#,
+            Source::ContainerLog,
+            true,
+        );
+        check("ORA-01017: invalid username/password; logon denied", Source::ContainerLog, false);
         check("failed call to cuInit: CUDA_ERROR_NO_DEVICE", Source::ContainerLog, true);
         check("RuntimeError: No CUDA GPUs are available", Source::ContainerLog, false);
         check(r#"FATAL:  role "root" does not exist"#, Source::ContainerLog, true);

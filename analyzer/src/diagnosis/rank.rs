@@ -96,10 +96,26 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     }
     cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class)
         && !is_outer_view(study, cause, other)
+        && !sums_up(cause, other)
         || other.pattern.generic && !cause.pattern.generic && same_class
         || is_deeper_in_the_same_trace(cause, other)
         || is_written_for_the_source(study, cause, other)
         || is_outer_view(study, other, cause)
+}
+
+/// A wide net that met a later record sums up what a page of another class read before it: it does not explain it.
+fn sums_up(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let (Some(lead), Some(met)) = (cause.lead(), other.lead()) else { return false };
+    let (lead, met) = (&lead.first.place, &met.first.place);
+    let is_later = match (lead.time, met.time) {
+        _ if lead.stream == met.stream => lead.seq > met.seq,
+        (Some(lead), Some(met)) => lead > met,
+        _ => false,
+    };
+    is_later
+        && cause.pattern.generic
+        && !other.pattern.generic
+        && !cause.pattern.explains.contains(&other.pattern.id)
 }
 
 fn same_stream(one: &Draft<'_>, other: &Draft<'_>) -> bool {

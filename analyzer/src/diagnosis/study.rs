@@ -6,13 +6,14 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::answered::Answered;
 use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
 use super::success::succeeds;
 use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
-use super::{Diagnosis, Gap, Seen, conclude, findings, noise};
+use super::{Diagnosis, Gap, Seen, conclude, findings, noise, settled};
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Signal, Source};
 use crate::redact::{Redactions, redact};
@@ -44,8 +45,12 @@ pub struct Study<'p> {
     pub(super) returned: BTreeSet<String>,
     /// How each log ends.
     pub(super) tails: Tails,
-    /// Whether events of the service say that something failed; known when all is taken in.
+    /// Since when the service is steady, and whether events of the service say that something failed;
+    /// known when all is taken in.
+    pub(super) settled: Option<Timestamp>,
     pub(super) fails_outside: bool,
+    /// When each stream begins.
+    pub(super) began: BTreeMap<String, Timestamp>,
     /// Streams that are the output of a job.
     pub(super) jobs: BTreeSet<String>,
     /// Jobs whose log is whole, and jobs and builds that say that they failed.
@@ -56,6 +61,7 @@ pub struct Study<'p> {
     /// Where applications were last told to stop, and their last requests that were answered well.
     pub(super) shutdowns: BTreeMap<Lane, u64>,
     pub(super) served: BTreeMap<Lane, Vec<u64>>,
+    pub(super) answered: Answered,
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
     /// Stack operations that began and did not end.
@@ -116,13 +122,16 @@ impl<'p> Study<'p> {
             completed: BTreeMap::new(),
             returned: BTreeSet::new(),
             tails: Tails::default(),
+            settled: None,
             fails_outside: false,
+            began: BTreeMap::new(),
             jobs: BTreeSet::new(),
             ended: BTreeSet::new(),
             failed: BTreeSet::new(),
             faltered: BTreeMap::new(),
             shutdowns: BTreeMap::new(),
             served: BTreeMap::new(),
+            answered: Answered::default(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -161,12 +170,18 @@ impl<'p> Study<'p> {
         let (mut candidates, mut marked) = (&candidates[..], &marked[..]);
         let mut events = Vec::new();
         let mut stream = None;
+        let mut began = None;
         for (index, record) in records.iter().enumerate() {
             let expressions = take(&mut candidates, index, |(at, _)| *at);
             let markers = take(&mut marked, index, |(at, _)| *at);
             if !stream.is_some_and(|known| Arc::ptr_eq(known, &record.stream)) {
                 stream = Some(&record.stream);
                 self.streams.entry(record.stream.name.clone()).or_insert(record.stream.source);
+                began = self.began.get(&record.stream.name).copied();
+            }
+            if let Some(time) = record.time.filter(|time| began.is_none_or(|began| *time < began)) {
+                began = Some(time);
+                self.began.insert(record.stream.name.clone(), time);
             }
             self.count(record);
             if record.source == Source::Metric {
@@ -197,6 +212,7 @@ impl<'p> Study<'p> {
                 met.and_then(|met| self.met.insert(Owner { pattern, condition }, met));
             }
         }
+        self.settled = settled::settled(&self);
         self.fails_outside = findings::fails_outside(&self, snapshot);
         conclude::conclude(self, snapshot, gaps)
     }
@@ -225,6 +241,7 @@ impl<'p> Study<'p> {
     /// Remembers the last requests of a lane that were answered well.
     fn serve(&mut self, record: &Record) {
         let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+        self.answered.keep(&lane, record.said(), record.seq);
         let places = self.served.entry(lane).or_default();
         places.push(record.seq);
         places.sort_unstable_by(|a, b| b.cmp(a));
@@ -395,6 +412,8 @@ impl<'p> Study<'p> {
                 Marker::StepFailed if record.level >= Level::Error => {
                     let steps = self.steps.entry(record.stream.name.clone()).or_default();
                     steps.failed = Some(steps.failed.map_or(record.seq, |failed| failed.min(record.seq)));
+                    steps.last_error = steps.last_error.max(Some(record.seq));
+                    self.failed.insert(record.stream.name.clone());
                 }
                 _ => {}
             }

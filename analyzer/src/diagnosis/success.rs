@@ -49,7 +49,9 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
             !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
         }
         Scope::Part => !counts_failures(said),
-        Scope::Pipeline | Scope::Step | Scope::Migration | Scope::Target => true,
+        // "PRE_BUILD Success: false"
+        Scope::Pipeline => !said.to_ascii_lowercase().contains("success: false"),
+        Scope::Step | Scope::Migration | Scope::Target => true,
     }
 }
 
@@ -57,8 +59,9 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
 fn serves_at_an_address(lower: &str) -> bool {
     let denied = ["not ", "n't ", "nothing", "no longer", "stop", "must ", "should "];
     let is_word = |at: usize| !lower[..at].ends_with(|before: char| before.is_ascii_alphabetic());
-    let says =
-        ["listening", "serving"].iter().any(|word| lower.match_indices(word).any(|(at, _)| is_word(at)));
+    let says = ["listening", "serving", "running on "]
+        .iter()
+        .any(|word| lower.match_indices(word).any(|(at, _)| is_word(at)));
     let ports = lower
         .match_indices(':')
         .any(|(at, _)| lower[at + 1..].chars().take_while(char::is_ascii_digit).count() >= 2);

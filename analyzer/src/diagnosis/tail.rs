@@ -83,7 +83,24 @@ impl Tails {
             && silence > 2 * usual_gap
             && after().all(|last| last.mood != Mood::Ending)
     }
+
+    /// Whether the process ended after a group, started again, and has since said more, calmly, than it ever had before.
+    pub fn came_further(&self, group: &Group) -> bool {
+        let Some(tail) = self.0.get(&group.first.place.stream) else { return false };
+        let after =
+            || tail.iter().filter(|last| last.seq > group.last.seq && last.entity == group.first.entity);
+        let Some(ending) = after().find(|last| last.mood == Mood::Ending) else { return false };
+        let since = || after().filter(|last| last.seq > ending.seq);
+        let calm = since().filter(|last| last.mood == Mood::Calm).count() as u64;
+        let newest = since().next().map_or(0, |last| last.seq - ending.seq);
+        calm >= ENOUGH_CALM
+            && since().all(|last| matches!(last.mood, Mood::Calm | Mood::Silent))
+            && newest > group.last.seq + 1
+    }
 }
+
+/// So many calm records show that a process which was started again is well.
+const ENOUGH_CALM: u64 = 6;
 
 /// A line without a level may go on with what an error says; only a request that was answered shows life.
 fn mood_of(record: &Record, mut markers: impl Iterator<Item = Marker>) -> Mood {
@@ -105,7 +122,9 @@ fn answers_well(lower: &str) -> bool {
     request && [" 200", " 204", " 304"].iter().any(|code| lower.contains(code))
 }
 
-const ENDINGS: [&str; 17] = [
+const ENDINGS: [&str; 19] = [
+    "run failed",
+    "build failure",
     "shutdown",
     "shutting down",
     "stopping",
@@ -189,6 +208,33 @@ mod tests {
         check(&["ERROR b", "INFO c", "INFO shutting down", "INFO d"], 1, false);
         check(&["ERROR b", "Node.js v20.11.1"], 1, false);
         check(&["ERROR b", "{ errno: -111,", "code: 'ECONNREFUSED' }"], 1, false);
+    }
+
+    /// Checks whether the application that ended after the records that begin with `ERROR` came further the next time.
+    #[track_caller]
+    fn check_further(before: usize, since: usize, last: &str, further: bool) {
+        let mut lines = vec!["INFO a"; before];
+        lines.extend(["ERROR b", "INFO shutting down"]);
+        lines.extend(vec!["INFO c"; since]);
+        lines.push(last);
+        let stream = Arc::new(Stream { name: "web".to_owned(), source: Source::ContainerLog });
+        let records: Vec<Record> =
+            lines.iter().enumerate().map(|(seq, text)| record(&stream, seq as u64, text)).collect();
+        let mut tails = Tails::default();
+        tails.keep(&records, &[]);
+        let error = &records[before];
+        let kept = super::super::kept::keep(error, "", &[], 0, BTreeMap::new());
+        let group =
+            Group { first: kept, last: error.place(), count: 1, score: 0, company: Default::default() };
+        assert_eq!(tails.came_further(&group), further, "{lines:?}");
+    }
+
+    #[test]
+    fn an_application_that_came_further_after_its_restart_has_overcome_the_error() {
+        check_further(5, 8, "INFO ready", true);
+        check_further(5, 4, "INFO ready", false);
+        check_further(20, 8, "INFO ready", false);
+        check_further(5, 8, "ERROR c", false);
     }
 
     #[test]

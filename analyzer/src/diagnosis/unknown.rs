@@ -148,6 +148,7 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
         return None;
     }
     let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
+    let class = class_beside(lead, drafts).unwrap_or(class);
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
     let explains =
         drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
@@ -174,6 +175,19 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
         remedies: Vec::new(),
     };
     Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
+}
+
+/// Returns the class of a symptom that stands right behind a record and says whose end it is, where that is not
+/// what is usual at the source: `Subprocess exited with error 1` is said by the CDK of its app.
+fn class_beside(lead: &Group, drafts: &[Draft<'_>]) -> Option<Class> {
+    let is_behind = |group: &Group| {
+        let (lead, place) = (&lead.last, &group.first.place);
+        lead.stream == place.stream && (lead.seq..=lead.seq + NEAR).contains(&place.seq)
+    };
+    let symptoms =
+        drafts.iter().filter(|draft| draft.pattern.symptom && !matches!(layer(draft.pattern.class), 1 | 2));
+    let mut classes = symptoms.filter(|draft| draft.all().any(is_behind)).map(|draft| draft.pattern.class);
+    classes.find(|class| *class != usual_class(lead.first.source))
 }
 
 /// Judges the class by the words of the line that tells, of its record, and of what else tells in its stream.

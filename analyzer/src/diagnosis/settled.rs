@@ -1,0 +1,74 @@
+//! The outcome that the service itself tells last: once it is steady, what went before did not keep it from that.
+
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use super::findings;
+use super::kept::{Group, Kept};
+use super::study::Study;
+use crate::record::Source;
+
+/// Returns since when the service is steady: nothing was undone, the last event of each service says that it is steady,
+/// and nothing outside of the containers failed since.
+pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
+    if findings::was_undone(study) {
+        return None;
+    }
+    let mut last: BTreeMap<&str, &Kept> = BTreeMap::new();
+    let events = study.events.values().filter(|kept| kept.source == Source::EcsServiceEvent);
+    for event in events.filter(|event| event.place.time.is_some()) {
+        let latest = last.entry(service_of(&event.text)).or_insert(event);
+        if latest.place.time <= event.place.time {
+            *latest = event;
+        }
+    }
+    if last.is_empty() || !last.values().all(|event| is_steady(&event.text)) {
+        return None;
+    }
+    let since = last.values().filter_map(|event| event.place.time).max()?;
+    let fails_since = study.met.values().flat_map(|groups| groups.values()).any(|group| {
+        let is_task = matches!(group.first.source, Source::EcsStoppedTask | Source::AlbTargetHealth);
+        is_task && group.last.time.is_some_and(|time| time > since)
+    });
+    (!fails_since).then_some(since)
+}
+
+/// Whether records are about what became steady.
+pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
+    let Some(since) = study.settled else { return false };
+    let last = group.last.time;
+    match group.first.source {
+        // A task that has stopped is described without a time by some tools.
+        Source::EcsStoppedTask | Source::AlbTargetHealth | Source::EcsServiceEvent => {
+            last.is_none_or(|time| time <= since)
+        }
+        Source::EcsAgentLog => last.is_some_and(|time| time <= since),
+        // A log that begins later is another task's, of which the events do not tell.
+        Source::ContainerLog => {
+            let began = study.began.get(&group.first.place.stream);
+            last.is_some() && began.is_some_and(|began| *began <= since)
+        }
+        _ => false,
+    }
+}
+
+/// Returns the service that an event names: `(service web) has reached a steady state.`
+fn service_of(text: &str) -> &str {
+    text.split_once("(service ").and_then(|(_, rest)| rest.split([')', ',']).next()).unwrap_or_default()
+}
+
+fn is_steady(text: &str) -> bool {
+    text.contains("has reached a steady state") || text.contains("deployment completed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_names_its_service() {
+        assert_eq!(service_of("2026-05-01T10:00:00Z (service web) has reached a steady state."), "web");
+        assert_eq!(service_of("(service web, taskSet ecs-svc/1) has begun draining connections"), "web");
+        assert_eq!(service_of("no service"), "");
+    }
+}
