@@ -8,6 +8,7 @@ mod parse;
 #[path = "src/train.rs"]
 mod train;
 
+use analyzer::diagnosis::noise;
 use analyzer::matching::Prepared;
 use analyzer::pattern::{Book, expressions};
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ fn main() {
             return;
         }
     };
-    let book = Book { patterns, prepared, model: train::train(pages.iter()) };
+    let book = Book { patterns, prepared, noise: noise::literals(), model: train::train(pages.iter()) };
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let pages: Vec<(String, String)> = pages.into_iter().map(|page| (page.id, page.text)).collect();
     write(&out.join("book.bin"), &book);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::checks::Check;
+use crate::diagnosis::noise::Noise;
 use crate::matching::{self, Expression, Matcher, Prepared};
 use crate::record::{Record, Signal, Source};
 use crate::taxonomy::{Class, Remedy, Severity};
@@ -103,6 +104,8 @@ pub enum Within {
 pub struct Book {
     pub patterns: Vec<Pattern>,
     pub prepared: Prepared,
+    /// What lines of noise have.
+    pub noise: Vec<Vec<Vec<u8>>>,
     pub model: Model,
 }
 
@@ -114,6 +117,7 @@ pub struct Patterns {
     owners: Vec<Owner>,
     /// The compiled expressions of excluding conditions, by pattern; compiled when they are first needed.
     exclusions: Vec<OnceLock<Vec<Exclusion>>>,
+    noise: Noise,
     model: Model,
     /// The metrics that conditions ask for.
     metrics: BTreeSet<String>,
@@ -161,6 +165,7 @@ impl Patterns {
             owners,
             exclusions: book.patterns.iter().map(|_| OnceLock::new()).collect(),
             matcher: Matcher::new(book.prepared),
+            noise: Noise::new(&book.noise),
             model: book.model,
             list: book.patterns,
         }
@@ -203,6 +208,10 @@ impl Patterns {
     /// Whether a condition asks for a metric.
     pub fn measures(&self, metric: &str) -> bool {
         self.metrics.contains(metric)
+    }
+
+    pub fn noise(&self) -> &Noise {
+        &self.noise
     }
 
     pub fn model(&self) -> &Model {

@@ -4,6 +4,7 @@ pub mod compile;
 pub mod parse;
 pub mod train;
 
+use analyzer::diagnosis::noise;
 use analyzer::matching::Prepared;
 use analyzer::pattern::{Book, Patterns, expressions};
 use parse::{Page, PageError};
@@ -43,13 +44,17 @@ pub fn extend(book: Book, pages: &[Page]) -> Result<Book, PageError> {
         line: 1,
         message: error.to_string(),
     })?;
-    Ok(Book { patterns, prepared, model: book.model })
+    Ok(Book { patterns, prepared, noise: book.noise, model: book.model })
 }
 
 /// Compiles pages into a book of their own, with a model of their own.
 pub fn book(pages: &[Page]) -> Result<Book, PageError> {
-    let empty =
-        Book { patterns: Vec::new(), prepared: Prepared::default(), model: train::train(pages.iter()) };
+    let empty = Book {
+        patterns: Vec::new(),
+        prepared: Prepared::default(),
+        noise: noise::literals(),
+        model: train::train(pages.iter()),
+    };
     extend(empty, pages)
 }
 

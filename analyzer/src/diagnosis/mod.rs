@@ -8,7 +8,7 @@ mod findings;
 mod kept;
 mod markers;
 mod measured;
-mod noise;
+pub mod noise;
 mod rank;
 mod settled;
 mod study;

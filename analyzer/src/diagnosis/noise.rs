@@ -1,17 +1,71 @@
 //! Lines with frightening words that never are why a deployment failed.
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
-use std::sync::LazyLock;
+use aho_corasick::AhoCorasick;
+use regex::bytes::{Regex, RegexBuilder};
+use std::sync::OnceLock;
 
+use crate::matching::required_literals;
 use crate::record::Source;
 
-/// Whether a line is the everyday noise of its source: strangers at the door, passed tests, optional helpers.
-pub fn is_noise(line: &str, source: Source) -> bool {
-    let mut end = line.len().min(LONGEST);
-    while !line.is_char_boundary(end) {
-        end -= 1;
+/// The everyday noise of each source: strangers at the door, passed tests, optional helpers. Its expressions are
+/// compiled when a line first has what they need, for all of them together take a quarter of a start-up.
+pub struct Noise {
+    literals: Option<AhoCorasick>,
+    /// The expression that each literal belongs to.
+    users: Vec<usize>,
+    /// Expressions of which nothing is known but that they may match.
+    always: Vec<usize>,
+    compiled: Vec<OnceLock<Option<Regex>>>,
+}
+
+/// Returns literals of which any line that an expression matches has one, for each expression; none where none is certain.
+/// To work them out takes longer than a start-up can afford.
+pub fn literals() -> Vec<Vec<Vec<u8>>> {
+    let of = |expression| required_literals(expression, |_| 0).map(|found| found.sought).unwrap_or_default();
+    NOISE_LIST.iter().map(|(_, expression)| of(expression)).collect()
+}
+
+impl Noise {
+    /// Takes what `literals` returned.
+    pub fn new(literals: &[Vec<Vec<u8>>]) -> Noise {
+        let of_expression = |index: usize| literals.get(index).map_or(&[][..], |literals| literals);
+        let known = (0..NOISE_LIST.len())
+            .flat_map(|index| of_expression(index).iter().map(move |literal| (literal, index)));
+        let (texts, users): (Vec<&Vec<u8>>, Vec<usize>) = known.unzip();
+        Noise {
+            literals: AhoCorasick::builder().ascii_case_insensitive(true).build(texts).ok(),
+            users,
+            always: (0..NOISE_LIST.len()).filter(|&index| of_expression(index).is_empty()).collect(),
+            compiled: NOISE_LIST.iter().map(|_| OnceLock::new()).collect(),
+        }
     }
-    NOISE.matches(&line.as_bytes()[..end]).iter().any(|index| NOISE_LIST[index].0.holds(source))
+
+    /// Whether a line is the noise of its source.
+    pub fn has(&self, line: &str, source: Source) -> bool {
+        let mut end = line.len().min(LONGEST);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = &line.as_bytes()[..end];
+        let mut tried = 0u64;
+        let mut matches = |index: usize| {
+            let is_first = tried & 1 << index == 0;
+            tried |= 1 << index;
+            is_first
+                && NOISE_LIST[index].0.holds(source)
+                && self.expression(index).is_some_and(|expression| expression.is_match(line))
+        };
+        if self.always.iter().any(|&index| matches(index)) {
+            return true;
+        }
+        let Some(literals) = &self.literals else { return (0..NOISE_LIST.len()).any(matches) };
+        literals.find_overlapping_iter(line).any(|found| matches(self.users[found.pattern().as_usize()]))
+    }
+
+    fn expression(&self, index: usize) -> Option<&Regex> {
+        let build = || RegexBuilder::new(NOISE_LIST[index].1).unicode(false).size_limit(1 << 24).build().ok();
+        self.compiled[index].get_or_init(build).as_ref()
+    }
 }
 
 const LONGEST: usize = 2000;
@@ -144,28 +198,23 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
 ];
 
-static NOISE: LazyLock<RegexSet> = LazyLock::new(|| {
-    let set = RegexSetBuilder::new(NOISE_LIST.iter().map(|(_, expression)| *expression))
-        .unicode(false)
-        .size_limit(1 << 24)
-        // With less, what was worked out for one line is thrown away for the next.
-        .dfa_size_limit(1 << 24)
-        .build();
-    set.unwrap_or_else(|_| RegexSet::empty())
-});
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn all_expressions_compile() {
-        assert_eq!(NOISE.len(), NOISE_LIST.len());
+        let noise = Noise::new(&[]);
+        assert!(NOISE_LIST.len() <= 64, "more than a word has bits");
+        for (index, (_, expression)) in NOISE_LIST.iter().enumerate() {
+            assert!(noise.expression(index).is_some(), "{expression}");
+        }
     }
 
     #[track_caller]
     fn check(line: &str, source: Source, noise: bool) {
-        assert_eq!(is_noise(line, source), noise, "{line}");
+        assert_eq!(Noise::new(&literals()).has(line, source), noise, "{line}");
+        assert_eq!(Noise::new(&[]).has(line, source), noise, "without literals: {line}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::measured::Measured;
 use super::success::succeeds;
 use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
-use super::{Diagnosis, Gap, Seen, conclude, findings, noise, settled};
+use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Signal, Source};
 use crate::redact::{Redactions, redact};
@@ -254,7 +254,7 @@ impl<'p> Study<'p> {
         let is_changed = matches!(said, Cow::Owned(_));
         let lines: Vec<&str> = said.lines().collect();
         // What a JSON line says besides its message can show that only a request was wrong.
-        let is_stranger = record.body.is_some() && noise::is_noise(&record.text, record.source);
+        let is_stranger = record.body.is_some() && self.patterns.noise().has(&record.text, record.source);
         let hits = match is_stranger {
             true => Vec::new(),
             false => self.hits(record, &lines, is_changed, expressions),
@@ -263,7 +263,7 @@ impl<'p> Study<'p> {
             record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
         let known = |index: usize| {
             hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
-                || lines.get(index).is_some_and(|line| noise::is_noise(line, record.source))
+                || lines.get(index).is_some_and(|line| self.patterns.noise().has(line, record.source))
         };
         let told = if is_telling && !is_stranger { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
@@ -334,7 +334,9 @@ impl<'p> Study<'p> {
             hits.push(LineHit { owner, line, values });
         }
         hits.retain(|hit| !self.patterns.excludes(hit.owner.pattern, record, lines));
-        hits.retain(|hit| !lines.get(hit.line).is_some_and(|line| noise::is_noise(line, record.source)));
+        hits.retain(|hit| {
+            !lines.get(hit.line).is_some_and(|line| self.patterns.noise().has(line, record.source))
+        });
         hits
     }
 
