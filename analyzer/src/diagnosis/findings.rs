@@ -229,7 +229,12 @@ pub(super) fn does_not_count(
 /// Returns what shows that the job or the application went on as if nothing had happened.
 fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'static str> {
     let (stream, lane, last) = (&group.first.place.stream, group.first.lane(), group.last.seq);
-    let goes_on = |steps: &super::study::Steps| steps.begin.range(last + 1..).next().is_some();
+    // Where the runner's marks were not copied, `Error: ` is what it says of a step that failed, and then it only cleans up.
+    let fails_step = without_transport(&group.first.line).starts_with("Error: ");
+    let goes_on = |steps: &super::study::Steps| {
+        let next = if fails_step { &steps.plain } else { &steps.begin };
+        next.range(last + 1..).next().is_some()
+    };
     match group.first.source {
         // A step that fails says so, and then no other step runs.
         Source::GithubActions

@@ -167,7 +167,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     (Of::Application, r"(?i)^\W*fatal: not a git repository"),
     (
         Of::Application,
-        r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)",
+        r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)|\[alert\] \S+ setrlimit\(",
     ),
     (
         Of::Application,
@@ -183,7 +183,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // The agent of ECS loses its connections by plan, and statistics are not tasks.
     (
         Of::Agent,
-        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance-action|Redundant container state change",
+        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance(?:-| )action|Redundant container state change|Docker plugins: no such plugin|get saved instance attributes",
     ),
     // Tests that passed, and tools whose answer is advice.
     (

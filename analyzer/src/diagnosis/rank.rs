@@ -7,7 +7,7 @@ use super::findings::{self, Draft};
 use super::kept::Kept;
 use super::study::Study;
 use crate::record::{Place, Source};
-use crate::taxonomy::Class;
+use crate::taxonomy::{Class, Severity};
 
 /// A draft with its place in the order of possible root causes.
 pub(super) struct Candidate<'d> {
@@ -28,6 +28,7 @@ struct Order {
     away: bool,
     generic: bool,
     layer: u8,
+    severity: std::cmp::Reverse<Severity>,
     place: Option<Place>,
     id: String,
 }
@@ -66,6 +67,7 @@ pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candid
             away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
             generic: draft.pattern.generic,
             layer: layer(draft.pattern.class),
+            severity: std::cmp::Reverse(draft.pattern.severity),
             place: lead.map(|group| group.first.place.clone()),
             id: draft.pattern.id.clone(),
         };
