@@ -217,7 +217,9 @@ impl Open {
         let indented = message.starts_with([' ', '\t']) && !is_own;
         let trimmed = message.trim_start();
         let has_own_time = line.time.is_some() && self.record.time.is_none();
-        if has_own_time || message.starts_with("##[") {
+        // The mark that ends a group says nothing that another line could go on with.
+        let ends_group = self.lines == 1 && self.record.text.ends_with("##[endgroup]");
+        if has_own_time || ends_group || message.starts_with("##[") {
             return false;
         }
         if is_frame(trimmed, indented) || is_nested_cause(trimmed) {
@@ -378,15 +380,19 @@ fn is_list(trimmed: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn fold(text: &str) -> Vec<String> {
-        let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::ContainerLog });
+    fn records(text: &str, source: Source) -> Vec<Record> {
+        let stream = Arc::new(Stream { name: "test".to_owned(), source });
         let mut folder = Folder::new(stream);
         let mut done = Vec::new();
         for (index, line) in text.lines().enumerate() {
             folder.push(line, index as u64 + 1, &mut done);
         }
         folder.finish(&mut done);
-        done.into_iter().map(|record| record.text).collect()
+        done
+    }
+
+    fn fold(text: &str) -> Vec<String> {
+        records(text, Source::ContainerLog).into_iter().map(|record| record.text).collect()
     }
 
     #[track_caller]
@@ -451,36 +457,21 @@ mod tests {
 
     #[test]
     fn a_sentence_broken_at_the_edge_is_joined() {
-        let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::DeployTool });
-        let mut folder = Folder::new(stream);
-        let mut done = Vec::new();
-        let text = [
-            "      - (service web-Service-abcdefghijklmno) (port 8080) is unhealthy",
-            "         in (target-group web-Target-ABCDEFGHIJKLM) due to (reason Reque",
-            "        st timed out).",
-        ];
-        for (index, line) in text.iter().enumerate() {
-            folder.push(line, index as u64 + 1, &mut done);
-        }
-        folder.finish(&mut done);
-        assert_eq!(done.len(), 1);
-        assert!(done[0].said().contains("reason Request timed out"), "{}", done[0].said());
+        let text = "      - (service web-Service-abcdefghijklmno) (port 8080) is unhealthy
+         in (target-group web-Target-ABCDEFGHIJKLM) due to (reason Reque
+        st timed out).";
+        let records = records(text, Source::DeployTool);
+        assert_eq!(records.len(), 1);
+        assert!(records[0].said().contains("reason Request timed out"), "{}", records[0].said());
     }
 
     #[test]
     fn lines_with_times_of_their_own_are_not_joined() {
-        let stream = Arc::new(Stream { name: "test".to_owned(), source: Source::GithubActions });
-        let mut folder = Folder::new(stream);
-        let mut done = Vec::new();
-        let text = [
-            "2026-03-02T09:00:31.1000000Z     Error: expect(locator).toBeVisible() failed",
-            "2026-03-02T09:00:31.2000000Z   1 failed",
-        ];
-        for (index, line) in text.iter().enumerate() {
-            folder.push(line, index as u64 + 1, &mut done);
-        }
-        folder.finish(&mut done);
-        assert_eq!(done.iter().flat_map(|record| record.said().lines()).collect::<Vec<&str>>(), text);
+        let text = "2026-03-02T09:00:31.1000000Z     Error: expect(locator).toBeVisible() failed
+2026-03-02T09:00:31.2000000Z   1 failed";
+        let records = records(text, Source::GithubActions);
+        let lines: Vec<&str> = records.iter().flat_map(|record| record.said().lines()).collect();
+        assert_eq!(lines, text.lines().collect::<Vec<&str>>());
     }
 
     #[test]
@@ -492,6 +483,14 @@ mod tests {
                 "2026-05-01T10:00:01Z  WARN 1 --- [main] a : warns",
                 "2026-05-01T10:00:02Z ERROR 1 --- [main] a : fails",
             ],
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_group_stays_alone() {
+        check(
+            "##[group]Run deploy\n  with: x\n##[endgroup]\n  Deploy: no credentials\n    at run (a.js:1:2)",
+            &["##[group]Run deploy", "##[endgroup]", "  Deploy: no credentials"],
         );
     }
 
