@@ -26,6 +26,8 @@ pub struct Pattern {
     pub symptom: bool,
     /// Yields to any page that is not generic on the same record.
     pub generic: bool,
+    /// Another program does not answer: what that program itself says explains it.
+    pub elsewhere: bool,
     pub conditions: Vec<Condition>,
     /// Names of all groups of all expressions, sorted.
     pub variables: Vec<String>,

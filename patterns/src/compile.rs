@@ -45,6 +45,7 @@ pub fn compile(page: &Page) -> Result<Pattern, PageError> {
         confirm: confirm?,
         symptom: header.symptom,
         generic: header.generic,
+        elsewhere: header.elsewhere,
         conditions,
         variables: variables.into_iter().collect(),
         what_happened: page.what_happened.clone(),

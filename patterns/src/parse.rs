@@ -35,6 +35,8 @@ pub struct Header {
     pub symptom: bool,
     #[serde(default)]
     pub generic: bool,
+    #[serde(default)]
+    pub elsewhere: bool,
     pub evidence: Vec<EvidenceHeader>,
 }
 

@@ -134,6 +134,8 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r"HHH10001005: Database info|\[undefined/unknown\]|Using generated security password|generated password is for development use only",
     ),
+    // A database server writes down which statements of its clients it refused; what that means, a client says itself.
+    (Of::Application, r"^\d{4}-\d\d-\d\d \S+ \w+(?: \[\d+\](?: \S+@\S+)?|:\S+:\[\d+\]:) ?ERROR:  "),
     // A database server writes down that a tool looked for its table of migrations before it made one.
     (
         Of::Application,
@@ -257,6 +259,14 @@ mod tests {
         check("ORA-01017: invalid username/password; logon denied", Source::ContainerLog, false);
         check("failed call to cuInit: CUDA_ERROR_NO_DEVICE", Source::ContainerLog, true);
         check("RuntimeError: No CUDA GPUs are available", Source::ContainerLog, false);
+        let refused = "ERROR:  relation \"weekly\" does not exist at character 15";
+        check(&format!("2026-02-11 18:20:22.101 UTC [31] {refused}"), Source::ContainerLog, true);
+        check(
+            &format!("2026-02-11 18:20:22 UTC:10.0.1.7(5432):u@d:[31]:{refused}"),
+            Source::ContainerLog,
+            true,
+        );
+        check(&format!("psql: {refused}"), Source::ContainerLog, false);
         check(r#"FATAL:  role "root" does not exist"#, Source::ContainerLog, true);
         check(r#"FATAL:  role "shop" does not exist"#, Source::ContainerLog, false);
         check(r#"connection failed: FATAL:  role "root" does not exist"#, Source::ContainerLog, false);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Proof;
 use super::findings::{self, Draft};
-use super::kept::Kept;
+use super::kept::{Group, Kept};
 use super::study::Study;
 use crate::record::{Place, Source};
 use crate::taxonomy::{Class, Severity};
@@ -91,6 +91,12 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     if is_outside(cause) && !is_outside(other) && same_stream(cause, other) {
         return false;
     }
+    if answers_for(cause, other) {
+        return true;
+    }
+    if answers_for(other, cause) {
+        return false;
+    }
     let same_class = cause.pattern.class == other.pattern.class;
     // A wide net explains nothing that a page of the same class knows better.
     if cause.pattern.generic && !other.pattern.generic && same_class {
@@ -103,6 +109,21 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
         || is_deeper_in_the_same_trace(cause, other)
         || is_written_for_the_source(study, cause, other)
         || is_outer_view(study, other, cause)
+}
+
+/// Whether the other program, which one finding says does not answer, says itself why.
+fn answers_for(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    let (Some(own), Some(asking)) = (cause.lead(), other.lead()) else { return false };
+    let is_log = |group: &Group| matches!(group.first.source, Source::ContainerLog | Source::Other);
+    let domain = cause.pattern.class.as_str().starts_with("application/");
+    other.pattern.elsewhere
+        && !cause.pattern.elsewhere
+        && !cause.pattern.symptom
+        && !cause.pattern.generic
+        && domain
+        && is_log(own)
+        && is_log(asking)
+        && own.first.lane() != asking.first.lane()
 }
 
 /// A wide net that met a later record sums up what a page of another class read before it: it does not explain it.

@@ -124,6 +124,7 @@ pub(super) fn without_page(
         }
     }
     if let Some(mut finding) = from_symptoms(study, drafts) {
+        show_best_of_logs(&mut finding.evidence, told);
         add_telling_evidence(&mut finding.evidence, None, shown);
         return Some((finding, None));
     }
@@ -327,6 +328,18 @@ fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
     finding.cause = format!("{}/unknown", nearest.pattern.class);
     finding.known = false;
     Some(finding)
+}
+
+/// Puts what tells most in the log of a container beside its end: too little to name a class, but what to read first.
+fn show_best_of_logs(evidence: &mut Vec<Evidence>, told: &[&Group]) {
+    let Some(best) = told.iter().find(|group| group.first.source == Source::ContainerLog) else { return };
+    let is_shown = |item: &Evidence| {
+        item.stream == best.first.place.stream && item.line_number == best.first.line_number
+    };
+    if !evidence.is_empty() && !evidence.iter().any(is_shown) {
+        evidence.insert(1, findings::of_group(best));
+        evidence.truncate(MOST_EVIDENCE);
+    }
 }
 
 /// Puts what tells most in the stream of the lead beside it: a wide net does not know which record is the cause.
