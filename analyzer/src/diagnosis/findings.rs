@@ -230,7 +230,7 @@ pub(super) fn does_not_count(
 fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'static str> {
     let (stream, lane, last) = (&group.first.place.stream, group.first.lane(), group.last.seq);
     // Where the runner's marks were not copied, `Error: ` is what it says of a step that failed, and then it only cleans up.
-    let fails_step = without_transport(&group.first.line).starts_with("Error: ");
+    let fails_step = without_transport(group.first.line.trim_start()).trim_start().starts_with("Error: ");
     let goes_on = |steps: &super::study::Steps| {
         let next = if fails_step { &steps.plain } else { &steps.begin };
         next.range(last + 1..).next().is_some()
@@ -290,11 +290,21 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
             if alone && study.tails.goes_on(group, least) {
                 return Some("the application went on after it");
             }
+            if class.is_none() && before && is_about_a_request(&group.first.line) {
+                return Some("it is about one request, and the application had started");
+            }
             let only_warns = class.is_none() && group.first.level == Level::Warn;
             (before && only_warns).then_some("the application serves and only warns")
         }
         _ => None,
     }
+}
+
+/// Whether a line comes from a thread that answers a request, or says how one was answered.
+fn is_about_a_request(line: &str) -> bool {
+    let thread =
+        line.contains("-exec-") && (line.contains("nio-") || line.contains("http-") || line.contains("ajp-"));
+    thread || ["returning 40", "responding with 40", "answered 40"].iter().any(|words| line.contains(words))
 }
 
 /// Whether a record says that there is another attempt, or another one of the same log that a page knows as the same.
@@ -360,10 +370,11 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
             *scope == Scope::Part && study.faltered.get(&lane.0).is_some_and(|at| *at > success.seq);
         let connects =
             *scope == Scope::Connection && class.is_none() && is_about_connections(&group.first.line);
-        // Where an application listens stays as it says, however well it starts.
+        // Where an application listens stays as it says, however well it starts; and one that listens on one port only
+        // may be asked on another.
         let is_start = *scope == Scope::Application
             && class == Some(Class::PortBinding)
-            && succeeds(Scope::Application, &group.first.line);
+            && (study.fails_outside || succeeds(Scope::Application, &group.first.line));
         success.seq > group.last.seq
             && !is_start
             && (scope.heals(source, class) || connects)

@@ -185,7 +185,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // The agent of ECS loses its connections by plan, and statistics are not tasks.
     (
         Of::Agent,
-        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance(?:-| )action|Redundant container state change|Docker plugins: no such plugin|get saved instance attributes",
+        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance(?:-| )action|Redundant container state change|Docker plugins: no such plugin|get saved instance attributes|VPC id from EC2 Metadata|instance identity document",
     ),
     // Tests that passed, and tools whose answer is advice.
     (

@@ -146,9 +146,16 @@ fn same_stream(one: &Draft<'_>, other: &Draft<'_>) -> bool {
     stream(one) == stream(other)
 }
 
-/// Two pages that explain each other leave it to the order of candidates.
+/// Of two pages that explain each other, the one that names the other knows better than one that names its whole class;
+/// else it is left to the order of candidates.
 fn explains_back(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
-    explains(study, cause, other) && cause.pattern.id < other.pattern.id
+    let names = |one: &Draft<'_>, another: &Draft<'_>| one.pattern.explains.contains(&another.pattern.id);
+    let by_class = |one: &Draft<'_>, another: &Draft<'_>| {
+        !names(one, another) && one.pattern.names_as_explained(&another.pattern.id, another.pattern.class)
+    };
+    let knows_better = names(cause, other) && by_class(other, cause);
+    let is_first = cause.pattern.id < other.pattern.id && !(names(other, cause) && by_class(cause, other));
+    explains(study, cause, other) && (knows_better || is_first)
 }
 
 /// On one record outside of a job, a page about the pipeline sees from outside what another page names.

@@ -45,8 +45,7 @@ pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
         Source::EcsAgentLog => last.is_some_and(|time| time <= since),
         // A log that begins later is another task's, of which the events do not tell.
         Source::ContainerLog => {
-            let began = study.began.get(&group.first.place.stream);
-            last.is_some() && began.is_some_and(|began| *began <= since)
+            study.began.get(&group.first.place.stream).is_some_and(|began| *began <= since)
         }
         _ => false,
     }

@@ -178,17 +178,15 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
 }
 
-/// Returns the class of a symptom that stands right behind a record and says whose end it is, where that is not
-/// what is usual at the source: `Subprocess exited with error 1` is said by the CDK of its app.
+/// Returns the class of a symptom that stands right behind a record and says whose end it is:
+/// `Subprocess exited with error 1` is said by the CDK of its app. Others do not say as much.
 fn class_beside(lead: &Group, drafts: &[Draft<'_>]) -> Option<Class> {
     let is_behind = |group: &Group| {
         let (lead, place) = (&lead.last, &group.first.place);
         lead.stream == place.stream && (lead.seq..=lead.seq + NEAR).contains(&place.seq)
     };
-    let symptoms =
-        drafts.iter().filter(|draft| draft.pattern.symptom && !matches!(layer(draft.pattern.class), 1 | 2));
-    let mut classes = symptoms.filter(|draft| draft.all().any(is_behind)).map(|draft| draft.pattern.class);
-    classes.find(|class| *class != usual_class(lead.first.source))
+    let is_app = |draft: &&Draft<'_>| draft.pattern.symptom && draft.pattern.class == Class::Cdk;
+    drafts.iter().filter(is_app).any(|draft| draft.all().any(is_behind)).then_some(Class::Cdk)
 }
 
 /// Judges the class by the words of the line that tells, of its record, and of what else tells in its stream.
