@@ -230,9 +230,9 @@ pub(super) fn does_not_count(
 fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'static str> {
     let (stream, lane, last) = (&group.first.place.stream, group.first.lane(), group.last.seq);
     // Where the runner's marks were not copied, `Error: ` is what it says of a step that failed, and then it only cleans up.
-    let fails_step = without_transport(group.first.line.trim_start()).trim_start().starts_with("Error: ");
+    let says_error = without_transport(group.first.line.trim_start()).trim_start().starts_with("Error: ");
     let goes_on = |steps: &super::study::Steps| {
-        let next = if fails_step { &steps.plain } else { &steps.begin };
+        let next = if says_error && !steps.marked { &steps.plain } else { &steps.begin };
         next.range(last + 1..).next().is_some()
     };
     match group.first.source {

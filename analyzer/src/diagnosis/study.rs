@@ -82,6 +82,8 @@ pub(super) struct Steps {
     pub begin: BTreeSet<u64>,
     /// Those that do not run for the sake of a failure.
     pub plain: BTreeSet<u64>,
+    /// Whether the runner's own marks are there.
+    pub marked: bool,
     pub failed: Option<u64>,
     pub last_error: Option<u64>,
 }
@@ -404,6 +406,7 @@ impl<'p> Study<'p> {
                 Marker::Served if record.level < Level::Error => self.serve(record),
                 Marker::StepBegins => {
                     let steps = self.steps.entry(record.stream.name.clone()).or_default();
+                    steps.marked |= said.contains("##[group]");
                     if steps.begin.len() < MOST_STEPS {
                         steps.begin.insert(record.seq);
                         if !runs_after_failure(said) {
