@@ -314,6 +314,9 @@ fn stated(head: &str, from: usize, to: usize, words: usize) -> Option<Level> {
 
 /// Finds a time near the start of a message: `[2026-05-01 10:00:00 +0000] …`, `time="2026-…"`.
 fn time_inside(message: &str) -> Option<Timestamp> {
+    if let Some(found) = message.strip_prefix('[').and_then(time::leading) {
+        return Some(found.0);
+    }
     let mut end = message.len().min(48);
     while !message.is_char_boundary(end) {
         end -= 1;
@@ -471,6 +474,14 @@ mod tests {
             Level::Error,
         );
         check("\u{1b}[31mFATAL\u{1b}[0m boom", "FATAL boom", Level::Fatal);
+    }
+
+    #[test]
+    fn a_time_in_brackets_is_read() {
+        let time = |raw: &str| read(raw).time.map(|time| time.to_string());
+        assert_eq!(time("[01-May-2026 10:00:00] NOTICE: ready").as_deref(), Some("2026-05-01T10:00:00Z"));
+        assert_eq!(time("[2026-05-01 10:00:00 +0000] [1] [INFO] x").as_deref(), Some("2026-05-01T10:00:00Z"));
+        assert_eq!(time("[ 1 ] {} x on a line that is long enough"), None);
     }
 
     #[test]

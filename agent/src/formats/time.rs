@@ -12,10 +12,18 @@ pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
         return None;
     }
     if bytes[2] == b'/' && bytes[6] == b'/' && bytes[11] == b':' {
-        return access_log(bytes);
+        return with_named_month(bytes, 0);
+    }
+    // What Redis puts in front of the time: its process and its role.
+    let process = bytes.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+    if process > 0 && bytes[process] == b':' && bytes[process + 2] == b' ' {
+        return with_named_month(bytes, process + 3);
+    }
+    if matches!(bytes[2], b' ' | b'-') && bytes[6] == bytes[2] {
+        return with_named_month(bytes, 0);
     }
     let separator = bytes[4];
-    if !(separator == b'-' || separator == b'/')
+    if !matches!(separator, b'-' | b'/' | b'.')
         || bytes[7] != separator
         || !matches!(bytes[10], b'T' | b' ' | b't')
     {
@@ -47,14 +55,20 @@ pub fn of_value(value: &serde_json::Value) -> Option<Timestamp> {
     }
 }
 
-fn access_log(bytes: &[u8]) -> Option<(Timestamp, usize)> {
+/// Reads `01/May/2026:10:00:00`, `01-May-2026 10:00:00` and `01 May 2026 10:00:00.123`.
+fn with_named_month(bytes: &[u8], from: usize) -> Option<(Timestamp, usize)> {
     const MONTHS: [&[u8]; 12] =
         [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-    let month = MONTHS.iter().position(|name| *name == &bytes[3..6])? as i64 + 1;
-    let (day, year) = (number::<2>(bytes, 0)?, number::<4>(bytes, 7)?);
-    let (seconds, at) = clock(bytes, 12)?;
+    let separators = (*bytes.get(from + 2)?, *bytes.get(from + 6)?, *bytes.get(from + 11)?);
+    if !matches!(separators, (b'/', b'/', b':') | (b'-', b'-', b' ') | (b' ', b' ', b' ')) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|name| *name == &bytes[from + 3..from + 6])? as i64 + 1;
+    let (day, year) = (number::<2>(bytes, from)?, number::<4>(bytes, from + 7)?);
+    let (seconds, at) = clock(bytes, from + 12)?;
+    let (nanos, at) = fraction(bytes, at);
     let (offset, end) = zone(bytes, at);
-    Some((timestamp(year, month, day, seconds - offset, 0)?, end))
+    Some((timestamp(year, month, day, seconds - offset, nanos)?, end))
 }
 
 fn clock(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
@@ -147,13 +161,23 @@ mod tests {
         check("2024/02/29 00:00:00 [emerg]", "2024-02-29T00:00:00Z", " [emerg]");
         check("2026-05-01 10:00:00 +0200] x", "2026-05-01T08:00:00Z", "] x");
         check("01/May/2026:10:00:00 +0000] x", "2026-05-01T10:00:00Z", "] x");
+        check("2026.05.01 10:00:00.250 [ 1 ] {} x", "2026-05-01T10:00:00.25Z", " [ 1 ] {} x");
+        check("01-May-2026 10:00:00] NOTICE: x", "2026-05-01T10:00:00Z", "] NOTICE: x");
+        check("1:M 01 May 2026 10:00:00.125 * Ready", "2026-05-01T10:00:00.125Z", " * Ready");
     }
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in
-            ["", "2026-05-01", "2026-13-01T10:00:00Z", "hello world, how are you", "2026-05-01T25:00:00Z"]
-        {
+        for text in [
+            "",
+            "2026-05-01",
+            "2026-13-01T10:00:00Z",
+            "hello world, how are you",
+            "2026-05-01T25:00:00Z",
+            "1:M 01 Mai 2026 10:00:00.125 * x",
+            "10 orders were read in 12 s",
+            "12345678: no time at all here",
+        ] {
             assert_eq!(leading(text), None, "{text}");
         }
     }

@@ -304,7 +304,9 @@ fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -> Option<&'
 fn is_about_a_request(line: &str) -> bool {
     let thread =
         line.contains("-exec-") && (line.contains("nio-") || line.contains("http-") || line.contains("ajp-"));
-    thread || ["returning 40", "responding with 40", "answered 40"].iter().any(|words| line.contains(words))
+    let answer = ["returning 4", "returned 4", "responding with 4", "responded with 4", "answered 4"];
+    let is_code = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_digit());
+    thread || answer.iter().any(|words| line.split_once(words).is_some_and(|(_, rest)| is_code(rest)))
 }
 
 /// Whether a record says that there is another attempt, or another one of the same log that a page knows as the same.
