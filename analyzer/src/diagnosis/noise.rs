@@ -160,6 +160,11 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r"(?i)\bin JSON at position \d+.{0,80}body-parser|error reading preface from client|could not receive data from client|failed to create ServerTransport: connection error: (?:desc = .{0,60})?EOF|canceling statement due to user request|^\W*java\.io\.IOException: (?:Broken pipe|Connection reset by peer)\s*$",
     ),
+    // Advice to those who run it in production.
+    (
+        Of::Application,
+        r"(?i)\bwe (?:strongly )?recommend (?:that you|you|to)\b|\bdefault credentials\b.{0,120}\b(?:change|recommend)",
+    ),
     // A client gave a wrong password to the application.
     (
         Of::Application,

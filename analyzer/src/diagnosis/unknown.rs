@@ -148,7 +148,12 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     if !sure && !tells_class(lead.first.source) {
         return None;
     }
-    let class = judged.as_ref().map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
+    // What is said of a task is usually why it could not start; words have to speak up against that.
+    let is_weak = |probability: f32| probability < MORE_THAN_A_GUESS && is_of_a_task(lead.first.source);
+    let class = judged
+        .as_ref()
+        .filter(|judged| !is_weak(judged.probability))
+        .map_or_else(|| usual_class(lead.first.source), |judged| judged.class);
     let class = class_beside(lead, drafts).unwrap_or(class);
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
     let explains =
@@ -201,6 +206,11 @@ fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> 
 /// Whether a source is the log of an application, which holds errors of all kinds on good days too.
 fn speaks_of_anything(source: Source) -> bool {
     matches!(source, Source::ContainerLog | Source::Other)
+}
+
+/// Whether a source describes tasks from outside.
+fn is_of_a_task(source: Source) -> bool {
+    matches!(source, Source::EcsStoppedTask | Source::EcsServiceEvent)
 }
 
 /// Whether nearly all failures that are seen at that source are of one class.
