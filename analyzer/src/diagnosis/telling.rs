@@ -1,6 +1,9 @@
 //! Finds the line that tells most about a failure that no page knows.
 
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind, PatternSet, meta};
 use std::sync::LazyLock;
 
 use crate::record::{Level, Record, Source};
@@ -50,8 +53,8 @@ pub fn key_line<'r>(
 pub fn telling_score(line: &str, source: Source) -> i32 {
     let line = without_transport(cut(line, 2000));
     let (mut form, mut words, mut against) = (0, 0, 0);
-    for index in SHAPES.matches(line.as_bytes()).iter() {
-        let (expression, worth) = SHAPE_LIST[index];
+    for shape in shapes(line).iter() {
+        let (expression, worth) = SHAPE_LIST[shape.as_usize()];
         match (worth < 0, expression.starts_with("(?i)\\b")) {
             (true, _) => against += worth,
             (false, true) => words += worth,
@@ -216,14 +219,31 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"(?:^|\s)(?:PASS(?:ED)?|✓|✔|ok)\b", -30),
 ];
 
-static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
-    let set = RegexSetBuilder::new(SHAPE_LIST.iter().map(|(expression, _)| *expression))
-        .unicode(false)
-        .size_limit(1 << 24)
-        .dfa_size_limit(1 << 26)
-        .build();
-    set.unwrap_or_else(|_| RegexSet::empty())
+/// All shapes in one automaton. Of what the engine can prepare, only what a set of expressions runs on is built:
+/// all else takes longer than it serves in a start-up.
+static SHAPES: LazyLock<Option<meta::Regex>> = LazyLock::new(|| {
+    let only_sets = meta::Config::new()
+        .match_kind(MatchKind::All)
+        .which_captures(WhichCaptures::None)
+        .utf8_empty(false)
+        .onepass(false)
+        .backtrack(false)
+        .auto_prefilter(false)
+        .nfa_size_limit(Some(1 << 24))
+        .hybrid_cache_capacity(1 << 26);
+    let expressions: Vec<&str> = SHAPE_LIST.iter().map(|(expression, _)| *expression).collect();
+    let syntax = syntax::Config::new().unicode(false).utf8(false);
+    meta::Builder::new().configure(only_sets).syntax(syntax).build_many(&expressions).ok()
 });
+
+/// Returns the shapes that a line has, by their place in the list.
+fn shapes(line: &str) -> PatternSet {
+    let mut found = PatternSet::new(SHAPE_LIST.len());
+    if let Some(shapes) = SHAPES.as_ref() {
+        shapes.which_overlapping_matches(&Input::new(line.as_bytes()), &mut found);
+    }
+    found
+}
 
 fn regex(expression: &str) -> Regex {
     // The expressions are constants; the test below compiles each of them.
@@ -239,7 +259,7 @@ mod tests {
 
     #[test]
     fn all_expressions_compile() {
-        assert_eq!(SHAPES.len(), SHAPE_LIST.len());
+        assert_eq!(SHAPES.as_ref().map(meta::Regex::pattern_len), Some(SHAPE_LIST.len()));
         assert_eq!(message_of("2026-05-01T10:00:00Z ERROR: disk is full"), "disk is full");
         assert!(FRAME.is_match(b"    at main (app.js:3:1)"));
     }
