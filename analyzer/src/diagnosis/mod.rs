@@ -9,6 +9,7 @@ mod kept;
 mod markers;
 mod measured;
 pub mod noise;
+mod outlived;
 mod rank;
 mod settled;
 mod study;
