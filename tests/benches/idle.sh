@@ -8,7 +8,7 @@ seconds=${1:-60}
 scenario=${2:-healthy}
 target=${CARGO_TARGET_DIR:-target}/release
 folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$folder"' EXIT
 
 "$target/twin" --scenario "$scenario" --listen 127.0.0.1:4599 --speed 1 > "$folder/twin.log" &
 sleep 1
