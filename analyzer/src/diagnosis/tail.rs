@@ -93,14 +93,14 @@ impl Tails {
         let since = || after().filter(|last| last.seq > ending.seq);
         let calm = since().filter(|last| last.mood == Mood::Calm).count() as u64;
         let newest = since().next().map_or(0, |last| last.seq - ending.seq);
-        calm >= ENOUGH_CALM
+        calm >= ENOUGH_SINCE_RESTART
             && since().all(|last| matches!(last.mood, Mood::Calm | Mood::Silent))
             && newest > group.last.seq + 1
     }
 }
 
 /// So many calm records show that a process which was started again is well.
-const ENOUGH_CALM: u64 = 6;
+const ENOUGH_SINCE_RESTART: u64 = 6;
 
 /// A line without a level may go on with what an error says; only a request that was answered shows life.
 fn mood_of(record: &Record, mut markers: impl Iterator<Item = Marker>) -> Mood {

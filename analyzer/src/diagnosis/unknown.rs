@@ -79,7 +79,6 @@ fn is_about_tasks(line: &str) -> bool {
     WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// In a pipeline the first error stops the run; a container prints the fatal one last.
 /// Quotes the beginning of a line, as evidence is shown.
 fn in_short(line: &str) -> String {
     const LONGEST: usize = 80;
@@ -90,6 +89,7 @@ fn in_short(line: &str) -> String {
     }
 }
 
+/// In a pipeline the first error stops the run; a container prints the fatal one last.
 fn by_place(a: &Group, b: &Group) -> std::cmp::Ordering {
     match (a.first.source, b.first.source) {
         (Source::ContainerLog, Source::ContainerLog) => b.last.cmp(&a.last),
