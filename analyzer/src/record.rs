@@ -189,14 +189,16 @@ impl Level {
 
     /// Reads a level by one of its usual names.
     pub fn named(name: &str) -> Option<Level> {
-        const NAMES: [(&str, Level); 28] = [
+        const NAMES: [(&str, Level); 33] = [
             ("trace", Level::Trace),
             ("trc", Level::Trace),
+            ("trac", Level::Trace),
             ("verbose", Level::Trace),
             ("vrb", Level::Trace),
             ("debug", Level::Debug),
             ("dbug", Level::Debug),
             ("dbg", Level::Debug),
+            ("debu", Level::Debug),
             ("info", Level::Info),
             ("inf", Level::Info),
             ("information", Level::Info),
@@ -206,6 +208,7 @@ impl Level {
             ("warning", Level::Warn),
             ("err", Level::Error),
             ("eror", Level::Error),
+            ("erro", Level::Error),
             ("error", Level::Error),
             ("severe", Level::Error),
             ("fail", Level::Error),
@@ -213,7 +216,9 @@ impl Level {
             ("critical", Level::Fatal),
             ("fatal", Level::Fatal),
             ("ftl", Level::Fatal),
+            ("fata", Level::Fatal),
             ("pnc", Level::Fatal),
+            ("pani", Level::Fatal),
             ("emerg", Level::Fatal),
             ("alert", Level::Fatal),
             ("panic", Level::Fatal),

@@ -3,6 +3,7 @@
 //! The structs deserialise from what the AWS CLI prints and keep only what checks, plans and reports read.
 //! Secrets are left out as they are read: of the values of environment variables only what tells that one changed is kept.
 
+mod alarm;
 mod lenient;
 mod service;
 mod surroundings;
@@ -12,6 +13,7 @@ mod task_definition;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use alarm::*;
 pub use service::*;
 pub use surroundings::*;
 pub use task::*;
@@ -29,6 +31,7 @@ pub struct Snapshot {
     pub target_health: Part<Vec<TargetHealth>>,
     pub images: Part<Vec<Image>>,
     pub stacks: Part<Vec<Stack>>,
+    pub alarms: Part<Vec<Alarm>>,
 }
 
 /// A part of a snapshot: described, or not described for a reason.
@@ -92,6 +95,13 @@ impl Snapshot {
         join(&mut self.target_health, other.target_health, tie, TargetHealth::key, |_| ());
         join(&mut self.images, other.images, tie, Image::key, |_| ());
         join(&mut self.stacks, other.stacks, tie, Stack::key, Stack::changed_at);
+        join(
+            &mut self.alarms,
+            other.alarms,
+            tie,
+            |alarm| alarm.alarm_name.clone(),
+            |alarm| alarm.state_updated_timestamp,
+        );
     }
 
     /// Returns the ids (`ecs-svc/123`) of the deployments that services want to reach, sorted.

@@ -1,6 +1,7 @@
 //! A search finds exactly what is there: words, numbers, ids and runs of them.
 
 use analyzer::record::{Level, Record, Source, Stream};
+use analyzer::snapshot::Snapshot;
 use jiff::Timestamp;
 use medic::config::Retention;
 use medic::index::{Entry, Filter, Question, Reader, Writer};
@@ -93,6 +94,25 @@ fn described_states_are_no_records() {
         assert_eq!(columns.iter().map(|column| column.count).sum::<u64>(), count, "{question:?}");
     }
     assert!(reader.state_of(&["test".to_owned()]).is_ok());
+}
+
+/// A reason may repeat what the failing thing was given.
+#[test]
+fn a_described_state_is_stored_without_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = Writer::open(folder.path(), &Retention::default()).expect("opened");
+    let reason = "Received response status [FAILED]: cannot reach postgres://shop:hunter22@db.internal/shop";
+    let stack = format!(
+        r#"{{"StackName": "shop", "StackStatus": "ROLLBACK_COMPLETE", "StackStatusReason": "{reason}"}}"#
+    );
+    let state: Snapshot =
+        serde_json::from_str(&format!(r#"{{"stacks": {{"known": [{stack}]}}}}"#)).expect("a state");
+    writer.add_state("test", Timestamp::UNIX_EPOCH, &state).expect("added");
+    writer.commit(Timestamp::UNIX_EPOCH, |_| ()).expect("committed");
+    let stored = Reader::open(folder.path()).expect("readable").state_of(&["test".to_owned()]).expect("read");
+    let stored = stored.stacks.items()[0].stack_status_reason.clone().unwrap_or_default();
+    assert!(stored.contains("postgres://shop:[redacted:"), "{stored}");
+    assert!(!stored.contains("hunter22"), "{stored}");
 }
 
 /// A record is found by what it shares with others, whatever stands in the names.

@@ -6,8 +6,8 @@ mod words;
 
 use analyzer::record::{Level, Record, Source, Stream};
 use analyzer::snapshot::{
-    Deployment, Image, Part, Service, ServiceDeployment, Snapshot, Stack, TargetGroup, TargetHealth, Task,
-    TaskDefinition, last_segment,
+    Alarm, Deployment, Image, Part, Service, ServiceDeployment, Snapshot, Stack, TargetGroup, TargetHealth,
+    Task, TaskDefinition, last_segment,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::{line, time};
 use words::*;
+pub use words::{level_of_alarm, text_of_alarm};
 
 /// What a document says: what happened, and what is.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +92,7 @@ impl Reader<'_> {
 
     /// Reads a whole answer of the CLI, told by its keys.
     fn answer(&mut self, object: &Map<String, Value>) -> bool {
-        const KEYS: [&str; 17] = [
+        const KEYS: [&str; 19] = [
             "services",
             "service",
             "tasks",
@@ -106,6 +107,8 @@ impl Reader<'_> {
             "TargetHealthDescriptions",
             "TargetGroups",
             "imageDetails",
+            "MetricAlarms",
+            "CompositeAlarms",
             "events",
             "results",
             "failures",
@@ -154,6 +157,7 @@ impl Reader<'_> {
             "TargetHealthDescriptions" => make_known(&mut self.snapshot.target_health, None),
             "TargetGroups" => make_known(&mut self.snapshot.target_groups, None),
             "imageDetails" => make_known(&mut self.snapshot.images, None),
+            "MetricAlarms" | "CompositeAlarms" => make_known(&mut self.snapshot.alarms, None),
             "StackEvents" | "OperationEvents" => {}
             _ => return answer.len() > 1,
         }
@@ -208,6 +212,9 @@ impl Reader<'_> {
         }
         if has(&["repositoryName"]) && has_one(&["imageDigest", "imageTags"]) {
             return keep(&mut self.snapshot.images, value, serde_json::from_value::<Image>).is_some();
+        }
+        if has(&["AlarmName", "StateValue"]) {
+            return self.alarm(value);
         }
         if has(&["message", "timestamp"]) && has_one(&["ingestionTime", "logStreamName"]) {
             return self.log_event(value);
@@ -338,6 +345,15 @@ impl Reader<'_> {
         let text =
             words(&[&address, state, reason, target.health.description.as_deref().unwrap_or_default()]);
         self.say(Source::AlbTargetHealth, Said { level, text, entity: &address, ..Said::default() })
+    }
+
+    fn alarm(&mut self, value: &Value) -> bool {
+        let part = &mut self.snapshot.alarms;
+        let Some(alarm) = keep(part, value, serde_json::from_value::<Alarm>) else { return false };
+        let (time, name, level) =
+            (alarm.state_updated_timestamp, alarm.alarm_name.clone(), level_of_alarm(alarm));
+        let text = text_of_alarm(alarm);
+        self.say(Source::Metric, Said { time, level, text, entity: &name, ..Said::default() })
     }
 
     /// Reads what a call could not describe or start.

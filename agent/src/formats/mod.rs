@@ -4,6 +4,9 @@ pub mod describe;
 mod fold;
 mod line;
 mod members;
+mod newest;
+mod pieces;
+mod places;
 mod recognise;
 mod time;
 
@@ -60,6 +63,13 @@ pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut i
         if head.len() < LARGEST_DOCUMENT && documents(name, hint, &head, sink) {
             return Ok(());
         }
+    }
+    if head.len() < HEAD
+        && let Some(elements) = pieces::elements(&head)
+        && let Some(found) = describe::read(&elements, &stream(name, hint.unwrap_or(Source::Other)))
+    {
+        hand_on(vec![found], (&head, true), sink);
+        return Ok(());
     }
     let source = hint.unwrap_or_else(|| recognise_lines(&head));
     lines(name, source, io::Cursor::new(head).chain(input), sink)
@@ -180,6 +190,12 @@ pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &m
     if described.is_empty() {
         return false;
     }
+    hand_on(described, (bytes, false), sink);
+    true
+}
+
+/// Hands on what one stream describes, and where in a text it stands.
+fn hand_on(described: Vec<describe::Described>, (text, as_it_stands): (&[u8], bool), sink: &mut impl Sink) {
     let mut records: Vec<Record> = Vec::new();
     for found in described {
         records.extend(found.records);
@@ -190,10 +206,10 @@ pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &m
         record.seq = index as u64 + 1;
         record.line = record.line.max(1);
     }
+    places::find(&mut records, text, as_it_stands);
     for batch in records.chunks(BATCH) {
         sink.records(batch);
     }
-    true
 }
 
 fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
@@ -201,6 +217,7 @@ fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink)
     let mut buffer: Vec<u8> = Vec::with_capacity(2 * CHUNK);
     let mut done: Vec<Record> = Vec::new();
     let mut number = 0;
+    let mut is_first = true;
     loop {
         let before = buffer.len();
         input.by_ref().take(CHUNK as u64).read_to_end(&mut buffer)?;
@@ -220,7 +237,11 @@ fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink)
         if at_end {
             folder.finish(&mut done);
         }
+        if at_end && is_first {
+            newest::oldest_first(&mut done);
+        }
         if done.len() >= BATCH || at_end {
+            is_first = false;
             sink.records(&done);
             folder.reuse(&mut done);
         }

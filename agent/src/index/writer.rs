@@ -1,9 +1,11 @@
 //! Writes records and the ledger, commits them together, and keeps the whole within its bounds.
 
 use analyzer::record::Record;
+use analyzer::redact::{Redactions, redact};
 use analyzer::snapshot::Snapshot;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use serde_json::Value;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,14 +123,14 @@ impl Writer {
         self.open.add((0..count).map(|at| Item::Record { batch: batch.clone(), at }))
     }
 
-    /// Adds what was described while a deployment was the wanted one.
+    /// Adds what was described while a deployment was the wanted one; secrets in its reasons are removed.
     pub fn add_state(&mut self, deployment: &str, time: Timestamp, state: &Snapshot) -> Result<()> {
         let state = State {
             fields: self.fields,
             time,
             seq: self.next_seq(),
             wanted: deployment.to_owned(),
-            json: serde_json::to_string(state)?,
+            json: without_secrets(serde_json::to_value(state)?).to_string(),
         };
         self.open.add(std::iter::once(Item::State(Box::new(state))))
     }
@@ -220,6 +222,18 @@ impl OpenPart {
         self.documents += items.len() as u64;
         self.writer.run(items)?;
         Ok(())
+    }
+}
+
+/// Reasons are told by whatever failed, and may repeat what it was given.
+fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(&text, &mut Redactions::new()).into_owned()),
+        Value::Array(items) => items.into_iter().map(without_secrets).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, without_secrets(value))).collect()
+        }
+        value => value,
     }
 }
 

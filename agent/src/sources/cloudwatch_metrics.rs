@@ -3,10 +3,12 @@
 mod wanted;
 
 use analyzer::record::{Level, Record, Source, Stream};
-use analyzer::snapshot::Snapshot;
+use analyzer::snapshot::{self, Alarm, MetricQuery, MetricStat as Stat, Snapshot, ended_by_alarms};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat};
+use aws_sdk_cloudwatch::types::{
+    AlarmType, CompositeAlarm, Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use super::rounds::{Order, Rounded, Seen, arrival, now};
 use super::{Arrival, id};
 use crate::aws::{Asking, Place, calls};
+use crate::formats::describe::{level_of_alarm, text_of_alarm};
 use wanted::Wanted;
 
 /// The length of one sample; finer ones are not published.
@@ -26,6 +29,9 @@ const MOST_PAST: i64 = 3 * 3600;
 /// Until then a sample may still change.
 const SETTLED_AFTER: i64 = 2 * PERIOD;
 const QUERIES_A_CALL: usize = 500;
+const NAMES_A_CALL: usize = 100;
+/// Composite alarms are followed up to so many alarms.
+const MOST_ALARMS: usize = 300;
 
 /// Where reading the metrics of a service goes on.
 pub struct Metrics {
@@ -115,16 +121,21 @@ impl Metrics {
         client: &Client,
         asking: &mut Asking<'_>,
     ) -> Vec<Arrival> {
-        let names = alarm_names(known);
-        if names.is_empty() {
-            return Vec::new();
+        let mut alarms: Vec<Alarm> = Vec::new();
+        let mut wanted = watching(known);
+        // A composite alarm names others, which may name others again.
+        while !wanted.is_empty() && alarms.len() < MOST_ALARMS {
+            let names = wanted.into_iter().take(NAMES_A_CALL).collect();
+            let call = client.describe_alarms().set_alarm_names(Some(names));
+            let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+            let what = "alarms of the deployments";
+            let Some(answer) = asking.ask(calls::DESCRIBE_ALARMS, what, call.send()).await else { break };
+            let before = alarms.len();
+            alarms.extend(answer.metric_alarms().iter().map(of_metrics));
+            alarms.extend(answer.composite_alarms().iter().map(of_alarms));
+            let named = alarms[before..].iter().flat_map(Alarm::children);
+            wanted = named.filter(|name| alarms.iter().all(|known| known.alarm_name != *name)).collect();
         }
-        let call = client.describe_alarms().set_alarm_names(Some(names.into_iter().collect()));
-        let what = "alarms of the deployments";
-        let Some(answer) = asking.ask(calls::DESCRIBE_ALARMS, what, call.send()).await else {
-            return Vec::new();
-        };
-        let alarms: Vec<Alarm> = answer.metric_alarms().iter().map(Alarm::of).collect();
         let mut arrivals: Vec<Arrival> = alarms.iter().filter_map(|alarm| self.alarm(alarm)).collect();
         arrivals.extend(self.ended_by(&alarms, known));
         arrivals
@@ -158,33 +169,23 @@ impl Metrics {
     }
 
     fn alarm(&mut self, alarm: &Alarm) -> Option<Arrival> {
-        let level = if alarm.state == "ALARM" { Level::Error } else { Level::Info };
-        let text = format!("alarm {} {} {}", alarm.name, alarm.state, alarm.reason).trim_end().to_owned();
-        let since = alarm.since.map(|time| time.to_string()).unwrap_or_default();
-        let key = id(&["alarm", &alarm.name, &alarm.state, &since]);
-        let mut record = self.record(alarm.since, level, text, &alarm.name);
+        let time = alarm.state_updated_timestamp;
+        let since = time.map(|time| time.to_string()).unwrap_or_default();
+        let key = id(&["alarm", &alarm.alarm_name, &alarm.state_value, &since]);
+        let mut record = self.record(time, level_of_alarm(alarm), text_of_alarm(alarm), &alarm.alarm_name);
         record.seq = self.order.next(record.time);
         self.seen.is_new(key).then(|| arrival(key, record))
     }
 
-    /// Tells which alarms ended a deployment, and what they watch: an alarm is a symptom, what it watches leads to the cause.
     fn ended_by(&mut self, alarms: &[Alarm], known: &Snapshot) -> Vec<Arrival> {
-        let mut arrivals = Vec::new();
-        for deployment in known.service_deployments.items() {
-            let triggered =
-                deployment.alarms.as_ref().map_or(&[][..], |alarms| &alarms.triggered_alarm_names);
-            for alarm in alarms.iter().filter(|alarm| triggered.contains(&alarm.name)) {
-                let key = id(&["ended", &deployment.service_deployment_arn, &alarm.name]);
-                if !self.seen.is_new(key) {
-                    continue;
-                }
-                // By now it may have gone back to OK, and then its reason is that of going back.
-                let is_on = alarm.state == "ALARM";
-                let time = alarm.since.filter(|_| is_on).or(deployment.changed_at());
-                let reason = if is_on { format!(": {}", alarm.reason) } else { String::new() };
-                let metric = alarm.metric.as_deref().unwrap_or("several metrics");
-                let text = format!("alarm {} ended the deployment, it watches {metric}{reason}", alarm.name);
-                let mut record = self.record(time, Level::Error, text, &alarm.name);
+        let (mut arrivals, mut now_told) = (Vec::new(), BTreeSet::new());
+        for ended in ended_by_alarms(alarms, known) {
+            // What an alarm watches is told once: later its parts are in other states, for other reasons.
+            let whole = id(&["ended", &ended.service_deployment, &ended.alarm]);
+            if self.seen.is_new(whole) || now_told.contains(&whole) {
+                now_told.insert(whole);
+                let key = id(&["ended", &ended.service_deployment, &ended.alarm, &ended.metric]);
+                let mut record = self.record(ended.time, Level::Error, ended.text, &ended.alarm);
                 record.seq = self.order.next(record.time);
                 arrivals.push(arrival(key, record));
             }
@@ -208,37 +209,45 @@ impl Metrics {
     }
 }
 
-/// The state of an alarm.
-#[derive(Clone, Debug, PartialEq)]
-struct Alarm {
-    name: String,
-    state: String,
-    reason: String,
-    /// None where it watches an expression over several.
-    metric: Option<String>,
-    since: Option<Timestamp>,
-}
-
-impl Alarm {
-    fn of(alarm: &MetricAlarm) -> Alarm {
-        let since = alarm.state_updated_timestamp().and_then(|time| Timestamp::from_second(time.secs()).ok());
-        Alarm {
-            name: alarm.alarm_name().unwrap_or_default().to_owned(),
-            state: alarm.state_value().map(|state| state.as_str()).unwrap_or_default().to_owned(),
-            reason: alarm.state_reason().unwrap_or_default().to_owned(),
-            metric: alarm.metric_name().map(str::to_owned),
-            since,
-        }
-    }
-}
-
 /// Returns the alarms that watch deployments of the service.
-fn alarm_names(known: &Snapshot) -> BTreeSet<String> {
+fn watching(known: &Snapshot) -> BTreeSet<String> {
     let alarms = known.service_deployments.items().iter().filter_map(|deployment| deployment.alarms.as_ref());
     alarms
         .flat_map(|alarms| alarms.alarm_names.iter().chain(&alarms.triggered_alarm_names))
         .cloned()
         .collect()
+}
+
+fn of_metrics(alarm: &MetricAlarm) -> Alarm {
+    let in_expression =
+        alarm.metrics().iter().filter_map(|query| query.metric_stat()?.metric()?.metric_name());
+    let query = |name: &str| MetricQuery {
+        metric_stat: Stat { metric: snapshot::Metric { metric_name: name.to_owned() } },
+    };
+    Alarm {
+        alarm_name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        state_value: alarm.state_value().map(|state| state.as_str()).unwrap_or_default().to_owned(),
+        state_reason: alarm.state_reason().unwrap_or_default().to_owned(),
+        state_updated_timestamp: time_of(alarm.state_updated_timestamp()),
+        metric_name: alarm.metric_name().map(str::to_owned),
+        metrics: in_expression.map(query).collect(),
+        alarm_rule: None,
+    }
+}
+
+fn of_alarms(alarm: &CompositeAlarm) -> Alarm {
+    Alarm {
+        alarm_name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        state_value: alarm.state_value().map(|state| state.as_str()).unwrap_or_default().to_owned(),
+        state_reason: alarm.state_reason().unwrap_or_default().to_owned(),
+        state_updated_timestamp: time_of(alarm.state_updated_timestamp()),
+        alarm_rule: alarm.alarm_rule().map(str::to_owned),
+        ..Alarm::default()
+    }
+}
+
+fn time_of(time: Option<&DateTime>) -> Option<Timestamp> {
+    time.and_then(|time| Timestamp::from_second(time.secs()).ok())
 }
 
 fn queries(wanted: &[Wanted]) -> Vec<MetricDataQuery> {
@@ -299,11 +308,11 @@ mod tests {
     fn an_alarm_tells_each_change_of_its_state() {
         let mut metrics = metrics();
         let alarm = |state: &str, second: i64| Alarm {
-            name: "web-5xx".to_owned(),
-            state: state.to_owned(),
-            reason: "Threshold Crossed".to_owned(),
-            metric: Some("HTTPCode_Target_5XX_Count".to_owned()),
-            since: Timestamp::from_second(1_800_000_000 + second).ok(),
+            alarm_name: "web-5xx".to_owned(),
+            state_value: state.to_owned(),
+            state_reason: "Threshold Crossed".to_owned(),
+            state_updated_timestamp: Timestamp::from_second(1_800_000_000 + second).ok(),
+            ..Alarm::default()
         };
         let first = metrics.alarm(&alarm("ALARM", 0)).unwrap();
         assert_eq!(
@@ -323,11 +332,11 @@ mod tests {
         ]}}))
         .unwrap();
         let alarm = |name: &str| Alarm {
-            name: name.to_owned(),
-            state: "ALARM".to_owned(),
-            reason: "Threshold Crossed".to_owned(),
-            metric: Some("CPUUtilization".to_owned()),
-            since: None,
+            alarm_name: name.to_owned(),
+            state_value: "ALARM".to_owned(),
+            state_reason: "Threshold Crossed".to_owned(),
+            metric_name: Some("CPUUtilization".to_owned()),
+            ..Alarm::default()
         };
         let told = metrics.ended_by(&[alarm("a"), alarm("b")], &known);
         let texts: Vec<&str> = told.iter().map(|arrival| arrival.record.text.as_str()).collect();

@@ -135,6 +135,20 @@ fn the_alarm_that_ended_a_deployment_is_told() {
 }
 
 #[test]
+fn a_composite_alarm_that_ended_a_deployment_leads_to_the_metric_below_it() {
+    let account = Account::standing("composite-alarm-rolls-back");
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    for _ in 0..9 {
+        account.advance(60);
+        collect(&account, &state, "cluster = \"shop\"\nservice = \"web\"\n", &[]);
+    }
+    assert_eq!(count(&state, "\"web-release ended the deployment, it watches CPUUtilization\""), 1);
+    assert_eq!(count(&state, "\"it watches MemoryUtilization\""), 0, "that alarm was never on");
+    assert_within_policy("composite-alarm-rolls-back", &account.calls());
+}
+
+#[test]
 fn a_change_set_that_could_not_be_made_is_found() {
     let account = Account::standing("change-set-fails");
     let folder = tempfile::tempdir().expect("a folder");

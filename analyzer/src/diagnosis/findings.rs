@@ -156,9 +156,14 @@ fn is_nested(kept: &Kept) -> bool {
 
 /// Whether a record of a log says itself that nothing failed.
 pub(super) fn is_quiet(kept: &Kept) -> bool {
+    // These tell of failures in the same tone as of anything else.
     let speaks_calmly = matches!(
         kept.source,
-        Source::EcsAgentLog | Source::EcsServiceEvent | Source::CfnStackEvent | Source::EcsStoppedTask
+        Source::EcsAgentLog
+            | Source::EcsServiceEvent
+            | Source::CfnStackEvent
+            | Source::EcsStoppedTask
+            | Source::DeployTool
     );
     !speaks_calmly && matches!(kept.level, Level::Info | Level::Debug | Level::Trace)
 }
@@ -264,6 +269,7 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
             && !is_start
             && (scope.heals(source, class) || connects)
             && !(of_service && undone_since(study, group))
+            && !(*scope == Scope::Application && study.supervised.is_down(&lane.0))
             && !in_vain
             && !unfinished
     };
@@ -271,6 +277,14 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         study.successes.get(lane).into_iter().flatten().find(|(scope, success)| heals(scope, success));
     if let Some((_, success)) = in_lane {
         return Some(success.line.clone());
+    }
+    // What one program of a container asked of another before that one listened.
+    if class == Some(Class::Network) && asks_itself(&group.first.line) {
+        let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
+        let mut starts = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Application));
+        if let Some(start) = starts.find(|start| heals(&Scope::Application, start)) {
+            return Some(start.line.clone());
+        }
     }
     // A build that ends with an image, and nowhere says that it failed, has overcome what its steps met before.
     let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
@@ -301,6 +315,11 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         .filter(|success| success.time.is_some_and(|at| at > time))
         .map(|success| success.line.clone())
         .max()
+}
+
+/// Whether a line speaks of an address of the task itself.
+fn asks_itself(line: &str) -> bool {
+    ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|address| line.contains(address))
 }
 
 fn is_about_connections(line: &str) -> bool {

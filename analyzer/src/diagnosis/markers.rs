@@ -35,6 +35,8 @@ pub enum Marker {
     Shutdown,
     /// A request was answered well.
     Served,
+    /// A supervisor tells of one of its programs.
+    Supervised,
     /// The record may tell about a failure.
     Telling,
 }
@@ -173,6 +175,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("is up and running", Scope::Application),
     ("processing jobs from", Scope::Application),
     ("started successfully", Scope::Application),
+    ("service started", Scope::Application),
     ("ready in ", Scope::Application),
     ("running on http", Scope::Application),
     ("ready for connections", Scope::Application),
@@ -254,6 +257,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("build success", Scope::Pipeline),
     ("finished: success", Scope::Pipeline),
     ("build successful", Scope::Pipeline),
+    ("build succeeded", Scope::Pipeline),
     ("naming to ", Scope::Pipeline),
     ("pushing manifest for ", Scope::Pipeline),
     ("successfully tagged", Scope::Pipeline),
@@ -341,6 +345,8 @@ const JOBS: &[(&str, Marker)] = &[
     ("deployment completed", Marker::Completed),
     ("rolloutstate=completed", Marker::Completed),
     (" done ", Marker::StepDone),
+    ("not expected)", Marker::Supervised),
+    ("entered running state", Marker::Supervised),
     ("##[group]run ", Marker::StepBegins),
     ("process completed with exit code", Marker::StepFailed),
     ("' failed with exit code ", Marker::StepFailed),

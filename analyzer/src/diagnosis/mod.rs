@@ -3,6 +3,7 @@
 mod answered;
 mod conclude;
 mod confidence;
+mod described;
 mod facts;
 mod findings;
 mod kept;
@@ -12,8 +13,10 @@ pub mod noise;
 mod outlived;
 mod rank;
 mod settled;
+mod steps;
 mod study;
 mod success;
+mod supervised;
 mod tail;
 mod telling;
 mod timeline;

@@ -5,7 +5,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use std::sync::OnceLock;
 
 use crate::matching::required_literals;
-use crate::record::Source;
+use crate::record::{Source, without_transport};
 
 /// The everyday noise of each source: strangers at the door, passed tests, optional helpers. Its expressions are
 /// compiled when a line first has what they need, for all of them together take a quarter of a start-up.
@@ -66,6 +66,15 @@ impl Noise {
         let build = || RegexBuilder::new(NOISE_LIST[index].1).unicode(false).size_limit(1 << 24).build().ok();
         self.compiled[index].get_or_init(build).as_ref()
     }
+}
+
+/// Whether a shell or a CI runner repeats what it is about to run, with whatever words that has.
+pub fn is_command(line: &str) -> bool {
+    let said = without_transport(line).trim_start();
+    let rest = said.strip_prefix("$ ").or_else(|| said.strip_prefix("+ "));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '.' | '/' | '['))
+    })
 }
 
 const LONGEST: usize = 2000;

@@ -3,7 +3,8 @@
 use super::findings::is_scale_in;
 use super::kept::{Group, Kept};
 use super::markers::Scope;
-use super::study::{ENOUGH_SERVED, Steps, Study};
+use super::steps::Steps;
+use super::study::{ENOUGH_SERVED, Study};
 use crate::pattern::Owner;
 use crate::record::{Level, Source, without_transport};
 use crate::taxonomy::Class;

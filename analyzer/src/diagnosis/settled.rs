@@ -17,7 +17,8 @@ pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
     let mut last: BTreeMap<&str, &Kept> = BTreeMap::new();
     let events = study.events.values().filter(|kept| kept.source == Source::EcsServiceEvent);
     for event in events.filter(|event| event.place.time.is_some()) {
-        let latest = last.entry(service_of(&event.text)).or_insert(event);
+        let Some(service) = service_of(&event.text, event.entity.as_deref()) else { continue };
+        let latest = last.entry(service).or_insert(event);
         if latest.place.time <= event.place.time {
             *latest = event;
         }
@@ -51,13 +52,20 @@ pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
     }
 }
 
-/// Returns the service that an event names: `(service web) has reached a steady state.`
-fn service_of(text: &str) -> &str {
-    text.split_once("(service ").and_then(|(_, rest)| rest.split([')', ',']).next()).unwrap_or_default()
+/// Returns the service that an event is about: it names it (`(service web) has reached a steady state.`),
+/// or is the described state of one of its deployments. A container instance is no service.
+fn service_of<'e>(text: &'e str, entity: Option<&'e str>) -> Option<&'e str> {
+    if let Some((_, rest)) = text.split_once("(service ") {
+        return rest.split([')', ',']).next();
+    }
+    let is_deployment = text.starts_with("deployment ") || text.starts_with("service deployment ");
+    entity.filter(|_| is_deployment)
 }
 
 fn is_steady(text: &str) -> bool {
-    text.contains("has reached a steady state") || text.contains("deployment completed")
+    const WORDS: [&str; 4] =
+        ["has reached a steady state", "deployment completed", "rolloutState=COMPLETED", " SUCCESSFUL"];
+    WORDS.iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]
@@ -66,8 +74,10 @@ mod tests {
 
     #[test]
     fn an_event_names_its_service() {
-        assert_eq!(service_of("2026-05-01T10:00:00Z (service web) has reached a steady state."), "web");
-        assert_eq!(service_of("(service web, taskSet ecs-svc/1) has begun draining connections"), "web");
-        assert_eq!(service_of("no service"), "");
+        let named = |text| service_of(text, Some("entity"));
+        assert_eq!(named("2026-05-01T10:00:00Z (service web) has reached a steady state."), Some("web"));
+        assert_eq!(named("(service web, taskSet ecs-svc/1) has begun draining connections"), Some("web"));
+        assert_eq!(named("deployment ecs-svc/1 PRIMARY rolloutState=COMPLETED desired=2"), Some("entity"));
+        assert_eq!(named("container instance i-0abc ACTIVE agentConnected=false"), None);
     }
 }

@@ -7,10 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::answered::Answered;
+use super::described::told_by;
 use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
+use super::noise::is_command;
+use super::steps::Steps;
 use super::success::succeeds;
+use super::supervised::Supervised;
 use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
@@ -23,12 +27,10 @@ use crate::templates::shape_hash;
 /// How many telling records of one stream are kept.
 const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
-const MOST_STEPS: usize = 2000;
+const MOST_OUTCOMES: usize = 2000;
 const MOST_PENDING: usize = 500;
 /// So many requests answered well after a record show that the application lives.
 pub(super) const ENOUGH_SERVED: usize = 3;
-/// So many steps that do not look after a failure show that the job was not stopped by one.
-const ENOUGH_STEPS: usize = 2;
 
 /// A diagnosis in the making. A clone of it can be concluded while it goes on.
 #[derive(Clone)]
@@ -62,6 +64,7 @@ pub struct Study<'p> {
     pub(super) shutdowns: BTreeMap<Lane, u64>,
     pub(super) served: BTreeMap<Lane, Vec<u64>>,
     pub(super) answered: Answered,
+    pub(super) supervised: Supervised,
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
     /// Stack operations that began and did not end.
@@ -75,33 +78,6 @@ pub struct Study<'p> {
 
 /// Ordered so that what tells most comes first.
 pub(super) type TellingKey = (std::cmp::Reverse<i32>, Place, u64);
-
-/// The steps of a job, by position.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Steps {
-    pub begin: BTreeSet<u64>,
-    /// Those that do not run for the sake of a failure.
-    pub plain: BTreeSet<u64>,
-    /// Whether the runner's own marks are there.
-    pub marked: bool,
-    pub failed: Option<u64>,
-    pub last_error: Option<u64>,
-}
-
-impl Steps {
-    /// Whether a position lies outside of the step that failed: what came before it was survived,
-    /// and what comes after it is cleaning up.
-    pub fn is_outside_failed(&self, seq: u64) -> bool {
-        let Some(failed) = self.failed else { return false };
-        let begin = self.begin.range(..failed).next_back();
-        seq > failed || begin.is_some_and(|begin| seq < *begin)
-    }
-
-    /// Whether the job did more of its work after its last error: the step was allowed to fail.
-    pub fn went_on(&self) -> bool {
-        self.last_error.is_some_and(|error| self.plain.range(error..).count() >= ENOUGH_STEPS)
-    }
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Success {
@@ -134,6 +110,7 @@ impl<'p> Study<'p> {
             shutdowns: BTreeMap::new(),
             served: BTreeMap::new(),
             answered: Answered::default(),
+            supervised: Supervised::default(),
             steps: BTreeMap::new(),
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -208,6 +185,7 @@ impl<'p> Study<'p> {
 
     /// Weighs what was taken in.
     pub fn conclude(mut self, snapshot: &Snapshot, gaps: Vec<Gap>) -> Diagnosis {
+        self.observe(&told_by(snapshot));
         for (pattern, page) in self.patterns.list().iter().enumerate() {
             for (condition, asked) in page.conditions.iter().enumerate() {
                 let met = self.measured.meet(&asked.test);
@@ -265,7 +243,9 @@ impl<'p> Study<'p> {
             record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
         let known = |index: usize| {
             hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
-                || lines.get(index).is_some_and(|line| self.patterns.noise().has(line, record.source))
+                || lines
+                    .get(index)
+                    .is_some_and(|line| is_command(line) || self.patterns.noise().has(line, record.source))
         };
         let told = if is_telling && !is_stranger { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
@@ -337,7 +317,11 @@ impl<'p> Study<'p> {
         }
         hits.retain(|hit| !self.patterns.excludes(hit.owner.pattern, record, lines));
         hits.retain(|hit| {
-            !lines.get(hit.line).is_some_and(|line| self.patterns.noise().has(line, record.source))
+            let class = self.patterns.list()[hit.owner.pattern].class;
+            let about_pipeline = class.as_str().starts_with("pipeline/");
+            !lines.get(hit.line).is_some_and(|line| {
+                self.patterns.noise().has(line, record.source) || !about_pipeline && is_command(line)
+            })
         });
         hits
     }
@@ -346,6 +330,8 @@ impl<'p> Study<'p> {
         for (_, marker) in markers {
             match marker {
                 Marker::Success(Scope::Target) if record.source != Source::AlbTargetHealth => {}
+                // A task that stopped succeeded at nothing: its agent is connected, its image is there.
+                Marker::Success(_) if record.source == Source::EcsStoppedTask => {}
                 Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
                     let lane = lane(record);
                     let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
@@ -362,7 +348,7 @@ impl<'p> Study<'p> {
                     }
                     best.first = first;
                 }
-                Marker::RolledBack if self.undone.len() < MOST_STEPS => {
+                Marker::RolledBack if self.undone.len() < MOST_OUTCOMES => {
                     self.undone.insert(record.place(), record.source);
                     if let Some((before, after)) = said.split_once("rolling back to deployment") {
                         self.returned.extend(deployment_in(after));
@@ -370,7 +356,7 @@ impl<'p> Study<'p> {
                         self.returned.extend(deployment_in(before));
                     }
                 }
-                Marker::Completed if self.completed.len() < MOST_STEPS => {
+                Marker::Completed if self.completed.len() < MOST_OUTCOMES => {
                     let named =
                         record.deployment.as_deref().map(str::to_owned).or_else(|| deployment_in(said));
                     self.completed.insert(record.place(), named);
@@ -403,21 +389,13 @@ impl<'p> Study<'p> {
                     let place = self.shutdowns.entry(lane).or_default();
                     *place = record.seq.max(*place);
                 }
+                Marker::Supervised => self.supervised.note(record, said),
                 Marker::Served if record.level < Level::Error => self.serve(record),
                 Marker::StepBegins => {
-                    let steps = self.steps.entry(record.stream.name.clone()).or_default();
-                    steps.marked |= said.contains("##[group]");
-                    if steps.begin.len() < MOST_STEPS {
-                        steps.begin.insert(record.seq);
-                        if !runs_after_failure(said) {
-                            steps.plain.insert(record.seq);
-                        }
-                    }
+                    self.steps.entry(record.stream.name.clone()).or_default().begins(record.seq, said);
                 }
                 Marker::StepFailed if record.level >= Level::Error => {
-                    let steps = self.steps.entry(record.stream.name.clone()).or_default();
-                    steps.failed = Some(steps.failed.map_or(record.seq, |failed| failed.min(record.seq)));
-                    steps.last_error = steps.last_error.max(Some(record.seq));
+                    self.steps.entry(record.stream.name.clone()).or_default().fails(record.seq);
                     self.failed.insert(record.stream.name.clone());
                 }
                 _ => {}
@@ -521,38 +499,6 @@ impl<'p> Study<'p> {
             thin_out(&mut self.events);
         }
     }
-}
-
-/// Whether a step is one of those that also run, or only run, when a job has failed.
-fn runs_after_failure(said: &str) -> bool {
-    const WORDS: [&str; 24] = [
-        "upload",
-        "report",
-        "notify",
-        "notif",
-        "slack",
-        "teams",
-        "artifact",
-        "cache",
-        "log",
-        "describe",
-        "status",
-        "debug",
-        "dump",
-        "clean",
-        "down",
-        "comment",
-        "coverage",
-        "codecov",
-        "summary",
-        "rollback",
-        "roll back",
-        "fail",
-        "always",
-        "post job",
-    ];
-    let lower = said.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// Returns the first deployment that a text names: `ecs-svc/123`.

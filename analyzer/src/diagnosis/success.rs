@@ -10,7 +10,7 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
         // "Make sure that the server is running" says that it is not.
         Scope::Application => {
             let lower = said.to_ascii_lowercase();
-            const DENIALS: [&str; 13] = [
+            const DENIALS: [&str; 14] = [
                 "in use",
                 "fail",
                 " error",
@@ -24,6 +24,7 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
                 "that's listening",
                 "that is listening",
                 "already listening",
+                "already running",
                 "the process ",
             ];
             !has_doubt(said)

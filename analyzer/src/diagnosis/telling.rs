@@ -216,6 +216,10 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     ),
     // Differences that are planned, not made.
     (r"^\W*\[[-+~]\] ", -80),
+    // Settings that are shown: `LOG_LEVEL=error`.
+    (r"^\s*[A-Z][A-Z0-9_]*=\S*\s*$", -80),
+    // What is taken away before it is made anew need not be there.
+    (r"(?i)^(?:error response from daemon|error): no such (?:container|volume|network):", -60),
     (r"(?:^|\s)(?:PASS(?:ED)?|✓|✔|ok)\b", -30),
 ];
 

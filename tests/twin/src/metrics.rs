@@ -3,7 +3,7 @@
 use crate::clock::Millis;
 use crate::elb;
 use crate::page;
-use crate::scenario::{Alarm, Answer as Reply};
+use crate::scenario::{Alarm, Answer as Reply, CompositeAlarm};
 use crate::wire::{Answer, ApiError, present, time};
 use crate::world::target;
 use crate::world::task::Task;
@@ -103,14 +103,27 @@ fn describe_alarms(world: &World, params: &Value) -> Answer {
         .filter(|alarm| state.is_none_or(|state| alarm["StateValue"] == state))
         .collect();
     let mut answer = page::answer("MetricAlarms", alarms, params, "NextToken", "MaxRecords", 100)?;
-    answer["CompositeAlarms"] = json!([]);
+    let composite = world
+        .scenario
+        .composite_alarms
+        .iter()
+        // Who does not ask for them is told of none.
+        .filter(|_| page::texts(params, "AlarmTypes").iter().any(|kind| kind == "CompositeAlarm"))
+        .filter(|alarm| named.is_empty() || named.contains(&alarm.name))
+        .filter(|alarm| prefix.is_none_or(|prefix| alarm.name.starts_with(prefix)))
+        .map(|alarm| composite_json(world, alarm))
+        .filter(|alarm| state.is_none_or(|state| alarm["StateValue"] == state));
+    answer["CompositeAlarms"] = composite.collect();
     Ok(answer)
 }
 
 /// Says whether an alarm is in alarm.
 pub fn is_in_alarm(world: &World, name: &str) -> bool {
     let alarm = world.scenario.alarms.iter().find(|alarm| alarm.name == name);
-    alarm.is_some_and(|alarm| state_of(alarm, &points_of(world, alarm), 0).0 == "ALARM")
+    let is_on = |alarm| state_of(alarm, &points_of(world, alarm), 0).0 == "ALARM";
+    let composite = world.scenario.composite_alarms.iter().find(|alarm| alarm.name == name);
+    alarm.is_some_and(is_on)
+        || composite.is_some_and(|alarm| alarm.any_of.iter().any(|name| is_in_alarm(world, name)))
 }
 
 fn points_of(world: &World, alarm: &Alarm) -> Vec<(Millis, f64)> {
@@ -173,6 +186,20 @@ fn alarm_json(world: &World, alarm: &Alarm) -> Value {
         "ComparisonOperator": "GreaterThanThreshold",
         "TreatMissingData": "missing",
     }))
+}
+
+fn composite_json(world: &World, alarm: &CompositeAlarm) -> Value {
+    let state = if is_in_alarm(world, &alarm.name) { "ALARM" } else { "OK" };
+    let parts: Vec<String> = alarm.any_of.iter().map(|name| format!("ALARM(\"{name}\")")).collect();
+    json!({
+        "AlarmName": alarm.name,
+        "AlarmArn": world.arn("cloudwatch", &format!("alarm:{}", alarm.name)),
+        "AlarmRule": parts.join(" OR "),
+        "ActionsEnabled": true,
+        "StateValue": state,
+        "StateReason": format!("{} changed its state", alarm.any_of.join(", ")),
+        "StateUpdatedTimestamp": time(world.begin),
+    })
 }
 
 /// Returns the points of whole periods that have passed; a period without data has no point.

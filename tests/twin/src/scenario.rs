@@ -26,6 +26,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     #[serde(rename = "alarm")]
     pub alarms: Vec<Alarm>,
+    #[serde(rename = "composite_alarm")]
+    pub composite_alarms: Vec<CompositeAlarm>,
     /// The run of GitHub Actions that deploys.
     pub pipeline: Option<Pipeline>,
 }
@@ -291,6 +293,14 @@ pub struct Alarm {
     pub above: f64,
 }
 
+/// An alarm that is on while one of others is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompositeAlarm {
+    pub name: String,
+    pub any_of: Vec<String>,
+}
+
 /// A run of a pipeline on GitHub Actions.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -315,7 +325,7 @@ pub struct Job {
     pub log: Vec<LogLine>,
 }
 
-const BUILT_IN: [(&str, &str); 16] = [
+const BUILT_IN: [(&str, &str); 17] = [
     ("healthy", include_str!("../scenarios/healthy.toml")),
     ("database-refused", include_str!("../scenarios/database-refused.toml")),
     ("image-missing", include_str!("../scenarios/image-missing.toml")),
@@ -332,6 +342,7 @@ const BUILT_IN: [(&str, &str); 16] = [
     ("change-set-fails", include_str!("../scenarios/change-set-fails.toml")),
     ("crashes-once-completed", include_str!("../scenarios/crashes-once-completed.toml")),
     ("alarm-rolls-back", include_str!("../scenarios/alarm-rolls-back.toml")),
+    ("composite-alarm-rolls-back", include_str!("../scenarios/composite-alarm-rolls-back.toml")),
 ];
 
 impl Scenario {
@@ -382,11 +393,15 @@ impl Scenario {
         if balancer.interval <= 0 || balancer.healthy_threshold == 0 || balancer.unhealthy_threshold == 0 {
             return Err("load_balancer: interval and thresholds must be above zero".to_owned());
         }
-        let watched = self.service.alarms.iter().flat_map(|watch| &watch.names);
-        for name in watched {
-            if !self.alarms.iter().any(|alarm| alarm.name == *name) {
-                return Err(format!("service.alarms: there is no [[alarm]] `{name}`"));
-            }
+        let is_alarm = |name: &String| self.alarms.iter().any(|alarm| alarm.name == *name);
+        let is_composite = |name: &String| self.composite_alarms.iter().any(|alarm| alarm.name == *name);
+        let mut watched = self.service.alarms.iter().flat_map(|watch| &watch.names);
+        if let Some(name) = watched.find(|name| !is_alarm(name) && !is_composite(name)) {
+            return Err(format!("service.alarms: there is no [[alarm]] `{name}`"));
+        }
+        let mut parts = self.composite_alarms.iter().flat_map(|alarm| &alarm.any_of);
+        if let Some(name) = parts.find(|name| !is_alarm(name)) {
+            return Err(format!("composite_alarm.any_of: there is no [[alarm]] `{name}`"));
         }
         if self.stack.as_ref().is_some_and(|stack| stack.nested.is_some()) && !self.service.exists {
             return Err("stack.nested: the twin plays it in a stack that exists".to_owned());

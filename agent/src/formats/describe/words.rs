@@ -1,7 +1,7 @@
 //! Puts what was described into the words of records, and judges how severe it is.
 
 use analyzer::record::Level;
-use analyzer::snapshot::{Container, Deployment, ServiceDeployment, Task};
+use analyzer::snapshot::{Alarm, Container, Deployment, ServiceDeployment, Task};
 use jiff::Timestamp;
 
 pub(super) fn text_of_deployment(deployment: &Deployment) -> String {
@@ -56,6 +56,15 @@ pub(super) fn text_of_service_deployment(deployment: &ServiceDeployment) -> Stri
         reason,
         if rollback == reason { "" } else { rollback },
     ])
+}
+
+/// Tells the state of an alarm.
+pub fn text_of_alarm(alarm: &Alarm) -> String {
+    words(&["alarm", &alarm.alarm_name, &alarm.state_value, &alarm.state_reason])
+}
+
+pub fn level_of_alarm(alarm: &Alarm) -> Level {
+    if alarm.is_on() { Level::Error } else { Level::Info }
 }
 
 /// Whether a task stopped, stops, or has something wrong.

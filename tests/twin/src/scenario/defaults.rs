@@ -19,6 +19,7 @@ impl Default for Scenario {
             versions: Vec::new(),
             faults: Vec::new(),
             alarms: Vec::new(),
+            composite_alarms: Vec::new(),
             pipeline: None,
         }
     }
