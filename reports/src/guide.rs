@@ -160,6 +160,11 @@ pub struct Missing {
 }
 
 impl Quote {
+    /// Returns what a reader is shown.
+    pub fn readable(&self) -> &str {
+        readable(&self.text)
+    }
+
     /// Whether it stands in a line of a file, rather than in a stream of an account.
     pub fn is_in_a_file(&self) -> bool {
         self.line_number > 0 && self.show.contains("sed -n ")
@@ -316,6 +321,14 @@ fn quote(evidence: &Evidence) -> Quote {
     }
 }
 
+/// Leaves out the line of printed JSON that stands below what a record of it says.
+fn readable(text: &str) -> &str {
+    match text.rsplit_once('\n') {
+        Some((said, line)) if line.starts_with('"') && line.contains("\": \"") => said,
+        _ => text,
+    }
+}
+
 /// Returns the command that shows a record where it stands; names are quoted for the shell.
 fn show(evidence: &Evidence) -> String {
     if let Some((group, stream)) = evidence.stream.split_once('#') {
@@ -337,7 +350,7 @@ fn show(evidence: &Evidence) -> String {
         return String::new();
     }
     let first = evidence.line_number.saturating_sub(3).max(1);
-    let last = evidence.line_number + evidence.text.lines().count().min(12) as u64 + 2;
+    let last = evidence.line_number + readable(&evidence.text).lines().count().min(12) as u64 + 2;
     let reader = if evidence.stream.ends_with(".gz") {
         format!("zcat {} | sed -n", quoted(&evidence.stream))
     } else if evidence.stream.ends_with(".zst") {

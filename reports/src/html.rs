@@ -300,7 +300,7 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
         .map(|line| {
             let safe = escape::html(line);
             if line.trim_end() == analyzer::record::without_transport(quote.line.trim_end())
-                && quote.text.lines().count() > 1
+                && quote.readable().lines().count() > 1
             {
                 format!("<mark>{safe}</mark>")
             } else {

@@ -255,7 +255,7 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
 
 /// Shortens a record to what a reader needs; the line that tells is always there.
 pub(crate) fn shown(quote: &Quote) -> String {
-    let lines: Vec<&str> = quote.text.lines().collect();
+    let lines: Vec<&str> = quote.readable().lines().collect();
     if lines.len() <= MOST_LINES {
         return lines
             .iter()

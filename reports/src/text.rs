@@ -393,7 +393,7 @@ fn worth_showing(timeline: &[Moment]) -> Vec<bool> {
 
 /// Shows the head of a record and what stands around the line that tells.
 fn lines_to_show(quote: &Quote) -> Vec<String> {
-    let lines: Vec<&str> = quote.text.lines().collect();
+    let lines: Vec<&str> = quote.readable().lines().collect();
     if lines.len() <= MOST_LINES {
         return lines.iter().map(|line| (*line).to_owned()).collect();
     }

@@ -187,7 +187,25 @@ fn report(diagnosis: &Diagnosis) -> serde_json::Value {
     report["redactions"] = serde_json::Value::Null;
     // A removed secret has another length.
     report["input"]["bytes"] = serde_json::Value::Null;
+    quote_what_is_said(&mut report);
     report
+}
+
+/// A record of a printed answer is followed by its line as it stands there; what was recorded has no file.
+fn quote_what_is_said(report: &mut serde_json::Value) {
+    match report {
+        serde_json::Value::Object(fields) => {
+            if let Some(serde_json::Value::String(text)) = fields.get_mut("text")
+                && let Some((said, line)) = text.rsplit_once('\n')
+                && line.starts_with('"')
+            {
+                *text = said.to_owned();
+            }
+            fields.values_mut().for_each(quote_what_is_said);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(quote_what_is_said),
+        _ => {}
+    }
 }
 
 /// Feature: deployment-infrastructure-reliability, Property 20: what was recorded gives the report that its files give

@@ -60,7 +60,7 @@ pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut i
     fill(&mut input, &mut head, HEAD)?;
     if may_be_documents(&head) {
         fill(&mut input, &mut head, LARGEST_DOCUMENT)?;
-        if head.len() < LARGEST_DOCUMENT && documents(name, hint, &head, sink) {
+        if head.len() < LARGEST_DOCUMENT && read_documents(name, hint, &head, true, sink) {
             return Ok(());
         }
     }
@@ -175,7 +175,18 @@ fn stream(name: &str, source: Source) -> Arc<Stream> {
 }
 
 /// Reads one or several JSON documents, or JSON lines of events; false where they are no answers that Medic knows.
+/// The text of each record is what it says, for it is stored without the document.
 pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sink) -> bool {
+    read_documents(name, hint, bytes, false, sink)
+}
+
+fn read_documents(
+    name: &str,
+    hint: Option<Source>,
+    bytes: &[u8],
+    as_it_stands: bool,
+    sink: &mut impl Sink,
+) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let stream = stream(name, hint.unwrap_or(Source::Other));
     let mut described = Vec::new();
@@ -190,7 +201,7 @@ pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &m
     if described.is_empty() {
         return false;
     }
-    hand_on(described, (bytes, false), sink);
+    hand_on(described, (bytes, as_it_stands), sink);
     true
 }
 

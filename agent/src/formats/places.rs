@@ -10,7 +10,7 @@ const SHORTEST: usize = 12;
 const LONGEST: usize = 8 << 20;
 const MOST_RECORDS: usize = 10_000;
 
-/// Gives each record the number of the line that holds its message, and the line itself where `as_it_stands`.
+/// Gives each record the number of the line that holds its message, and below its text the line itself where `as_it_stands`.
 /// A document in one line has nothing to tell apart.
 pub fn find(records: &mut [Record], bytes: &[u8], as_it_stands: bool) {
     if bytes.len() > LONGEST || records.len() > MOST_RECORDS {
@@ -34,20 +34,22 @@ pub fn find(records: &mut [Record], bytes: &[u8], as_it_stands: bool) {
     for (record, value) in records.iter_mut().zip(found) {
         let Some(places) = value.and_then(|value| lines.get_mut(&value)) else { continue };
         // What is said several times is told in the order of time, and stands with the newest first.
-        let place = if places.len() > 1 { places.pop_back() } else { places.front().copied() };
-        let Some((number, line)) = place else { continue };
+        let Some((number, line)) = places.pop_back() else { continue };
         record.line = number;
         if as_it_stands {
-            record.body = Some(std::mem::replace(&mut record.text, line.trim().to_owned()));
+            record.body = Some(record.text.clone());
+            record.text = format!("{}\n{}", record.text, line.trim());
         }
     }
 }
 
-/// Returns the text that a line of printed JSON gives a field: `"message": "(service web) has started …",`.
+/// Returns the message that a line of printed JSON holds: `"message": "(service web) has started …",`.
 fn value_of(line: &str) -> Option<String> {
     let line = line.trim().trim_end_matches(',');
-    let (_, value) = line.split_once("\": ").filter(|_| line.starts_with('"'))?;
-    serde_json::from_str(value.trim()).ok()
+    let (name, value) = line.strip_prefix('"')?.split_once("\": ")?;
+    let name = name.to_ascii_lowercase();
+    let is_message = ["message", "reason", "description"].iter().any(|word| name.ends_with(word));
+    if is_message { serde_json::from_str(value.trim()).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -59,8 +61,10 @@ mod tests {
     fn a_record_of_a_document_has_the_line_of_its_message() {
         let text = "{\n  \"StackEvents\": [\n    {\n      \"LogicalResourceId\": \"Web\",\n      \"ResourceType\": \"AWS::ECS::Service\",\n      \"Timestamp\": \"2026-05-01T10:00:00Z\",\n      \"ResourceStatus\": \"CREATE_FAILED\",\n      \"ResourceStatusReason\": \"the subnet \\\"a\\\" is full\"\n    }\n  ]\n}\n";
         let read = read_text("events.json", None, text);
-        assert_eq!(read.records[0].line, 8);
-        assert_eq!(read.records[0].text, "CREATE_FAILED AWS::ECS::Service Web the subnet \"a\" is full");
+        let record = &read.records[0];
+        assert_eq!(record.line, 8);
+        assert_eq!(record.said(), "CREATE_FAILED AWS::ECS::Service Web the subnet \"a\" is full");
+        assert!(record.text.ends_with("\n\"ResourceStatusReason\": \"the subnet \\\"a\\\" is full\""));
     }
 
     #[test]
@@ -68,7 +72,9 @@ mod tests {
         let text = "    \"desiredCount\": 2\n  },\n  {\n    \"id\": \"1\",\n    \"createdAt\": 1780000000.1,\n    \"message\": \"(service web) was unable to place a task.\"\n  },\n";
         let read = read_text("events.txt", None, text);
         assert_eq!(read.records[0].line, 6);
-        assert_eq!(read.records[0].text, "\"message\": \"(service web) was unable to place a task.\"");
+        assert!(
+            read.records[0].text.ends_with("\n\"message\": \"(service web) was unable to place a task.\"")
+        );
         assert_eq!(read.records[0].body.as_deref(), Some("(service web) was unable to place a task."));
     }
 
@@ -76,6 +82,7 @@ mod tests {
     fn lines_that_are_no_fields_have_no_value() {
         assert_eq!(value_of("  \"message\": \"a \\u0041\","), Some("a A".to_owned()));
         assert_eq!(value_of("\"id\": 12,"), None);
+        assert_eq!(value_of("\"ResourceType\": \"AWS::ECS::Service\","), None);
         assert_eq!(value_of("level=error msg=\"a\""), None);
     }
 }

@@ -12,10 +12,10 @@ pub(super) fn facts(study: &Study<'_>, snapshot: &Snapshot, changes: Option<&Cha
     facts.ended = facts.ended.or(study.span.map(|(_, last)| last));
     for kept in study.events.values() {
         if kept.source == Source::EcsServiceEvent && facts.service.is_none() {
-            facts.service = service_named_in(&kept.text);
+            facts.service = service_named_in(&kept.line);
         }
         if kept.source == Source::CfnStackEvent && facts.stack.is_none() {
-            facts.stack = stack_named_in(&kept.text);
+            facts.stack = stack_named_in(&kept.line);
         }
     }
     facts

@@ -324,9 +324,20 @@ fn asks_itself(line: &str) -> bool {
 
 fn is_about_connections(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
-    ["connect", "refused", "broker", "reach", "resolve", "timed out", "timeout", "unavailable"]
-        .iter()
-        .any(|word| lower.contains(word))
+    [
+        "connect",
+        "refused",
+        "broker",
+        "reach",
+        "resolve",
+        "timed out",
+        "timeout",
+        "unavailable",
+        " send ",
+        "flush",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
 }
 
 /// Whether a deployment was undone after these records, and no other one completed since.

@@ -232,6 +232,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("connection succe", Scope::Connection),
     ("postgresql started", Scope::Connection),
     ("successfully applied", Scope::Migration),
+    ("applying migration '", Scope::Migration),
     ("migrations applied", Scope::Migration),
     ("migrations complete", Scope::Migration),
     ("migration complete", Scope::Migration),
@@ -261,6 +262,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("naming to ", Scope::Pipeline),
     ("pushing manifest for ", Scope::Pipeline),
     ("successfully tagged", Scope::Pipeline),
+    ("successfully built ", Scope::Pipeline),
     (" digest: sha256:", Scope::Pipeline),
     ("job succeeded", Scope::Pipeline),
     ("deploy complete", Scope::Pipeline),
@@ -284,6 +286,12 @@ const SUCCESSES: &[(&str, Scope)] = &[
 pub fn says_that_it_serves(line: &str) -> bool {
     let serves = |(word, scope): &(&str, Scope)| *scope == Scope::Application && line.contains(word);
     SUCCESSES.iter().filter(|(word, _)| !WITH_ADDRESS.contains(word)).any(serves)
+}
+
+/// Whether a line, in lower case, has a word about connections besides `connected`.
+pub fn says_that_it_connects(line: &str) -> bool {
+    let connects = |(word, scope): &(&str, Scope)| *scope == Scope::Connection && line.contains(word);
+    SUCCESSES.iter().filter(|(word, _)| *word != "connected").any(connects)
 }
 
 /// Words that mean an application only beside an address.

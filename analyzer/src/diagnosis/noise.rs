@@ -124,7 +124,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // Helpers that are missing without harm.
     (
         Of::Anything,
-        r"^SLF4J: |StaticLoggerBinder|(?i)unable to load native-hadoop library|DNSServerAddressStreamProviders|no JTA platform available",
+        r"^SLF4J: |StaticLoggerBinder|Get (?:instance id|hostname) metadata failed|(?i)unable to load native-hadoop library|DNSServerAddressStreamProviders|no JTA platform available",
     ),
     (
         Of::Application,
@@ -199,7 +199,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // The agent of ECS loses its connections by plan, and statistics are not tasks.
     (
         Of::Agent,
-        r"(?i)backing ?off|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance(?:-| )action|Redundant container state change|Docker plugins: no such plugin|get saved instance attributes|VPC id from EC2 Metadata|instance identity document",
+        r"(?i)(?:acs|tcs|channel|websocket|endpoint|disconnect\w*|reconnect\w*)\b.{0,200}backing ?off|Udev watcher event-handler: unable to send state change|Error from (?:tcs|acs)|stats collection|container stats|publishing metrics|getting (?:cpu|memory|network) stats|Channel long idle|ConnectionExpired|closed for a valid reason|message from ws backend|websocket: close \d+|image reference|telemetry|fetch user data|spot instance(?:-| )action|Redundant container state change|Docker plugins: no such plugin|get saved instance attributes|VPC id from EC2 Metadata|instance identity document",
     ),
     // Tests that passed, and tools whose answer is advice.
     (
@@ -210,7 +210,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     (Of::Pipeline, r"^\s*\d{5,6}\s+\(?[\w-]+\)?:? |^\s+(?:Overview|Affected versions): "),
     (
         Of::Pipeline,
-        r"(?i)registry cache importer: .{0,200}: not found|There was an error running the uploader|##\[warning\](?:Failed to (?:save|restore): |Cache service responded)|Unable to reserve cache|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
+        r"(?i)registry cache importer: .{0,200}: not found|There was an error running the uploader|##\[warning\](?:Failed to (?:save|restore): |Cache service responded)|Unable to reserve cache|dpkg-preconfigure: unable to re-open stdin|Upload queued for processing failed|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
     ),
 ];
 

@@ -25,6 +25,8 @@ struct Order {
     weak: bool,
     /// It lies outside of the step of the job that failed.
     survived: bool,
+    /// It is about a container that runs on, while another one ended.
+    alive: bool,
     away: bool,
     generic: bool,
     layer: u8,
@@ -47,12 +49,16 @@ impl Candidate<'_> {
 /// Returns the drafts in the order in which they may be the root cause.
 pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candidate<'d>> {
     let mut ranked: Vec<Candidate<'d>> = Vec::new();
+    let ended = Ended::of(drafts);
     for (index, draft) in drafts.iter().enumerate() {
         let explained_by: BTreeSet<usize> = drafts
             .iter()
             .enumerate()
             .filter(|(other, cause)| {
-                *other != index && explains(study, cause, draft) && !explains_back(study, draft, cause)
+                *other != index
+                    && explains(study, cause, draft)
+                    && !explains_back(study, draft, cause)
+                    && !ended.is_beside(cause, draft)
             })
             .map(|(other, _)| other)
             .collect();
@@ -64,6 +70,7 @@ pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candid
             weak: draft.proof != Proof::Confirmed
                 && lead.is_some_and(|group| findings::is_quiet(&group.first)),
             survived: lead.is_some_and(|group| findings::is_outside_failed(study, group)),
+            alive: ended.is_alive(draft),
             away: lead.is_some_and(|group| is_away(study, draft.pattern.class, &group.first)),
             generic: draft.pattern.generic,
             layer: layer(draft.pattern.class),
@@ -75,6 +82,45 @@ pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candid
     }
     ranked.sort_by(|a, b| a.order.cmp(&b.order));
     ranked
+}
+
+/// The containers that ended with an error, where a log of several says so: `web-1 exited with code 1`.
+struct Ended<'d>(BTreeSet<(&'d str, &'d str)>);
+
+impl<'d> Ended<'d> {
+    fn of(drafts: &'d [Draft<'d>]) -> Ended<'d> {
+        let symptoms = drafts.iter().filter(|draft| draft.pattern.symptom);
+        let named = symptoms.flat_map(|draft| draft.all()).filter_map(|group| {
+            let (name, code) = group.first.line.trim().split_once(" exited with code ")?;
+            let is_name = !name.is_empty() && !name.contains(' ') && !code.starts_with('0');
+            is_name.then_some((group.first.place.stream.as_str(), name))
+        });
+        Ended(named.collect())
+    }
+
+    /// Whether a finding is about a container of such a log that did not end.
+    fn is_alive(&self, draft: &Draft<'_>) -> bool {
+        draft.lead().is_some_and(|group| self.runs_on(&group.first))
+    }
+
+    /// Whether two findings are about two containers, of which only the other ended, and nothing but their classes joins them.
+    fn is_beside(&self, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+        let has_ended = |group: &Group| {
+            let entity = group.first.entity.as_deref();
+            entity.is_some_and(|name| self.0.contains(&(group.first.place.stream.as_str(), name)))
+        };
+        self.is_alive(cause)
+            && other.lead().is_some_and(has_ended)
+            && !other.pattern.symptom
+            && !cause.pattern.explains.contains(&other.pattern.id)
+            && !answers_for(cause, other)
+    }
+
+    fn runs_on(&self, kept: &Kept) -> bool {
+        let stream = kept.place.stream.as_str();
+        let Some(entity) = kept.entity.as_deref() else { return false };
+        self.0.iter().any(|(of, _)| *of == stream) && !self.0.contains(&(stream, entity))
+    }
 }
 
 /// Whether one finding makes the other understandable.

@@ -17,13 +17,13 @@ pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
     let mut last: BTreeMap<&str, &Kept> = BTreeMap::new();
     let events = study.events.values().filter(|kept| kept.source == Source::EcsServiceEvent);
     for event in events.filter(|event| event.place.time.is_some()) {
-        let Some(service) = service_of(&event.text, event.entity.as_deref()) else { continue };
+        let Some(service) = service_of(&event.line, event.entity.as_deref()) else { continue };
         let latest = last.entry(service).or_insert(event);
         if latest.place.time <= event.place.time {
             *latest = event;
         }
     }
-    if last.is_empty() || !last.values().all(|event| is_steady(&event.text)) {
+    if last.is_empty() || !last.values().all(|event| is_steady(&event.line)) {
         return None;
     }
     let since = last.values().filter_map(|event| event.place.time).max()?;

@@ -233,8 +233,11 @@ impl<'p> Study<'p> {
         let said = redact(record.said(), &mut redactions);
         let is_changed = matches!(said, Cow::Owned(_));
         let lines: Vec<&str> = said.lines().collect();
-        // What a JSON line says besides its message can show that only a request was wrong.
-        let is_stranger = record.body.is_some() && self.patterns.noise().has(&record.text, record.source);
+        // What a JSON line says besides its message can show that only a request was wrong;
+        // and what is folded below a line of noise goes on with it.
+        let is_noise = |line: &str| self.patterns.noise().has(line, record.source);
+        let is_stranger = record.body.is_some() && is_noise(&record.text)
+            || lines.len() > 1 && lines.first().is_some_and(|line| is_noise(line));
         let hits = match is_stranger {
             true => Vec::new(),
             false => self.hits(record, &lines, is_changed, expressions),

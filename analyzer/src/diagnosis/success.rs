@@ -1,6 +1,6 @@
 //! Sentences about success: a marker is a word, and what stands around it may deny it.
 
-use super::markers::{Scope, says_that_it_serves};
+use super::markers::{Scope, says_that_it_connects, says_that_it_serves};
 
 /// A marker is a word; whether it stands in a sentence about success is seen here.
 pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
@@ -47,11 +47,13 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
                 "waiting",
                 "timed out",
             ];
-            !has_doubt(said) && !DENIALS.iter().any(|denial| lower.contains(denial))
+            !has_doubt(said)
+                && !DENIALS.iter().any(|denial| lower.contains(denial))
+                && (has_word(&lower, "connected") || says_that_it_connects(&lower))
         }
         Scope::Part => !counts_failures(said),
-        // "PRE_BUILD Success: false"
-        Scope::Pipeline => !said.to_ascii_lowercase().contains("success: false"),
+        // "PRE_BUILD Success: false"; and pip "successfully built" a package where docker built an image.
+        Scope::Pipeline => !said.to_ascii_lowercase().contains("success: false") && !names_a_package(said),
         Scope::Step | Scope::Migration | Scope::Target => true,
     }
 }
@@ -72,6 +74,20 @@ fn serves_at_an_address(lower: &str) -> bool {
         .split_once("started in ")
         .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
     (says && address || within) && !denied.iter().any(|denial| lower.contains(denial))
+}
+
+/// Whether a word stands by itself, and is no part of a name such as `ensure_connected`.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '?';
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(is_name) && !text[at + word.len()..].starts_with(is_name))
+}
+
+/// Whether what was built is no image, which docker names by twelve digits.
+fn names_a_package(said: &str) -> bool {
+    let Some((_, built)) = said.split_once("uccessfully built ") else { return false };
+    let digits = built.bytes().take_while(u8::is_ascii_hexdigit).count();
+    digits < 12
 }
 
 fn has_doubt(said: &str) -> bool {
@@ -117,9 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn an_image_is_built_and_not_a_package() {
+        check(Scope::Pipeline, "Successfully built 83a4de6e1b9a", true);
+        check(Scope::Pipeline, "Successfully built psycopg2 uvloop", false);
+        check(Scope::Pipeline, "Successfully tagged shop/web:1.4", true);
+    }
+
+    #[test]
     fn a_connection_that_is_not_made_is_no_success() {
         check(Scope::Connection, "Connected to redis://cache:6379/0", true);
         check(Scope::Connection, "MongoDB disconnected", false);
+        check(Scope::Connection, "client.rb:381:in `ensure_connected'", false);
+        check(Scope::Connection, "postgres: connected, 8 in pool", true);
         check(Scope::Connection, "Connection to node -1 could not be established", false);
         check(Scope::Connection, "Redis is online, 8.1 sec downtime", true);
     }

@@ -191,7 +191,7 @@ fn analysis(guide: &Guide) -> FailureAnalysis {
 
 fn failure(cause: &Cause, guide: &Guide) -> FailureRecord {
     let lead = cause.evidence.first();
-    let text = lead.map_or("", |quote| quote.text.as_str());
+    let text = lead.map_or("", |quote| quote.readable());
     FailureRecord {
         id: cause.id.clone(),
         deployment_id: guide.deployment.id.clone(),
