@@ -127,13 +127,16 @@ fn container_prefix(text: &str) -> Option<(&str, usize)> {
 
 const LONGEST_JOB_AND_STEP: usize = 241;
 
-/// `job<TAB>step<TAB>`, as `gh run view --log` prints it.
+/// `job<TAB>step<TAB>`, as `gh run view --log` prints it, or `error<TAB>` before the time, as Bamboo does.
 fn job_and_step(text: &str) -> usize {
     let head = &text.as_bytes()[..text.len().min(LONGEST_JOB_AND_STEP)];
     let mut tabs = memchr::memchr_iter(b'\t', head);
     let (Some(first), Some(second)) = (tabs.next(), tabs.next()) else { return 0 };
     if first == 0 {
         return 0;
+    }
+    if time::leading(&text[first + 1..second]).is_some() {
+        return first + 1;
     }
     let rest = &text[second + 1..];
     let junk = rest.char_indices().take(6).find(|(_, c)| c.is_ascii_digit()).map_or(0, |(at, _)| at);

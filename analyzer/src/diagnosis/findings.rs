@@ -250,12 +250,17 @@ pub(super) fn is_scale_in(text: &str) -> bool {
 }
 
 fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>) -> Option<String> {
-    let source = group.first.source;
+    let is_of_job = group.first.source == Source::Other && is_job(study, &group.first);
+    let source = if is_of_job { Source::DeployTool } else { group.first.source };
     let heals = |scope: &Scope, success: &Success| {
         let of_service = *scope == Scope::Service;
         // An application that started and then failed again starts once more, and will fail once more.
         let in_vain =
             *scope == Scope::Application && (group.first.place.seq..group.last.seq).contains(&success.first);
+        // A last phase that cleans up succeeds whatever went before.
+        let cleans_up = *scope == Scope::Pipeline
+            && study.phase_failed.contains(&lane.0)
+            && success.line.to_ascii_lowercase().contains("post_build");
         let unfinished =
             *scope == Scope::Part && study.faltered.get(&lane.0).is_some_and(|at| *at > success.seq);
         let connects =
@@ -271,6 +276,7 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
             && !(of_service && undone_since(study, group))
             && !(*scope == Scope::Application && study.supervised.is_down(&lane.0))
             && !in_vain
+            && !cleans_up
             && !unfinished
     };
     let in_lane =
@@ -278,8 +284,11 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
     if let Some((_, success)) = in_lane {
         return Some(success.line.clone());
     }
-    // What one program of a container asked of another before that one listened.
-    if class == Some(Class::Network) && asks_itself(&group.first.line) {
+    // What one program of a container asked of another before that one listened; and what a database server tells of
+    // statements that it refused, where the application that sent them started after all.
+    let asks_early = class == Some(Class::Network) && asks_itself(&group.first.line);
+    let is_refused = source == Source::ContainerLog && group.first.line.contains(" ERROR:  ");
+    if asks_early || is_refused {
         let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
         let mut starts = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Application));
         if let Some(start) = starts.find(|start| heals(&Scope::Application, start)) {
@@ -318,7 +327,7 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
 }
 
 /// Whether a line speaks of an address of the task itself.
-fn asks_itself(line: &str) -> bool {
+pub(super) fn asks_itself(line: &str) -> bool {
     ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|address| line.contains(address))
 }
 

@@ -27,6 +27,8 @@ pub enum Marker {
     JobEnded,
     /// A job, or a build, says that it failed.
     JobFailed,
+    /// A phase of a job failed; later ones may still run.
+    PhaseFailed,
     /// The stream is the output of a job of a pipeline, whoever runs it.
     Job,
     /// A tool of a pipeline says that it gave up.
@@ -242,6 +244,8 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("migrated successfully", Scope::Migration),
     ("no migrations to apply", Scope::Migration),
     ("no pending migrations", Scope::Migration),
+    ("db initialized", Scope::Migration),
+    ("database initialized", Scope::Migration),
     ("schema is up to date", Scope::Migration),
     ("database is up to date", Scope::Migration),
     ("update command completed successfully", Scope::Migration),
@@ -346,6 +350,8 @@ const JOBS: &[(&str, Marker)] = &[
     ("##[error]", Marker::JobFailed),
     ("failed to solve", Marker::JobFailed),
     ("did not complete successfully", Marker::JobFailed),
+    ("state: failed", Marker::PhaseFailed),
+    ("success: false", Marker::PhaseFailed),
     ("returned a non-zero code", Marker::JobFailed),
     ("failed to build", Marker::JobFailed),
     ("failed to push", Marker::JobFailed),
@@ -366,6 +372,10 @@ const JOBS: &[(&str, Marker)] = &[
     ("running with gitlab-runner", Marker::Job),
     ("job failed: exit code", Marker::Job),
     ("entering phase ", Marker::Job),
+    ("phase complete: ", Marker::Job),
+    ("did not exit successfully", Marker::Job),
+    ("##teamcity[", Marker::Job),
+    ("beginning to execute external process", Marker::Job),
     ("##[section]", Marker::Job),
     ("circleci", Marker::Job),
     ("post job cleanup.", Marker::StepBegins),

@@ -169,7 +169,12 @@ fn answers_for(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
         && domain
         && is_log(own)
         && is_log(asking)
-        && own.first.lane() != asking.first.lane()
+        && (own.first.lane() != asking.first.lane() || is_before(own, asking))
+}
+
+/// Whether what a task asks of itself failed after another of its programs had.
+fn is_before(own: &Group, asking: &Group) -> bool {
+    own.first.place.seq < asking.first.place.seq && findings::asks_itself(&asking.first.line)
 }
 
 /// A wide net that met a later record sums up what a page of another class read before it: it does not explain it.

@@ -58,6 +58,7 @@ pub struct Study<'p> {
     /// Jobs whose log is whole, and jobs and builds that say that they failed.
     pub(super) ended: BTreeSet<String>,
     pub(super) failed: BTreeSet<String>,
+    pub(super) phase_failed: BTreeSet<String>,
     /// Where a tool of a pipeline last said that it gave up.
     pub(super) faltered: BTreeMap<String, u64>,
     /// Where applications were last told to stop, and their last requests that were answered well.
@@ -106,6 +107,7 @@ impl<'p> Study<'p> {
             jobs: BTreeSet::new(),
             ended: BTreeSet::new(),
             failed: BTreeSet::new(),
+            phase_failed: BTreeSet::new(),
             faltered: BTreeMap::new(),
             shutdowns: BTreeMap::new(),
             served: BTreeMap::new(),
@@ -391,6 +393,9 @@ impl<'p> Study<'p> {
                     let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
                     let place = self.shutdowns.entry(lane).or_default();
                     *place = record.seq.max(*place);
+                }
+                Marker::PhaseFailed => {
+                    self.phase_failed.insert(record.stream.name.clone());
                 }
                 Marker::Supervised => self.supervised.note(record, said),
                 Marker::Served if record.level < Level::Error => self.serve(record),

@@ -10,7 +10,7 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
         // "Make sure that the server is running" says that it is not.
         Scope::Application => {
             let lower = said.to_ascii_lowercase();
-            const DENIALS: [&str; 14] = [
+            const DENIALS: [&str; 15] = [
                 "in use",
                 "fail",
                 " error",
@@ -25,6 +25,7 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
                 "that is listening",
                 "already listening",
                 "already running",
+                "no listening",
                 "the process ",
             ];
             !has_doubt(said)
