@@ -323,8 +323,10 @@ fn quote(evidence: &Evidence) -> Quote {
 
 /// Leaves out the line of printed JSON that stands below what a record of it says.
 fn readable(text: &str) -> &str {
+    let is_field = |line: &str| line.starts_with('"') && line.contains("\": \"");
+    let is_object = |line: &str| line.starts_with("{\"") && line.trim_end_matches(',').ends_with('}');
     match text.rsplit_once('\n') {
-        Some((said, line)) if line.starts_with('"') && line.contains("\": \"") => said,
+        Some((said, line)) if !said.contains('{') && (is_field(line) || is_object(line)) => said,
         _ => text,
     }
 }

@@ -197,7 +197,7 @@ fn quote_what_is_said(report: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => {
             if let Some(serde_json::Value::String(text)) = fields.get_mut("text")
                 && let Some((said, line)) = text.rsplit_once('\n')
-                && line.starts_with('"')
+                && (line.starts_with('"') || line.starts_with("{\""))
             {
                 *text = said.to_owned();
             }

@@ -43,9 +43,15 @@ pub fn find(records: &mut [Record], bytes: &[u8], as_it_stands: bool) {
     }
 }
 
-/// Returns the message that a line of printed JSON holds: `"message": "(service web) has started …",`.
+/// Returns the message that a line of printed JSON holds: `"message": "(service web) has started …",`,
+/// or an object in one line.
 fn value_of(line: &str) -> Option<String> {
+    const MESSAGES: [&str; 4] = ["message", "ResourceStatusReason", "stoppedReason", "reason"];
     let line = line.trim().trim_end_matches(',');
+    if line.starts_with('{') && line.ends_with('}') {
+        let object: serde_json::Value = serde_json::from_str(line).ok()?;
+        return MESSAGES.iter().find_map(|name| object.get(name)?.as_str().map(str::to_owned));
+    }
     let (name, value) = line.strip_prefix('"')?.split_once("\": ")?;
     let name = name.to_ascii_lowercase();
     let is_message = ["message", "reason", "description"].iter().any(|word| name.ends_with(word));
@@ -81,6 +87,10 @@ mod tests {
     #[test]
     fn lines_that_are_no_fields_have_no_value() {
         assert_eq!(value_of("  \"message\": \"a \\u0041\","), Some("a A".to_owned()));
+        assert_eq!(
+            value_of(r#"  {"id": "1", "message": "(service web) a"},"#),
+            Some("(service web) a".to_owned())
+        );
         assert_eq!(value_of("\"id\": 12,"), None);
         assert_eq!(value_of("\"ResourceType\": \"AWS::ECS::Service\","), None);
         assert_eq!(value_of("level=error msg=\"a\""), None);

@@ -206,7 +206,8 @@ pub(super) fn does_not_count(
     if group.first.source == Source::EcsStoppedTask && is_scale_in(&group.first.text) {
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
     }
-    if settled::is_settled(study, group) {
+    let placed = settled::was_placed(study, group);
+    if placed && settled::is_settled(study, group) {
         return Some("the service is steady and was not rolled back".to_owned());
     }
     let stream = &group.first.place.stream;
@@ -220,7 +221,7 @@ pub(super) fn does_not_count(
     if let Some(because) = outlived(study, group, class) {
         return Some(because.to_owned());
     }
-    let healed = healed_by(study, &group.first.lane(), group, class)?;
+    let healed = healed_by(study, &group.first.lane(), group, class).filter(|_| placed)?;
     Some(format!("it succeeded later: {}", without_transport(healed.trim())))
 }
 

@@ -52,6 +52,16 @@ pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
     }
 }
 
+/// Whether the service started tasks after it could not place one. Where it did not, it is steady without that task:
+/// fewer were wanted, and the next deployment will meet the same.
+pub(super) fn was_placed(study: &Study<'_>, group: &Group) -> bool {
+    let is_unplaced =
+        group.first.source == Source::EcsServiceEvent && group.first.line.contains("unable to place a task");
+    let events = study.events.values().filter(|event| event.source == Source::EcsServiceEvent);
+    let mut started = events.filter(|event| event.line.contains("has started ") && event.place > group.last);
+    !is_unplaced || started.next().is_some()
+}
+
 /// Returns the service that an event is about: it names it (`(service web) has reached a steady state.`),
 /// or is the described state of one of its deployments. A container instance is no service.
 fn service_of<'e>(text: &'e str, entity: Option<&'e str>) -> Option<&'e str> {
