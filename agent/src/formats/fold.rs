@@ -216,7 +216,9 @@ impl Open {
         let is_own = line.time.is_some() && states_level(line);
         let indented = message.starts_with([' ', '\t']) && !is_own;
         let trimmed = message.trim_start();
-        let has_own_time = line.time.is_some() && self.record.time.is_none();
+        // Events are listed one below the other; where their columns are padded, that is no indentation.
+        let is_event = matches!(self.record.source, Source::EcsServiceEvent | Source::CfnStackEvent);
+        let has_own_time = line.time.is_some() && (self.record.time.is_none() || is_event);
         // The mark that ends a group says nothing that another line could go on with.
         let ends_group = self.lines == 1 && self.record.text.ends_with("##[endgroup]");
         if has_own_time || ends_group || message.starts_with("##[") {

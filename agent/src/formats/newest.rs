@@ -83,6 +83,13 @@ mod tests {
     }
 
     #[test]
+    fn padded_columns_are_no_continuation() {
+        let newest = "2026-05-01 10:02:00 +0100  service web was unable to place a task.";
+        let oldest = "2026-05-01 10:00:00 +0100  service web has reached a steady state.";
+        check(Source::EcsServiceEvent, &[newest, oldest], &[oldest, newest]);
+    }
+
+    #[test]
     fn events_of_a_table_have_no_date() {
         let complete = "| 13:01:13 UTC+0000 | UPDATE_COMPLETE | AWS::CloudFormation::Stack | shop |";
         let cleanup =
