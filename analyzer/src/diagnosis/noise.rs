@@ -111,7 +111,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
     (
         Of::Application,
-        r#"(?i)RoutingError \(No route matches \[[A-Z]+\] "/(?:[^"hulpsr]|r[^e]|s[^t])|No static resource [\w./-]+\.(?:ico|png|js|css|map|txt|xml)|DefaultHandlerExceptionResolver\s*: Resolved \["#,
+        r#"(?i)RoutingError \(No route matches \[[A-Z]+\] "/(?:[^"hulpsr]|r[^e]|s[^t])|No static resource [\w./-]+\.(?:ico|png|js|css|map|txt|xml)|DefaultHandlerExceptionResolver\s*: Resolved \[|No route matches \[[A-Z]+\] "[^"]*\.(?:php|aspx?|cgi)\b|ActiveRecord::RecordNotFound \(Couldn't find |\[ExceptionsHandler\] Unexpected token .{1,8} in JSON at position"#,
     ),
     (
         Of::Application,

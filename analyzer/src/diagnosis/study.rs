@@ -385,6 +385,8 @@ impl<'p> Study<'p> {
                         steps.last_error = steps.last_error.max(Some(record.seq));
                     }
                 }
+                // Jest says so of a worker that it had to end after the tests.
+                Marker::Faltered if said.contains("failed to exit gracefully") => {}
                 Marker::Faltered => {
                     let place = self.faltered.entry(record.stream.name.clone()).or_default();
                     *place = record.seq.max(*place);
