@@ -37,6 +37,36 @@ proptest! {
         prop_assert_eq!(newest, wanted);
     }
 
+    /// Feature: deployment-infrastructure-reliability, Property 22: Search Exactness. What programs say again and again,
+    /// with other numbers each time, is found as well.
+    #[test]
+    fn what_is_said_again_and_again_is_found(
+        templates in prop::collection::vec(prop::collection::vec("(task|of|web|#)", 1..6), 1..5),
+        said in prop::collection::vec((0usize..5, 0u32..200_000), 1..120),
+        sought in prop::collection::vec("(task|of|web)", 2..4),
+        commit_every in 1usize..90,
+        most in 1usize..6,
+    ) {
+        let texts: Vec<Vec<String>> = said
+            .iter()
+            .map(|(template, number)| {
+                let words = &templates[template % templates.len()];
+                words.iter().map(|word| word.replace('#', &number.to_string())).collect()
+            })
+            .collect();
+        let folder = tempfile::tempdir().expect("a folder");
+        store(folder.path(), &texts, commit_every);
+        let reader = Reader::open(folder.path()).expect("readable");
+        let held = |words: &Vec<String>| words.windows(sought.len()).any(|run| run == sought);
+        let expected: Vec<usize> = (0..texts.len()).filter(|&at| held(&texts[at])).collect();
+        let question = Question { words: format!("\"{}\"", sought.join(" ")), filter: Filter::default() };
+        prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
+        let newest = reader.newest(&question, most).expect("found");
+        let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
+        let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
+        prop_assert_eq!(newest, wanted);
+    }
+
     /// Feature: deployment-infrastructure-reliability, Property 22: Search Exactness. What holds for one word holds for
     /// words that are joined.
     #[test]

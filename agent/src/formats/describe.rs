@@ -92,7 +92,7 @@ impl Reader<'_> {
 
     /// Reads a whole answer of the CLI, told by its keys.
     fn answer(&mut self, object: &Map<String, Value>) -> bool {
-        const KEYS: [&str; 19] = [
+        const KEYS: [&str; 20] = [
             "services",
             "service",
             "tasks",
@@ -109,6 +109,7 @@ impl Reader<'_> {
             "imageDetails",
             "MetricAlarms",
             "CompositeAlarms",
+            "Activities",
             "events",
             "results",
             "failures",
@@ -157,6 +158,7 @@ impl Reader<'_> {
             "TargetHealthDescriptions" => make_known(&mut self.snapshot.target_health, None),
             "TargetGroups" => make_known(&mut self.snapshot.target_groups, None),
             "imageDetails" => make_known(&mut self.snapshot.images, None),
+            "Activities" => {}
             "MetricAlarms" | "CompositeAlarms" => make_known(&mut self.snapshot.alarms, None),
             "StackEvents" | "OperationEvents" => {}
             _ => return answer.len() > 1,
@@ -215,6 +217,9 @@ impl Reader<'_> {
         }
         if has(&["AlarmName", "StateValue"]) {
             return self.alarm(value);
+        }
+        if has(&["ActivityId", "StatusCode"]) {
+            return self.scaling_activity(value);
         }
         if has(&["message", "timestamp"]) && has_one(&["ingestionTime", "logStreamName"]) {
             return self.log_event(value);
@@ -354,6 +359,17 @@ impl Reader<'_> {
             (alarm.state_updated_timestamp, alarm.alarm_name.clone(), level_of_alarm(alarm));
         let text = text_of_alarm(alarm);
         self.say(Source::Metric, Said { time, level, text, entity: &name, ..Said::default() })
+    }
+
+    /// Reads what a group of instances did: it launched one, or could not.
+    fn scaling_activity(&mut self, value: &Value) -> bool {
+        let status = word(value, "StatusCode");
+        let text =
+            words(&["scaling activity", status, word(value, "Description"), word(value, "StatusMessage")]);
+        let level = if matches!(status, "Failed" | "Cancelled") { Level::Error } else { Level::Info };
+        let time = ["StartTime", "EndTime"].into_iter().find_map(|name| time_in(value, name));
+        let entity = word(value, "AutoScalingGroupName");
+        self.say(Source::EcsServiceEvent, Said { time, level, text, entity, ..Said::default() })
     }
 
     /// Reads what a call could not describe or start.

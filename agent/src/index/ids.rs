@@ -15,24 +15,15 @@ use tantivy::indexer::doc_id_mapping::{DocIdMapping, MappingType};
 use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
-use tantivy::{DocId, Searcher, SegmentReader, TantivyError};
+use tantivy::{DocId, SegmentReader, TantivyError};
 
 use super::tokens::Aside;
 
 const EXTENSION: &str = "ids";
 const ENTRY: usize = 12;
 
-/// The tables of all segments of a view. They are opened with it: a merge removes the files of segments that a view
-/// still reads.
+/// The tables of all segments of a view.
 pub type IdTables = Arc<HashMap<SegmentId, IdTable>>;
-
-/// Opens the tables of a view.
-pub fn open_all(view: &Searcher) -> tantivy::Result<IdTables> {
-    let segments = view.segment_readers().iter();
-    let tables: tantivy::Result<_> =
-        segments.map(|segment| Ok((segment.segment_id(), IdTable::open(segment)?))).collect();
-    Ok(Arc::new(tables?))
-}
 
 /// The identifiers of one segment.
 #[derive(Clone)]
@@ -41,7 +32,7 @@ pub struct IdTable {
 }
 
 impl IdTable {
-    fn open(segment: &SegmentReader) -> tantivy::Result<IdTable> {
+    pub fn open(segment: &SegmentReader) -> tantivy::Result<IdTable> {
         Ok(IdTable { bytes: segment.open_read(component())?.read_bytes()? })
     }
 
@@ -117,7 +108,7 @@ impl SegmentPlugin for Ids {
             (at < ids.len()).then(|| Reverse((ids.mark(at), before + ids.document(at), table, at)))
         };
         let mut next: BinaryHeap<_> = (0..tables.len()).filter_map(|table| entry_of(table, 0)).collect();
-        write(merge.target_segment, |file| {
+        write(merge.target_segment, component(), |file| {
             while let Some(Reverse((mark, document, table, at))) = next.pop() {
                 write_entry(file, mark, document)?;
                 next.extend(entry_of(table, at + 1));
@@ -149,7 +140,7 @@ impl PluginWriter for IdsWriter {
         }
         self.entries.sort_unstable();
         self.entries.dedup();
-        write(segment, |file| {
+        write(segment, component(), |file| {
             self.entries.iter().try_for_each(|(mark, document)| write_entry(file, *mark, *document))
         })
     }
@@ -167,8 +158,13 @@ impl PluginWriter for IdsWriter {
     }
 }
 
-fn write(segment: &Segment, entries: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> tantivy::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 16, segment.open_write(component())?);
+/// Writes a file of a segment.
+pub fn write(
+    segment: &Segment,
+    component: SegmentComponent,
+    entries: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> tantivy::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 16, segment.open_write(component)?);
     entries(&mut file)?;
     let file = file.into_inner().map_err(|error| error.into_error())?;
     Ok(file.terminate()?)

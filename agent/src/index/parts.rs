@@ -9,6 +9,7 @@ use tantivy::Index;
 use super::fields;
 use super::ids::Ids;
 use super::ledger::Ledger;
+use super::shapes::Shapes;
 use super::tokens::Aside;
 
 pub fn folder(state: &Path) -> PathBuf {
@@ -44,7 +45,8 @@ pub fn open(state: &Path, number: u64) -> Result<Index> {
     }
     let aside = Aside::default();
     fields::register(&index, aside.clone());
-    index.register_plugin(Arc::new(Ids::new(aside)));
+    index.register_plugin(Arc::new(Ids::new(aside.clone())));
+    index.register_plugin(Arc::new(Shapes::new(aside)));
     Ok(index)
 }
 
@@ -57,6 +59,7 @@ pub fn create(state: &Path, number: u64) -> Result<Index> {
         .schema(fields::schema().0)
         .settings(fields::settings())
         .register_plugin(Arc::new(Ids::new(aside.clone())))
+        .register_plugin(Arc::new(Shapes::new(aside.clone())))
         .create_in_dir(&path)
         .with_context(|| format!("cannot create {}", path.display()))?;
     fields::register(&index, aside);

@@ -1,7 +1,7 @@
 //! Reads what a person writes into a query: words, phrases, identifiers, fields, and how they are joined.
 
 use regex::Regex;
-use tantivy::query::{BooleanQuery, EmptyQuery, Occur, PhraseQuery, Query, QueryParser, TermQuery};
+use tantivy::query::{BooleanQuery, EmptyQuery, Occur, Query, QueryParser, TermQuery};
 use tantivy::query_grammar::{UserInputAst, UserInputLeaf, UserInputLiteral, parse_query};
 use tantivy::schema::{IndexRecordOption, Schema, Term};
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
@@ -10,23 +10,24 @@ use super::context::Part;
 use super::context_query::{ContextQuery, Wanted};
 use super::fields::{Fields, WORDS};
 use super::id_query::{IdQuery, RunQuery};
-use super::ids::IdTables;
+use super::phrase_query::WordPhrase;
 use super::query::{all_of, all_records};
+use super::tables::Tables;
 use super::tokens::{Word, Words, words};
 
 /// Reads queries for one schema.
 pub struct Phrasing<'f> {
     fields: &'f Fields,
-    ids: IdTables,
+    tables: Tables,
     /// Reads all that has to do with neither identifiers nor the way parts are joined.
     parser: QueryParser,
 }
 
 impl<'f> Phrasing<'f> {
-    pub fn new(schema: &Schema, fields: &'f Fields, ids: IdTables) -> Phrasing<'f> {
+    pub fn new(schema: &Schema, fields: &'f Fields, tables: Tables) -> Phrasing<'f> {
         let tokenizers = TokenizerManager::default();
         tokenizers.register(WORDS, TextAnalyzer::builder(Words::default()).build());
-        Phrasing { fields, ids, parser: QueryParser::new(schema.clone(), vec![fields.text], tokenizers) }
+        Phrasing { fields, tables, parser: QueryParser::new(schema.clone(), vec![fields.text], tokenizers) }
     }
 
     /// Reads a query, or says why it is none.
@@ -115,7 +116,9 @@ impl<'f> Phrasing<'f> {
         for (place, word) in run.iter().enumerate() {
             match word {
                 Word::Plain(word) => plain.push((place, Term::from_field_text(text, word))),
-                Word::Id(id) => clauses.push((Occur::Must, Box::new(IdQuery::new(id, self.ids.clone())))),
+                Word::Id(id) => {
+                    clauses.push((Occur::Must, Box::new(IdQuery::new(id, self.tables.ids.clone()))))
+                }
             }
         }
         let has_ids = !clauses.is_empty();
@@ -125,7 +128,10 @@ impl<'f> Phrasing<'f> {
                 let query = TermQuery::new(word.clone(), IndexRecordOption::Basic);
                 clauses.push((Occur::Must, Box::new(query)));
             }
-            _ => clauses.push((Occur::Must, Box::new(PhraseQuery::new_with_offset(plain)))),
+            _ => {
+                let query = WordPhrase::new(plain, self.tables.shapes.clone());
+                clauses.push((Occur::Must, Box::new(query)));
+            }
         }
         match run.len() {
             0 => Box::new(EmptyQuery),

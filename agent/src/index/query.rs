@@ -9,8 +9,8 @@ use tantivy::schema::{Schema, Term};
 use super::context::Part;
 use super::context_query::{ContextQuery, Wanted};
 use super::fields::Fields;
-use super::ids::IdTables;
 use super::phrasing::Phrasing;
+use super::tables::Tables;
 
 /// Filters beside the words.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,13 +50,13 @@ impl Question {
     }
 
     /// Returns the query without its span of time.
-    pub(super) fn query(&self, schema: &Schema, fields: &Fields, ids: &IdTables) -> Result<Box<dyn Query>> {
+    pub(super) fn query(&self, schema: &Schema, fields: &Fields, tables: &Tables) -> Result<Box<dyn Query>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         let any = |part, values| -> Box<dyn Query> {
             Box::new(ContextQuery::new(fields.context, part, Wanted::AnyOf(values)))
         };
         if !matches!(self.words.trim(), "" | "*") {
-            let query = Phrasing::new(schema, fields, ids.clone()).read(&self.words).map_err(|reason| {
+            let query = Phrasing::new(schema, fields, tables.clone()).read(&self.words).map_err(|reason| {
                 anyhow!(
                     "`{}` is no query: {reason}; write words, \"phrases\", field:value (source, stream, entity, severity, deployment), AND, OR, NOT and brackets, and put text with signs in quotes",
                     self.words,

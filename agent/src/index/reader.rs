@@ -18,11 +18,11 @@ use tantivy::{
 };
 
 use super::fields::{self, Fields};
-use super::ids::{self, IdTables};
 use super::ledger::Ledger;
 use super::parts;
 use super::query::{Question, states_of};
 use super::stored::StoredSegment;
+use super::tables::Tables;
 use super::zones::{RUN, ZoneCache, times};
 
 /// A view of the index as it was when it was opened.
@@ -36,7 +36,7 @@ pub struct Reader {
 struct Part {
     index: Index,
     searcher: Searcher,
-    ids: IdTables,
+    tables: Tables,
 }
 
 /// A record that was found.
@@ -109,8 +109,8 @@ impl Reader {
             self.ledger = ledger;
         }
         let view: tantivy::IndexReader = view;
-        let (searcher, ids) = opened(&view).context("cannot read the index")?;
-        self.parts.push(Part { searcher, ids, index });
+        let (searcher, tables) = opened(&view).context("cannot read the index")?;
+        self.parts.push(Part { searcher, tables, index });
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl Reader {
             let weight = match weights.entry(place.0) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    let query = question.query(&part.index.schema(), &self.fields, &part.ids)?;
+                    let query = question.query(&part.index.schema(), &self.fields, &part.tables)?;
                     entry.insert(query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?)
                 }
             };
@@ -397,7 +397,7 @@ impl Reader {
         question: &Question,
         visit: impl FnMut(Place, &SegmentReader, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
-        self.each_segment_of(|part| question.query(&part.index.schema(), &self.fields, &part.ids), visit)
+        self.each_segment_of(|part| question.query(&part.index.schema(), &self.fields, &part.tables), visit)
     }
 
     fn each_segment_of(
@@ -415,13 +415,13 @@ impl Reader {
     }
 }
 
-/// Opens a view with its identifiers. A merge that ends meanwhile takes files away, so there is another try.
-fn opened(view: &tantivy::IndexReader) -> tantivy::Result<(Searcher, IdTables)> {
+/// Opens a view with its tables. A merge that ends meanwhile takes files away, so there is another try.
+fn opened(view: &tantivy::IndexReader) -> tantivy::Result<(Searcher, Tables)> {
     let mut tries = 0;
     loop {
         let searcher = view.searcher();
-        match ids::open_all(&searcher) {
-            Ok(ids) => return Ok((searcher, ids)),
+        match Tables::open(&searcher) {
+            Ok(tables) => return Ok((searcher, tables)),
             Err(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))) if tries < 20 => tries += 1,
             Err(error) => return Err(error),
         }

@@ -1,6 +1,6 @@
 //! Splits text into the words that are searched for: runs of letters and digits, in lower case.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -35,18 +35,42 @@ pub fn mark(id: &str) -> u64 {
     xxh3_64(id.as_bytes())
 }
 
-/// The marks of the identifiers of a document that is being indexed.
+/// Stands for any word with a digit in a shape.
+const VALUE: u64 = 1;
+
+/// Returns the mark of a shape that goes on with one more word.
+fn with(shape: u64, mark: u64) -> u64 {
+    let mut both = [0; 16];
+    both[..8].copy_from_slice(&shape.to_le_bytes());
+    both[8..].copy_from_slice(&mark.to_le_bytes());
+    xxh3_64(&both)
+}
+
+/// What is kept beside the words of a document that is being indexed.
 #[derive(Clone, Debug, Default)]
-pub struct Aside(Arc<Mutex<Vec<u64>>>);
+pub struct Aside(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The marks of identifiers.
+    marks: Vec<u64>,
+    /// The mark of the shape.
+    shape: Option<u64>,
+}
 
 impl Aside {
-    fn put(&self, mark: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands out the marks that were put aside.
+    /// Hands out the marks of identifiers that were put aside.
     pub fn take(&self, each: impl FnMut(u64)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(each);
+        self.kept().marks.drain(..).for_each(each);
+    }
+
+    /// Hands out the shape of the document; none where it has no text.
+    pub fn take_shape(&self) -> Option<u64> {
+        self.kept().shape.take()
     }
 }
 
@@ -68,6 +92,8 @@ pub struct WordStream<'a> {
     at: usize,
     token: &'a mut Token,
     aside: &'a Aside,
+    /// What is known of the shape up to here.
+    shape: u64,
 }
 
 impl Tokenizer for Words {
@@ -75,7 +101,7 @@ impl Tokenizer for Words {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         self.token.reset();
-        WordStream { text, at: 0, token: &mut self.token, aside: &self.aside }
+        WordStream { text, at: 0, token: &mut self.token, aside: &self.aside, shape: 0 }
     }
 }
 
@@ -84,14 +110,16 @@ impl TokenStream for WordStream<'_> {
         while let Some(found) = next(self.text, self.at, &mut self.token.text) {
             self.at = found.to;
             self.token.position = self.token.position.wrapping_add(1);
+            self.shape = with(self.shape, if found.digits > 0 { VALUE } else { mark(&self.token.text) });
             if found.is_id {
-                self.aside.put(mark(&self.token.text));
+                self.aside.kept().marks.push(mark(&self.token.text));
                 continue;
             }
             self.token.offset_from = found.from;
             self.token.offset_to = found.to;
             return true;
         }
+        self.aside.kept().shape = Some(self.shape);
         false
     }
 
@@ -107,6 +135,7 @@ impl TokenStream for WordStream<'_> {
 struct Found {
     from: usize,
     to: usize,
+    digits: usize,
     is_id: bool,
 }
 
@@ -127,7 +156,7 @@ fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
     } else {
         lower.extend(text[from..to].chars().take(LONGEST).flat_map(char::to_lowercase));
     }
-    Some(Found { from, to, is_id: is_ascii && is_id(to - from, digits) })
+    Some(Found { from, to, digits, is_id: is_ascii && is_id(to - from, digits) })
 }
 
 /// Letters and digits, and all that is not ASCII: a word of another script is one word.
@@ -176,6 +205,20 @@ mod tests {
         check("took 123456 us, exit code 137", ["took", "us", "exit", "code", "137"], ["123456"]);
         check("2026-05-01T10:20:30.123456Z", ["2026", "05", "01t10", "20", "30"], ["123456z"]);
         check("größe12345", ["größe12345"], []);
+    }
+
+    #[test]
+    fn texts_that_differ_in_numbers_alone_have_one_shape() {
+        let shape = |text: &str| {
+            let aside = Aside::default();
+            Words::new(aside.clone()).token_stream(text).process(&mut |_| ());
+            aside.take_shape()
+        };
+        assert_eq!(shape("Request 1234567 done in 3ms"), shape("request 7: DONE in 20ms"));
+        assert_ne!(shape("request 1234567 done"), shape("request done 1234567"));
+        assert_ne!(shape("request 1234567 done"), shape("request done"));
+        assert_ne!(shape("request"), shape("requests"));
+        assert_eq!(shape(""), shape(" -- "));
     }
 
     #[test]

@@ -221,7 +221,9 @@ pub(super) fn does_not_count(
     if let Some(because) = outlived(study, group, class) {
         return Some(because.to_owned());
     }
-    let healed = healed_by(study, &group.first.lane(), group, class).filter(|_| placed)?;
+    let deleted = study.operations.deleted_after(group).map(str::to_owned);
+    let healed =
+        deleted.or_else(|| healed_by(study, &group.first.lane(), group, class).filter(|_| placed))?;
     Some(format!("it succeeded later: {}", without_transport(healed.trim())))
 }
 

@@ -39,6 +39,8 @@ pub enum Marker {
     Served,
     /// A supervisor tells of one of its programs.
     Supervised,
+    /// A step of a build looks for a cache.
+    CacheImport,
     /// The record may tell about a failure.
     Telling,
 }
@@ -64,6 +66,8 @@ pub enum Scope {
     Part,
     /// A target of a load balancer is healthy.
     Target,
+    /// A group of instances launched one.
+    Launch,
 }
 
 impl Scope {
@@ -95,6 +99,7 @@ impl Scope {
             }
             Scope::Part => source.is_pipeline(),
             Scope::Target => source == Source::AlbTargetHealth,
+            Scope::Launch => source == Source::EcsServiceEvent && class == Some(Class::Capacity),
         }
     }
 }
@@ -276,6 +281,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("service is stable now", Scope::Pipeline),
     ("post_build state: succeeded", Scope::Pipeline),
     (" healthy", Scope::Target),
+    ("scaling activity successful", Scope::Launch),
     ("test suites: ", Scope::Part),
     ("tests passed", Scope::Part),
     ("test result: ok", Scope::Part),
@@ -361,6 +367,7 @@ const JOBS: &[(&str, Marker)] = &[
     (" done ", Marker::StepDone),
     ("not expected)", Marker::Supervised),
     ("entered running state", Marker::Supervised),
+    ("importing cache manifest from", Marker::CacheImport),
     ("##[group]run ", Marker::StepBegins),
     ("process completed with exit code", Marker::StepFailed),
     ("' failed with exit code ", Marker::StepFailed),

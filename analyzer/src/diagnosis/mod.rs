@@ -10,6 +10,7 @@ mod kept;
 mod markers;
 mod measured;
 pub mod noise;
+mod operations;
 mod outlived;
 mod rank;
 mod settled;

@@ -3,7 +3,7 @@
 use super::findings::is_scale_in;
 use super::kept::{Group, Kept};
 use super::markers::Scope;
-use super::steps::Steps;
+use super::steps::{Steps, build_step};
 use super::study::{ENOUGH_SERVED, Study};
 use crate::pattern::Owner;
 use crate::record::{Level, Source, without_transport};
@@ -26,6 +26,15 @@ pub(super) fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -
         let next = if says_error && !steps.marked { &steps.plain } else { &steps.begin };
         next.range(last + 1..).next().is_some()
     };
+    // An image is built without a cache as well, and the first build of a tag finds none.
+    let is_cache = |(step, said): (&str, &str)| {
+        let step = (stream.clone(), step.to_owned());
+        let is_missing = said.starts_with("ERROR") && said.ends_with("not found");
+        is_missing && group.count == 1 && study.cache_imports.contains(&step)
+    };
+    if build_step(&group.first.line).is_some_and(is_cache) {
+        return Some("it is about the cache of a build, which goes on without it");
+    }
     match group.first.source {
         // A step that fails says so, and then no other step runs.
         Source::GithubActions
@@ -81,7 +90,9 @@ pub(super) fn outlived(study: &Study<'_>, group: &Group, class: Option<Class>) -
             if alone && study.tails.goes_on(group, least) {
                 return Some("the application went on after it");
             }
-            if class.is_none() && before && is_about_a_request(&group.first.line) {
+            let of_code = matches!(class, None | Some(Class::StartupHealth));
+            let in_request = of_code && !study.fails_outside && is_below_a_request(&group.first.text);
+            if before && (class.is_none() && is_about_a_request(&group.first.line) || in_request) {
                 return Some("it is about one request, and the application had started");
             }
             let only_warns = class.is_none() && group.first.level == Level::Warn;
@@ -98,6 +109,29 @@ fn is_about_a_request(line: &str) -> bool {
     let answer = ["returning 4", "returned 4", "responding with 4", "responded with 4", "answered 4"];
     let is_code = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_digit());
     thread || answer.iter().any(|words| line.split_once(words).is_some_and(|(_, rest)| is_code(rest)))
+}
+
+/// Whether a stack trace has a frame of what answers requests.
+fn is_below_a_request(text: &str) -> bool {
+    const FRAMES: [&str; 16] = [
+        "/body-parser/",
+        "/raw-body/",
+        "/express/lib/router",
+        "/finalhandler/",
+        "/koa-router/",
+        "/fastify/lib/handleRequest",
+        "/django/core/handlers/",
+        "in full_dispatch_request",
+        "/starlette/routing.py",
+        "/uvicorn/protocols/http/",
+        "servlet.http.HttpServlet.service",
+        "servlet.DispatcherServlet.do",
+        "action_dispatch/",
+        "net/http.(*conn).serve",
+        "Microsoft.AspNetCore.Routing.",
+        "Microsoft.AspNetCore.Mvc.",
+    ];
+    text.lines().skip(1).any(|line| FRAMES.iter().any(|frame| line.contains(frame)))
 }
 
 /// Whether a record says that there is another attempt, or another one of the same log that a page knows as the same.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::record::without_transport;
+
 const MOST_STEPS: usize = 2000;
 /// So many steps that do not look after a failure show that the job was not stopped by one.
 const ENOUGH_STEPS: usize = 2;
@@ -48,6 +50,14 @@ impl Steps {
     }
 }
 
+/// Reads a line of BuildKit, `#6 ERROR: …`: the number of its step, and what it says.
+pub(super) fn build_step(line: &str) -> Option<(&str, &str)> {
+    let (number, said) =
+        without_transport(line.trim_start()).trim_start().strip_prefix('#')?.split_once(' ')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((number, said))
+}
+
 /// Whether a step is one of those that also run, or only run, when a job has failed.
 fn runs_after_failure(said: &str) -> bool {
     const WORDS: [&str; 24] = [
@@ -78,4 +88,16 @@ fn runs_after_failure(said: &str) -> bool {
     ];
     let lower = said.to_ascii_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_build_names_its_step() {
+        assert_eq!(build_step("#6 ERROR: not found"), Some(("6", "ERROR: not found")));
+        assert_eq!(build_step("# a comment"), None);
+        assert_eq!(build_step("#fff is white"), None);
+    }
 }

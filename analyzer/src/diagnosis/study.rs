@@ -12,7 +12,8 @@ use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
 use super::noise::is_command;
-use super::steps::Steps;
+use super::operations::Operations;
+use super::steps::{Steps, build_step};
 use super::success::succeeds;
 use super::supervised::Supervised;
 use super::tail::Tails;
@@ -28,7 +29,6 @@ use crate::templates::shape_hash;
 const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
 const MOST_OUTCOMES: usize = 2000;
-const MOST_PENDING: usize = 500;
 /// So many requests answered well after a record show that the application lives.
 pub(super) const ENOUGH_SERVED: usize = 3;
 
@@ -68,8 +68,9 @@ pub struct Study<'p> {
     pub(super) supervised: Supervised,
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
-    /// Stack operations that began and did not end.
-    pub(super) pending: BTreeMap<(String, String), Kept>,
+    pub(super) operations: Operations,
+    /// Steps of builds that look for a cache, by stream and number.
+    pub(super) cache_imports: BTreeSet<(String, String)>,
     pub(super) events: BTreeMap<Place, Kept>,
     pub(super) redactions: Redactions,
     pub(super) streams: BTreeMap<String, Source>,
@@ -114,7 +115,8 @@ impl<'p> Study<'p> {
             answered: Answered::default(),
             supervised: Supervised::default(),
             steps: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            operations: Operations::default(),
+            cache_imports: BTreeSet::new(),
             events: BTreeMap::new(),
             redactions: Redactions::new(),
             streams: BTreeMap::new(),
@@ -193,6 +195,9 @@ impl<'p> Study<'p> {
                 let met = self.measured.meet(&asked.test);
                 met.and_then(|met| self.met.insert(Owner { pattern, condition }, met));
             }
+        }
+        for (stream, success) in self.operations.complete_stacks() {
+            self.succeed((stream, None), Scope::Stack, success);
         }
         self.settled = settled::settled(&self);
         self.fails_outside = findings::fails_outside(&self, snapshot);
@@ -282,7 +287,7 @@ impl<'p> Study<'p> {
         if let Some((line, _, score)) = told {
             self.add_telling(record, &text, &lines, line, score, company);
         }
-        self.follow(record, &text, &lines);
+        self.operations.follow(record, &text, &lines);
     }
 
     fn hits(
@@ -345,17 +350,7 @@ impl<'p> Study<'p> {
                     let lane = lane(record);
                     let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
                     let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
-                    let best = self
-                        .successes
-                        .entry(lane)
-                        .or_default()
-                        .entry(*scope)
-                        .or_insert_with(|| success.clone());
-                    let first = best.first.min(success.first);
-                    if best.seq < success.seq {
-                        *best = success;
-                    }
-                    best.first = first;
+                    self.succeed(lane, *scope, success);
                 }
                 Marker::RolledBack if self.undone.len() < MOST_OUTCOMES => {
                     self.undone.insert(record.place(), record.source);
@@ -404,6 +399,11 @@ impl<'p> Study<'p> {
                     self.phase_failed.insert(record.stream.name.clone());
                 }
                 Marker::Supervised => self.supervised.note(record, said),
+                Marker::CacheImport if self.cache_imports.len() < MOST_OUTCOMES => {
+                    let steps = said.lines().filter(|line| line.contains("importing cache manifest"));
+                    let steps = steps.filter_map(|line| Some(build_step(line)?.0.to_owned()));
+                    self.cache_imports.extend(steps.map(|step| (record.stream.name.clone(), step)));
+                }
                 Marker::Served if record.level < Level::Error => self.serve(record),
                 Marker::StepBegins => {
                     self.steps.entry(record.stream.name.clone()).or_default().begins(record.seq, said);
@@ -417,37 +417,14 @@ impl<'p> Study<'p> {
         }
     }
 
-    /// Follows the operations of a stack from their beginning to their end.
-    fn follow(&mut self, record: &Record, text: &str, lines: &[&str]) {
-        if !matches!(record.source, Source::CfnStackEvent | Source::Cdk | Source::DeployTool) {
-            return;
+    /// Remembers the first place and the last of a kind of success.
+    fn succeed(&mut self, lane: Lane, scope: Scope, success: Success) {
+        let best = self.successes.entry(lane).or_default().entry(scope).or_insert_with(|| success.clone());
+        let first = best.first.min(success.first);
+        if best.seq < success.seq {
+            *best = success;
         }
-        for (index, line) in lines.iter().enumerate().take(40) {
-            if line.contains("Currently in progress: ") {
-                let kept = keep(record, text, lines, index, BTreeMap::new());
-                self.pending.insert((record.stream.name.clone(), String::new()), kept);
-                continue;
-            }
-            let Some((resource, status)) = operation(line) else { continue };
-            let key = (record.stream.name.clone(), resource);
-            match status {
-                Status::Begins if self.pending.len() < MOST_PENDING => {
-                    let kept = keep(record, text, lines, index, BTreeMap::new());
-                    let newest = self.pending.entry(key).or_insert_with(|| kept.clone());
-                    if newest.place < kept.place {
-                        *newest = kept;
-                    }
-                }
-                Status::Begins => {}
-                Status::Ends => {
-                    let ended = self.pending.get(&key).is_some_and(|kept| kept.place <= record.place());
-                    if ended {
-                        self.pending.remove(&(record.stream.name.clone(), String::new()));
-                        self.pending.remove(&key);
-                    }
-                }
-            }
-        }
+        best.first = first;
     }
 
     fn add_telling(
@@ -528,26 +505,6 @@ fn is_event(record: &Record) -> bool {
 
 fn lane(record: &Record) -> Lane {
     (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned))
-}
-
-enum Status {
-    Begins,
-    Ends,
-}
-
-/// Reads a line such as `UPDATE_IN_PROGRESS AWS::ECS::Service Web`, in the order of columns of any tool.
-fn operation(line: &str) -> Option<(String, Status)> {
-    let at = line.find("AWS::").or_else(|| line.find("Custom::"))?;
-    let (head, tail) = (&line[..at], &line[at..]);
-    let verb = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_"]
-        .iter()
-        .filter_map(|verb| head.rfind(verb))
-        .max()?;
-    let status: &str = head[verb..].split([' ', '|', '\t']).next()?;
-    let mut words = tail.split([' ', '|', '\t']).filter(|word| !word.is_empty());
-    let (kind, name) = (words.next()?, words.next()?);
-    let begins = status.ends_with("IN_PROGRESS") || status.contains("_IN_P");
-    Some((format!("{kind} {name}"), if begins { Status::Begins } else { Status::Ends }))
 }
 
 struct LineHit {

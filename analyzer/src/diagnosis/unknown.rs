@@ -398,6 +398,7 @@ pub(super) fn add_telling_evidence(evidence: &mut Vec<Evidence>, lead: Option<&G
 fn stalled(study: &Study<'_>) -> Option<Finding> {
     let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope == Scope::Stack);
     let pending: Vec<&Kept> = study
+        .operations
         .pending
         .iter()
         .filter(|((_, resource), _)| !resource.starts_with("AWS::CloudFormation::Stack "))

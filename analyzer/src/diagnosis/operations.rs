@@ -1,0 +1,177 @@
+//! What a stack did to its resources: which operations began and did not end, and which ended well after all.
+
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kept::{Group, Kept, keep};
+use super::study::Success;
+use crate::record::{Record, Source};
+
+const MOST_PENDING: usize = 500;
+const MOST_DONE: usize = 2000;
+const VERBS: [&str; 5] = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_"];
+
+/// The operations of all stacks, by stream and resource.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Operations {
+    /// Those that began and did not end.
+    pub pending: BTreeMap<(String, String), Kept>,
+    /// The last deletion of a resource, and the last creation or update of a stack, that ended well.
+    deleted: BTreeMap<(String, String), Done>,
+    complete: BTreeMap<(String, String), Done>,
+    /// The stacks that somebody began to change.
+    stacks: BTreeSet<(String, String)>,
+}
+
+#[derive(Clone, Debug)]
+struct Done {
+    seq: u64,
+    time: Option<Timestamp>,
+    line: String,
+}
+
+impl Operations {
+    /// Follows the operations of a stack from their beginning to their end.
+    pub fn follow(&mut self, record: &Record, text: &str, lines: &[&str]) {
+        if !matches!(record.source, Source::CfnStackEvent | Source::Cdk | Source::DeployTool) {
+            return;
+        }
+        let stream = &record.stream.name;
+        for (index, line) in lines.iter().enumerate().take(40) {
+            if line.contains("Currently in progress: ") {
+                let kept = keep(record, text, lines, index, BTreeMap::new());
+                self.pending.insert((stream.clone(), String::new()), kept);
+                continue;
+            }
+            let Some(operation) = Operation::read(line) else { continue };
+            self.note(record, line, &operation);
+            // A table without the types of resources shows no more than what ended.
+            let Some(kind) = operation.kind else { continue };
+            let key = (stream.clone(), format!("{kind} {}", operation.name));
+            match operation.begins() {
+                true if self.pending.len() < MOST_PENDING => {
+                    let kept = keep(record, text, lines, index, BTreeMap::new());
+                    let newest = self.pending.entry(key).or_insert_with(|| kept.clone());
+                    if newest.place < kept.place {
+                        *newest = kept;
+                    }
+                }
+                true => {}
+                false => {
+                    let ended = self.pending.get(&key).is_some_and(|kept| kept.place <= record.place());
+                    if ended {
+                        self.pending.remove(&(stream.clone(), String::new()));
+                        self.pending.remove(&key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Remembers what ended well, and which stack is changed.
+    fn note(&mut self, record: &Record, line: &str, operation: &Operation<'_>) {
+        let key = (record.stream.name.clone(), operation.name.to_owned());
+        let done = match operation.status {
+            "DELETE_COMPLETE" => &mut self.deleted,
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => &mut self.complete,
+            _ => {
+                if line.contains("User Initiated") && self.stacks.len() < MOST_DONE {
+                    self.stacks.insert(key);
+                }
+                return;
+            }
+        };
+        let known = done.get(&key).map(|done| done.seq);
+        if known.map_or(done.len() < MOST_DONE, |seq| seq < record.seq) {
+            let line = line.chars().take(300).collect();
+            done.insert(key, Done { seq: record.seq, time: record.time, line });
+        }
+    }
+
+    /// Returns the line that says that a resource which could not be deleted was deleted later.
+    pub fn deleted_after(&self, group: &Group) -> Option<&str> {
+        let operation = Operation::read(&group.first.line).filter(|known| known.status == "DELETE_FAILED")?;
+        let done = self.deleted.get(&(group.first.place.stream.clone(), operation.name.to_owned()))?;
+        (done.seq > group.last.seq).then_some(&*done.line)
+    }
+
+    /// Returns the streams with what says that their stack is complete.
+    pub fn complete_stacks(&self) -> Vec<(String, Success)> {
+        let of = |key: &(String, String)| {
+            let done = self.complete.get(key)?;
+            let Done { seq, time, line } = done.clone();
+            Some((key.0.clone(), Success { first: seq, seq, time, line }))
+        };
+        self.stacks.iter().filter_map(of).collect()
+    }
+}
+
+/// A line about an operation, in the order of columns of any tool.
+struct Operation<'l> {
+    status: &'l str,
+    kind: Option<&'l str>,
+    name: &'l str,
+}
+
+impl<'l> Operation<'l> {
+    /// Reads `UPDATE_IN_PROGRESS AWS::ECS::Service Web`, or `Web UPDATE_IN_PROGRESS` of a table without types.
+    fn read(line: &'l str) -> Option<Operation<'l>> {
+        let words = |text: &'l str| text.split([' ', '|', '\t']).filter(|word| !word.is_empty());
+        let Some(at) = line.find("AWS::").or_else(|| line.find("Custom::")) else {
+            let mut before = None;
+            for word in words(line) {
+                if is_status(word) {
+                    let name =
+                        before.filter(|name: &&str| name.starts_with(|c: char| c.is_ascii_alphabetic()))?;
+                    return Some(Operation { status: word, kind: None, name });
+                }
+                before = Some(word);
+            }
+            return None;
+        };
+        let (head, tail) = (&line[..at], &line[at..]);
+        let verb = VERBS.iter().filter_map(|verb| head.rfind(verb)).max()?;
+        let status = head[verb..].split([' ', '|', '\t']).next()?;
+        let mut words = words(tail);
+        Some(Operation { status, kind: Some(words.next()?), name: words.next()? })
+    }
+
+    fn begins(&self) -> bool {
+        self.status.ends_with("IN_PROGRESS") || self.status.contains("_IN_P")
+    }
+}
+
+fn is_status(word: &str) -> bool {
+    VERBS.iter().any(|verb| word.starts_with(verb))
+        && ["_IN_PROGRESS", "_COMPLETE", "_FAILED"].iter().any(|end| word.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, status: &str, kind: Option<&str>, name: &str) {
+        let read = Operation::read(line).unwrap();
+        assert_eq!((read.status, read.kind, read.name), (status, kind, name), "{line}");
+    }
+
+    #[test]
+    fn operations_are_read_in_any_order_of_columns() {
+        check(
+            "UPDATE_IN_PROGRESS AWS::ECS::Service Web",
+            "UPDATE_IN_PROGRESS",
+            Some("AWS::ECS::Service"),
+            "Web",
+        );
+        check(
+            "Shop | 3/9 | 10:00:01 | DELETE_FAILED | AWS::EC2::SecurityGroup | Sg (Sg1) in use",
+            "DELETE_FAILED",
+            Some("AWS::EC2::SecurityGroup"),
+            "Sg",
+        );
+        check("2026-05-11 15:40 UTC+0200\tSg\tDELETE_COMPLETE\t-", "DELETE_COMPLETE", None, "Sg");
+        assert!(Operation::read("2026-05-11 CREATE_COMPLETE").is_none());
+        assert!(Operation::read("the stack is not CREATE_SOMETHING").is_none());
+    }
+}
