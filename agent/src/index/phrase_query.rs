@@ -10,8 +10,8 @@ use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED,
 use super::id_query::explain;
 use super::shapes::{ShapeTable, ShapeTables};
 
-/// Where there are fewer shapes than matches by this, to ask each shape costs less than to visit the matches.
-const FEWER: usize = 2;
+/// To ask a shape costs as much as to visit so many documents with the rarest word.
+const ASKING: usize = 4;
 
 /// Finds the documents with words that follow each other, each with its place in the phrase.
 #[derive(Clone)]
@@ -49,11 +49,13 @@ impl Query for WordPhrase {
             (Occur::Must, Box::new(TermQuery::new(word.clone(), IndexRecordOption::Basic)))
         });
         let all = BooleanQuery::new(all.collect()).weight(scoring)?;
-        Ok(Box::new(WordPhraseWeight { all, phrase, tables: self.tables.clone() }))
+        let words = self.words.iter().map(|(_, word)| word.clone()).collect();
+        Ok(Box::new(WordPhraseWeight { words, all, phrase, tables: self.tables.clone() }))
     }
 }
 
 struct WordPhraseWeight {
+    words: Vec<Term>,
     /// All words, wherever they stand.
     all: Box<dyn Weight>,
     phrase: Box<dyn Weight>,
@@ -65,6 +67,15 @@ impl WordPhraseWeight {
         self.tables.get(&segment.segment_id()).cloned().ok_or_else(|| {
             TantivyError::InternalError(format!("the shapes of {:?} are not open", segment.segment_id()))
         })
+    }
+
+    /// Returns how many documents have the rarest of the words.
+    fn rarest(&self, segment: &SegmentReader) -> tantivy::Result<usize> {
+        let mut rarest = segment.max_doc();
+        for word in &self.words {
+            rarest = rarest.min(segment.inverted_index(word.field())?.doc_freq(word)?);
+        }
+        Ok(rarest as usize)
     }
 }
 
@@ -83,8 +94,7 @@ impl Weight for WordPhraseWeight {
 
     fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
         let table = self.table(segment)?;
-        let matches = self.all.scorer(segment, 1.0)?.size_hint() as usize;
-        if (table.len() + table.loose()) * FEWER > matches {
+        if (table.len() + table.loose()) * ASKING > self.rarest(segment)? {
             let mut scorer = self.scorer(segment, 1.0)?;
             return Ok(scorer.count_including_deleted());
         }

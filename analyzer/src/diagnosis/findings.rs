@@ -253,6 +253,10 @@ pub(super) fn is_scale_in(text: &str) -> bool {
 }
 
 fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>) -> Option<String> {
+    // A database whose scripts fail ends, and starts the next time without them.
+    if group.first.line.contains("/docker-entrypoint-initdb.d/") {
+        return None;
+    }
     let is_of_job = group.first.source == Source::Other && is_job(study, &group.first);
     let source = if is_of_job { Source::DeployTool } else { group.first.source };
     let heals = |scope: &Scope, success: &Success| {
@@ -298,6 +302,13 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
             return Some(start.line.clone());
         }
     }
+    // Compose says which container ended; what that one says later shows that it was started again.
+    let again = exited(&group.first.line).map(|name| (lane.0.clone(), Some(name.to_owned())));
+    if let Some(start) = again.and_then(|lane| study.successes.get(&lane)?.get(&Scope::Application))
+        && heals(&Scope::Application, start)
+    {
+        return Some(start.line.clone());
+    }
     // A build that ends with an image, and nowhere says that it failed, has overcome what its steps met before.
     let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
     let mut images = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Pipeline));
@@ -327,6 +338,12 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         .filter(|success| success.time.is_some_and(|at| at > time))
         .map(|success| success.line.clone())
         .max()
+}
+
+/// Returns the container that ended: `web exited with code 1`.
+fn exited(line: &str) -> Option<&str> {
+    let (name, _) = line.trim().split_once(" exited with code ")?;
+    (!name.contains(' ')).then_some(name)
 }
 
 /// Whether a line speaks of an address of the task itself.

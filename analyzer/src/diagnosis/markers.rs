@@ -175,6 +175,8 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("listening for requests", Scope::Application),
     ("serving on http", Scope::Application),
     (" - accepting connections", Scope::Application),
+    ("accepting connections at http", Scope::Application),
+    ("start worker processes", Scope::Application),
     ("starting workers", Scope::Application),
     ("startup complete", Scope::Application),
     ("startup completed", Scope::Application),

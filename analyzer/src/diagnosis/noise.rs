@@ -144,7 +144,10 @@ const NOISE_LIST: &[(Of, &str)] = &[
         r"HHH10001005: Database info|\[undefined/unknown\]|Using generated security password|generated password is for development use only",
     ),
     // A database server writes down which statements of its clients it refused; what that means, a client says itself.
-    (Of::Application, r"^\d{4}-\d\d-\d\d \S+ \w+(?: \[\d+\](?: \S+@\S+)?|:\S+:\[\d+\]:) ?ERROR:  "),
+    (
+        Of::Application,
+        r"^(?:[\w.-]+ +\| )?\d{4}-\d\d-\d\d \S+ \w+(?: \[\d+\](?: \S+@\S+)?|:\S+:\[\d+\]:) ?ERROR:  ",
+    ),
     // A database server writes down that a tool looked for its table of migrations before it made one.
     (
         Of::Application,
@@ -208,6 +211,8 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
     // What a tool announces to all its users.
     (Of::Pipeline, r"^\s*\d{5,6}\s+\(?[\w-]+\)?:? |^\s+(?:Overview|Affected versions): "),
+    // The first build of a tag finds no cache.
+    (Of::Pipeline, r"=> ERROR importing cache manifest from \S+ "),
     (
         Of::Pipeline,
         r"(?i)registry cache importer: .{0,200}: not found|There was an error running the uploader|##\[warning\](?:Failed to (?:save|restore): |Cache service responded)|Unable to reserve cache|dpkg-preconfigure: unable to re-open stdin|Upload queued for processing failed|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
@@ -280,6 +285,7 @@ mod tests {
             Source::ContainerLog,
             true,
         );
+        check(&format!("db-1  | 2026-02-11 18:20:22.101 UTC [31] {refused}"), Source::ContainerLog, true);
         check(&format!("psql: {refused}"), Source::ContainerLog, false);
         check(r#"FATAL:  role "root" does not exist"#, Source::ContainerLog, true);
         check(r#"FATAL:  role "shop" does not exist"#, Source::ContainerLog, false);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::kept::{Group, Kept, keep};
 use super::study::Success;
-use crate::record::{Record, Source};
+use crate::record::{Place, Record, Source};
 
 const MOST_PENDING: usize = 500;
 const MOST_DONE: usize = 2000;
@@ -19,7 +19,7 @@ pub(super) struct Operations {
     /// The last deletion of a resource, and the last creation or update of a stack, that ended well.
     deleted: BTreeMap<(String, String), Done>,
     complete: BTreeMap<(String, String), Done>,
-    /// The stacks that somebody began to change.
+    /// What is a stack: somebody began to change it, or its type says so.
     stacks: BTreeSet<(String, String)>,
 }
 
@@ -73,7 +73,12 @@ impl Operations {
         let key = (record.stream.name.clone(), operation.name.to_owned());
         let done = match operation.status {
             "DELETE_COMPLETE" => &mut self.deleted,
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => &mut self.complete,
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => {
+                if operation.kind == Some("AWS::CloudFormation::Stack") && self.stacks.len() < MOST_DONE {
+                    self.stacks.insert(key.clone());
+                }
+                &mut self.complete
+            }
             _ => {
                 if line.contains("User Initiated") && self.stacks.len() < MOST_DONE {
                     self.stacks.insert(key);
@@ -95,10 +100,13 @@ impl Operations {
         (done.seq > group.last.seq).then_some(&*done.line)
     }
 
-    /// Returns the streams with what says that their stack is complete.
-    pub fn complete_stacks(&self) -> Vec<(String, Success)> {
+    /// Returns the streams with what says that their stack is complete, where nothing was undone since.
+    pub fn complete_stacks(&self, undone: &BTreeMap<Place, Source>) -> Vec<(String, Success)> {
         let of = |key: &(String, String)| {
             let done = self.complete.get(key)?;
+            if undone.keys().any(|place| place.stream == key.0 && place.seq > done.seq) {
+                return None;
+            }
             let Done { seq, time, line } = done.clone();
             Some((key.0.clone(), Success { first: seq, seq, time, line }))
         };

@@ -196,7 +196,7 @@ impl<'p> Study<'p> {
                 met.and_then(|met| self.met.insert(Owner { pattern, condition }, met));
             }
         }
-        for (stream, success) in self.operations.complete_stacks() {
+        for (stream, success) in self.operations.complete_stacks(&self.undone) {
             self.succeed((stream, None), Scope::Stack, success);
         }
         self.settled = settled::settled(&self);
@@ -223,6 +223,16 @@ impl<'p> Study<'p> {
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
         }
+    }
+
+    /// Whether a database server of a stream of several containers says after some place that it is ready.
+    pub(super) fn database_is_ready(&self, stream: &str, after: u64) -> bool {
+        let of_stream =
+            self.successes.iter().filter(|((name, entity), _)| name == stream && entity.is_some());
+        let mut starts = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Application));
+        starts.any(|start| {
+            start.seq > after && start.line.to_ascii_lowercase().contains("ready to accept connections")
+        })
     }
 
     /// Remembers the last requests of a lane that were answered well.
