@@ -43,7 +43,8 @@ proptest! {
     fn what_is_said_again_and_again_is_found(
         templates in prop::collection::vec(prop::collection::vec("(task|of|web|#)", 1..6), 1..5),
         said in prop::collection::vec((0usize..5, 0u32..200_000), 1..120),
-        sought in prop::collection::vec("(task|of|web)", 2..4),
+        any in prop::collection::vec("(task|of|web)", 2..4),
+        own in prop::option::of((0usize..120, 0usize..5, 2usize..5)),
         commit_every in 1usize..90,
         most in 1usize..6,
     ) {
@@ -54,6 +55,11 @@ proptest! {
                 words.iter().map(|word| word.replace('#', &number.to_string())).collect()
             })
             .collect();
+        // What one of the records says, or any words.
+        let sought = own.map_or(any, |(at, from, most)| {
+            let text = &texts[at % texts.len()];
+            text.iter().skip(from % text.len()).take(most).cloned().collect()
+        });
         let folder = tempfile::tempdir().expect("a folder");
         store(folder.path(), &texts, commit_every);
         let reader = Reader::open(folder.path()).expect("readable");

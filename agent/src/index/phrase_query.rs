@@ -9,9 +9,10 @@ use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED,
 
 use super::id_query::explain;
 use super::shapes::{ShapeTable, ShapeTables};
+use super::tokens::Shape;
 
-/// To ask a shape costs as much as to visit so many documents with the rarest word.
-const ASKING: usize = 4;
+/// Fewer documents with the rarest word than shapes by this are visited; else each shape that may have the phrase is asked.
+const FEWER: usize = 32;
 
 /// Finds the documents with words that follow each other, each with its place in the phrase.
 #[derive(Clone)]
@@ -24,13 +25,15 @@ pub struct WordPhrase {
 
 impl WordPhrase {
     pub fn new(words: Vec<(usize, Term)>, tables: ShapeTables) -> WordPhrase {
-        let has_digit = |word: &Term| {
-            let text = word.value();
-            text.as_str().is_none_or(|text| text.bytes().any(|byte| byte.is_ascii_digit()))
-        };
+        let has_digit =
+            |word| text_of(word).is_none_or(|text| text.bytes().any(|byte| byte.is_ascii_digit()));
         let shape_tells = !words.iter().any(|(_, word)| has_digit(word));
         WordPhrase { words, shape_tells, tables }
     }
+}
+
+fn text_of(word: &Term) -> Option<&str> {
+    std::str::from_utf8(word.serialized_value_bytes()).ok()
 }
 
 impl fmt::Debug for WordPhrase {
@@ -50,12 +53,16 @@ impl Query for WordPhrase {
         });
         let all = BooleanQuery::new(all.collect()).weight(scoring)?;
         let words = self.words.iter().map(|(_, word)| word.clone()).collect();
-        Ok(Box::new(WordPhraseWeight { words, all, phrase, tables: self.tables.clone() }))
+        let placed = self.words.iter().filter_map(|(place, word)| Some((*place, text_of(word)?)));
+        let pairs = Shape::pairs_of(placed);
+        Ok(Box::new(WordPhraseWeight { words, pairs, all, phrase, tables: self.tables.clone() }))
     }
 }
 
 struct WordPhraseWeight {
     words: Vec<Term>,
+    /// Which pairs of them follow each other.
+    pairs: u128,
     /// All words, wherever they stand.
     all: Box<dyn Weight>,
     phrase: Box<dyn Weight>,
@@ -86,6 +93,7 @@ impl Weight for WordPhraseWeight {
             all: self.all.scorer(segment, boost)?,
             phrase: Phrase::new(self.phrase.scorer(segment, boost)?),
             known: vec![None; table.len() + 1],
+            pairs: self.pairs,
             table,
         };
         scorer.go_on(scorer.all.doc());
@@ -94,12 +102,12 @@ impl Weight for WordPhraseWeight {
 
     fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
         let table = self.table(segment)?;
-        if (table.len() + table.loose()) * ASKING > self.rarest(segment)? {
+        if self.rarest(segment)? < table.len() / FEWER + table.loose() {
             let mut scorer = self.scorer(segment, 1.0)?;
             return Ok(scorer.count_including_deleted());
         }
         let mut phrase = Phrase::new(self.phrase.scorer(segment, 1.0)?);
-        let samples = table.samples().into_iter();
+        let samples = table.samples(self.pairs).into_iter();
         Ok(samples.filter(|(document, _)| phrase.is_in(*document)).map(|(_, count)| count).sum())
     }
 
@@ -143,6 +151,7 @@ struct WordPhraseScorer {
     phrase: Phrase,
     /// Whether the phrase stands in each shape.
     known: Vec<Option<bool>>,
+    pairs: u128,
     table: ShapeTable,
 }
 
@@ -160,10 +169,11 @@ impl WordPhraseScorer {
         if let Some(known) = self.known[shape] {
             return known;
         }
-        let holds = self.phrase.is_in(document);
-        if shape != 0 {
-            self.known[shape] = Some(holds);
+        if shape == 0 {
+            return self.phrase.is_in(document);
         }
+        let holds = self.table.may_have(shape, self.pairs) && self.phrase.is_in(document);
+        self.known[shape] = Some(holds);
         holds
     }
 }

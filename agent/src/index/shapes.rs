@@ -23,8 +23,8 @@ const EXTENSION: &str = "shapes";
 const MOST: usize = u16::MAX as usize;
 /// How many shapes there are, and how many documents are of none of them.
 const HEAD: usize = 8;
-/// The mark of a shape, how many documents have it, and the first of them.
-const SHAPE: usize = 16;
+/// The mark of a shape, how many documents have it, the first of them, and its pairs of words.
+const SHAPE: usize = 32;
 /// The number of the shape of a document, from 1; 0 where it is not kept.
 const NUMBER: usize = 2;
 
@@ -66,10 +66,17 @@ impl ShapeTable {
         usize::from(u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]]))
     }
 
-    /// Returns one document of each shape with how many it stands for, and each document of no shape, in their order.
-    pub fn samples(&self) -> Vec<(DocId, u32)> {
+    /// Whether a shape may have all of some pairs of words.
+    pub fn may_have(&self, shape: usize, pairs: u128) -> bool {
+        self.pairs(shape) & pairs == pairs
+    }
+
+    /// Returns one document of each shape that may have these pairs of words, with how many it stands for,
+    /// and each document of no shape, in their order.
+    pub fn samples(&self, pairs: u128) -> Vec<(DocId, u32)> {
+        let shapes = (1..=self.shapes).filter(|shape| self.may_have(*shape, pairs));
         let mut samples: Vec<(DocId, u32)> =
-            (1..=self.shapes).map(|shape| (self.field(shape, 12), self.field(shape, 8))).collect();
+            shapes.map(|shape| (self.field(shape, 12), self.field(shape, 8))).collect();
         if self.loose() > 0 {
             let loose = (0..self.documents).filter(|document| self.of(*document) == 0);
             samples.extend(loose.map(|document| (document, 1)));
@@ -80,6 +87,11 @@ impl ShapeTable {
 
     fn mark(&self, shape: usize) -> u64 {
         u64::from(self.field(shape, 0)) | u64::from(self.field(shape, 4)) << 32
+    }
+
+    fn pairs(&self, shape: usize) -> u128 {
+        let parts = (16..SHAPE).step_by(4).rev();
+        parts.fold(0, |pairs, at| pairs << 32 | u128::from(self.field(shape, at)))
     }
 
     fn field(&self, shape: usize, at: usize) -> u32 {
@@ -111,40 +123,40 @@ impl SegmentPlugin for Shapes {
     }
 
     fn create_writer(&self, _: &PluginWriterContext<'_>) -> tantivy::Result<Box<dyn PluginWriter>> {
-        Ok(Box::new(ShapesWriter { aside: self.aside.clone(), marks: Vec::new() }))
+        Ok(Box::new(ShapesWriter { aside: self.aside.clone(), seen: Seen::default() }))
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        let mut marks = Vec::new();
+        let mut shapes = Seen::default();
         for segment in merge.readers {
             let table = ShapeTable::open(segment)?;
-            let known: Vec<Option<u64>> =
-                std::iter::once(None).chain((1..=table.len()).map(|shape| Some(table.mark(shape)))).collect();
-            let of = |document| known.get(table.of(document)).copied().flatten();
-            marks.extend((0..segment.max_doc()).map(of));
+            for document in 0..segment.max_doc() {
+                let shape = Some(table.of(document)).filter(|shape| *shape != 0);
+                shapes.add(shape.map(|shape| (table.mark(shape), table.pairs(shape))));
+            }
         }
-        write(merge.target_segment, &marks)
+        shapes.write(merge.target_segment)
     }
 }
 
 struct ShapesWriter {
     aside: Aside,
-    /// The mark of each document; none for what has no text.
-    marks: Vec<Option<u64>>,
+    seen: Seen,
 }
 
 impl PluginWriter for ShapesWriter {
     fn add_document(&mut self, _: DocId, _: &dyn ErasedDocument, _: &Schema) -> tantivy::Result<()> {
-        self.marks.push(self.aside.take_shape());
+        self.seen.add(self.aside.take_shape().map(|shape| (shape.mark, shape.pairs)));
         Ok(())
     }
 
     fn serialize(self: Box<Self>, segment: &Segment, _: Option<&DocIdMapping>) -> tantivy::Result<()> {
-        write(segment, &self.marks)
+        self.seen.write(segment)
     }
 
     fn mem_usage(&self) -> usize {
-        self.marks.capacity() * size_of::<Option<u64>>()
+        self.seen.documents.capacity() * size_of::<Option<u32>>()
+            + self.seen.shapes.capacity() * size_of::<ShapeSeen>() * 2
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -156,34 +168,63 @@ impl PluginWriter for ShapesWriter {
     }
 }
 
-/// Writes the table of documents with these marks.
-fn write(segment: &Segment, marks: &[Option<u64>]) -> tantivy::Result<()> {
-    // How many documents have a mark, and the first of them.
-    let mut counts: HashMap<u64, (u32, DocId)> = HashMap::new();
-    for (document, mark) in (0..).zip(marks) {
-        if let Some(mark) = mark {
-            counts.entry(*mark).or_insert((0, document)).0 += 1;
-        }
+/// The shapes of documents, in the order in which they were first seen.
+#[derive(Default)]
+struct Seen {
+    shapes: Vec<ShapeSeen>,
+    places: HashMap<u64, u32>,
+    /// The place of the shape of each document; none for what has no text.
+    documents: Vec<Option<u32>>,
+}
+
+struct ShapeSeen {
+    mark: u64,
+    pairs: u128,
+    count: u32,
+    first: DocId,
+}
+
+impl Seen {
+    /// Adds a document by the mark of its shape, and its pairs.
+    fn add(&mut self, shape: Option<(u64, u128)>) {
+        let first = self.documents.len() as DocId;
+        let place = shape.map(|(mark, pairs)| {
+            let place = *self.places.entry(mark).or_insert_with(|| {
+                self.shapes.push(ShapeSeen { mark, pairs, count: 0, first });
+                self.shapes.len() as u32 - 1
+            });
+            self.shapes[place as usize].count += 1;
+            place
+        });
+        self.documents.push(place);
     }
-    let mut shapes: Vec<(Reverse<u32>, DocId, u64)> =
-        counts.into_iter().map(|(mark, (count, first))| (Reverse(count), first, mark)).collect();
-    shapes.sort_unstable();
-    shapes.truncate(MOST);
-    let numbers: HashMap<u64, u16> = (1..).zip(&shapes).map(|(number, (.., mark))| (*mark, number)).collect();
-    let kept: usize = shapes.iter().map(|(Reverse(count), ..)| *count as usize).sum();
-    ids::write(segment, component(), |file| {
-        file.write_all(&(shapes.len() as u32).to_le_bytes())?;
-        file.write_all(&((marks.len() - kept) as u32).to_le_bytes())?;
-        for (Reverse(count), first, mark) in &shapes {
-            file.write_all(&mark.to_le_bytes())?;
-            file.write_all(&count.to_le_bytes())?;
-            file.write_all(&first.to_le_bytes())?;
+
+    fn write(&self, segment: &Segment) -> tantivy::Result<()> {
+        let mut kept: Vec<u32> = (0..self.shapes.len() as u32).collect();
+        kept.sort_by_key(|place| Reverse(self.shapes[*place as usize].count));
+        kept.truncate(MOST);
+        let mut numbers = vec![0u16; self.shapes.len()];
+        for (number, place) in (1..).zip(&kept) {
+            numbers[*place as usize] = number;
         }
-        marks.iter().try_for_each(|mark| {
-            let number = mark.and_then(|mark| numbers.get(&mark).copied()).unwrap_or_default();
-            file.write_all(&number.to_le_bytes())
+        let of_none = |place: &Option<u32>| place.is_none_or(|place| numbers[place as usize] == 0);
+        let loose = self.documents.iter().filter(|place| of_none(place)).count();
+        ids::write(segment, component(), |file| {
+            file.write_all(&(kept.len() as u32).to_le_bytes())?;
+            file.write_all(&(loose as u32).to_le_bytes())?;
+            for place in &kept {
+                let shape = &self.shapes[*place as usize];
+                file.write_all(&shape.mark.to_le_bytes())?;
+                file.write_all(&shape.count.to_le_bytes())?;
+                file.write_all(&shape.first.to_le_bytes())?;
+                file.write_all(&shape.pairs.to_le_bytes())?;
+            }
+            self.documents.iter().try_for_each(|place| {
+                let number = place.map_or(0, |place| numbers[place as usize]);
+                file.write_all(&number.to_le_bytes())
+            })
         })
-    })
+    }
 }
 
 fn component() -> SegmentComponent {

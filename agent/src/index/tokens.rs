@@ -38,12 +38,41 @@ pub fn mark(id: &str) -> u64 {
 /// Stands for any word with a digit in a shape.
 const VALUE: u64 = 1;
 
-/// Returns the mark of a shape that goes on with one more word.
-fn with(shape: u64, mark: u64) -> u64 {
-    let mut both = [0; 16];
-    both[..8].copy_from_slice(&shape.to_le_bytes());
-    both[8..].copy_from_slice(&mark.to_le_bytes());
-    xxh3_64(&both)
+/// Words without digits in their order, the others left open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub mark: u64,
+    /// A bit for each two words that follow each other; several share one.
+    pub pairs: u128,
+    last: Option<u64>,
+}
+
+impl Shape {
+    /// Returns the pairs among words without digits that follow each other, each with its place.
+    pub fn pairs_of<'w>(words: impl Iterator<Item = (usize, &'w str)>) -> u128 {
+        let mut shape = Shape::default();
+        let mut next = None;
+        for (place, word) in words {
+            if next != Some(place) {
+                shape.last = None;
+            }
+            shape.add(Some(mark(word)));
+            next = Some(place + 1);
+        }
+        shape.pairs
+    }
+
+    /// Goes on with one more word, by its mark; none where it has a digit.
+    fn add(&mut self, word: Option<u64>) {
+        let mut both = [0; 16];
+        both[..8].copy_from_slice(&self.mark.to_le_bytes());
+        both[8..].copy_from_slice(&word.unwrap_or(VALUE).to_le_bytes());
+        self.mark = xxh3_64(&both);
+        if let (Some(last), Some(word)) = (self.last, word) {
+            self.pairs |= 1 << ((last.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57);
+        }
+        self.last = word;
+    }
 }
 
 /// What is kept beside the words of a document that is being indexed.
@@ -54,8 +83,7 @@ pub struct Aside(Arc<Mutex<Kept>>);
 struct Kept {
     /// The marks of identifiers.
     marks: Vec<u64>,
-    /// The mark of the shape.
-    shape: Option<u64>,
+    shape: Option<Shape>,
 }
 
 impl Aside {
@@ -69,7 +97,7 @@ impl Aside {
     }
 
     /// Hands out the shape of the document; none where it has no text.
-    pub fn take_shape(&self) -> Option<u64> {
+    pub fn take_shape(&self) -> Option<Shape> {
         self.kept().shape.take()
     }
 }
@@ -93,7 +121,7 @@ pub struct WordStream<'a> {
     token: &'a mut Token,
     aside: &'a Aside,
     /// What is known of the shape up to here.
-    shape: u64,
+    shape: Shape,
 }
 
 impl Tokenizer for Words {
@@ -101,7 +129,7 @@ impl Tokenizer for Words {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         self.token.reset();
-        WordStream { text, at: 0, token: &mut self.token, aside: &self.aside, shape: 0 }
+        WordStream { text, at: 0, token: &mut self.token, aside: &self.aside, shape: Shape::default() }
     }
 }
 
@@ -110,7 +138,7 @@ impl TokenStream for WordStream<'_> {
         while let Some(found) = next(self.text, self.at, &mut self.token.text) {
             self.at = found.to;
             self.token.position = self.token.position.wrapping_add(1);
-            self.shape = with(self.shape, if found.digits > 0 { VALUE } else { mark(&self.token.text) });
+            self.shape.add((found.digits == 0).then(|| mark(&self.token.text)));
             if found.is_id {
                 self.aside.kept().marks.push(mark(&self.token.text));
                 continue;
@@ -212,7 +240,7 @@ mod tests {
         let shape = |text: &str| {
             let aside = Aside::default();
             Words::new(aside.clone()).token_stream(text).process(&mut |_| ());
-            aside.take_shape()
+            aside.take_shape().map(|shape| shape.mark)
         };
         assert_eq!(shape("Request 1234567 done in 3ms"), shape("request 7: DONE in 20ms"));
         assert_ne!(shape("request 1234567 done"), shape("request done 1234567"));
