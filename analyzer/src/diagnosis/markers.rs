@@ -68,6 +68,8 @@ pub enum Scope {
     Target,
     /// A group of instances launched one.
     Launch,
+    /// The agent of an instance registered it.
+    Registration,
 }
 
 impl Scope {
@@ -99,6 +101,7 @@ impl Scope {
             }
             Scope::Part => source.is_pipeline(),
             Scope::Target => source == Source::AlbTargetHealth,
+            Scope::Registration => source == Source::EcsAgentLog,
             Scope::Launch => source == Source::EcsServiceEvent && class == Some(Class::Capacity),
         }
     }
@@ -284,6 +287,8 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("post_build state: succeeded", Scope::Pipeline),
     (" healthy", Scope::Target),
     ("scaling activity successful", Scope::Launch),
+    ("registered container instance with cluster", Scope::Registration),
+    ("instance registration completed successfully", Scope::Registration),
     ("test suites: ", Scope::Part),
     ("tests passed", Scope::Part),
     ("test result: ok", Scope::Part),

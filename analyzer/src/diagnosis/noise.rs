@@ -177,6 +177,11 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r"(?i)\bwe (?:strongly )?recommend (?:that you|you|to)\b|\bdefault credentials\b.{0,120}\b(?:change|recommend)",
     ),
+    // What is prepared at every start is there since the first.
+    (
+        Of::Application,
+        r"(?i)failed to (?:add|create) (?:admin |initial |default |bootstrap )?user\b.{0,80}\b(?:already exists|with username exists)|KC-SERVICES0010",
+    ),
     // A client gave a wrong password to the application.
     (
         Of::Application,

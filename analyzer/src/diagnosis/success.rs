@@ -55,7 +55,7 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
         Scope::Part => !counts_failures(said),
         // "PRE_BUILD Success: false"; and pip "successfully built" a package where docker built an image.
         Scope::Pipeline => !said.to_ascii_lowercase().contains("success: false") && !names_a_package(said),
-        Scope::Step | Scope::Migration | Scope::Target => true,
+        Scope::Step | Scope::Migration | Scope::Target | Scope::Registration => true,
         Scope::Launch => said.contains("Launching"),
     }
 }

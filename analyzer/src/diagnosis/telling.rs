@@ -162,6 +162,8 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"^(?:\S+\s+)?(?:ERROR|FATAL|SEVERE|CRITICAL|E)\s", 20),
     (r"(?i)^\W*(?:error|failed|failure)\b", 22),
     (r"\bnpm (?:ERR!|error) ", 18),
+    // Where and with what, which says nothing about why.
+    (r"\bnpm (?:ERR!|error) (?:path |errno |command |syscall )", -90),
     (r"error (?:TS|CS|MSB|NU|NETSDK)\d+|error\[E\d+\]|\bE\d{4,5}:", 45),
     (r"\b(?:CREATE|UPDATE|DELETE|IMPORT|ROLLBACK)_FAILED\b", 60),
     (r"(?:❌|✘|✖|⨯|✕)\s*\S", 42),
@@ -266,6 +268,11 @@ mod tests {
         assert_eq!(SHAPES.as_ref().map(meta::Regex::pattern_len), Some(SHAPE_LIST.len()));
         assert_eq!(message_of("2026-05-01T10:00:00Z ERROR: disk is full"), "disk is full");
         assert!(FRAME.is_match(b"    at main (app.js:3:1)"));
+    }
+
+    #[test]
+    fn where_npm_failed_tells_less_than_why() {
+        tells_more("npm ERR! gyp ERR! find Python is not set", "npm ERR! command failed");
     }
 
     #[track_caller]
