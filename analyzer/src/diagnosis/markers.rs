@@ -275,6 +275,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("build succeeded", Scope::Pipeline),
     ("naming to ", Scope::Pipeline),
     ("pushing manifest for ", Scope::Pipeline),
+    ("] pushed image to ", Scope::Pipeline),
     ("successfully tagged", Scope::Pipeline),
     ("successfully built ", Scope::Pipeline),
     (" digest: sha256:", Scope::Pipeline),

@@ -187,6 +187,8 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r"(?i)(?:invalid|wrong) (?:user ?name|login|e-?mail|credentials)\b.{0,40}\bpassword\b.{0,120}\b(?:remote_addr|client_ip|ip_?addr(?:ess)?|ip)=|\bcid:\d+ - authentication error",
     ),
+    // Helpers that look for more of what they may have, and a formatter that the agent's start does without.
+    (Of::Application, r"Failed to read \w+ provisioning files|[Ff]ormat error: unrecognized formatter"),
     // An image without a directory of git, or without a GPU, works as well.
     (Of::Application, r"(?i)^\W*fatal: not a git repository"),
     (
@@ -217,7 +219,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     // What a tool announces to all its users.
     (Of::Pipeline, r"^\s*\d{5,6}\s+\(?[\w-]+\)?:? |^\s+(?:Overview|Affected versions): "),
     // The first build of a tag finds no cache.
-    (Of::Pipeline, r"=> ERROR importing cache manifest from \S+ "),
+    (Of::Pipeline, r"=> ERROR importing cache manifest from \S+ |Error while retrieving image from cache: "),
     (
         Of::Pipeline,
         r"(?i)registry cache importer: .{0,200}: not found|There was an error running the uploader|##\[warning\](?:Failed to (?:save|restore): |Cache service responded)|Unable to reserve cache|dpkg-preconfigure: unable to re-open stdin|Upload queued for processing failed|debconf: |invoke-rc\.d: |\d+ (?:\w+ severity )?vulnerabilit(?:y|ies)\b.*\(|To address (?:all|issues)|npm fund|SAWarning: |\bDeprecationWarning: |Browserslist: ",
