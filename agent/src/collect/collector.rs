@@ -29,6 +29,9 @@ pub const UNNAMED: &str = "unnamed";
 const COMMIT_AFTER: Duration = Duration::from_millis(700);
 const COMMIT_WHEN_BUSY: Duration = Duration::from_secs(2);
 const COMMIT_RECORDS: u64 = 200_000;
+/// While nobody watches, few records that their source could hand over again wait longer: each commit has its price.
+const COMMIT_WHEN_CALM: Duration = Duration::from_secs(4);
+const FEW_RECORDS: u64 = 500;
 /// How long sources that have moved on, and handed nothing over, wait: what they read again would be known.
 const COMMIT_CURSORS: Duration = Duration::from_secs(30);
 /// A sender that waits for the commit waits at least this long, so that others share it.
@@ -79,6 +82,8 @@ struct Pending {
     /// Since when a source has moved on.
     moved: Option<Instant>,
     records: u64,
+    /// Whether some of them are with Medic alone.
+    alone: bool,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
@@ -170,7 +175,7 @@ impl Collector {
             Some(since) if !self.pending.waiting.is_empty() => {
                 COMMIT_FOR_SENDER.saturating_sub(since.elapsed())
             }
-            Some(since) => COMMIT_AFTER.saturating_sub(since.elapsed()),
+            Some(since) => self.longest().saturating_sub(since.elapsed()),
             None if self.changed && self.live.receiver_count() > 0 => {
                 TELL_EVERY.saturating_sub(self.told.elapsed())
             }
@@ -187,8 +192,17 @@ impl Collector {
             return self.pending.moved.is_some_and(|moved| moved.elapsed() >= COMMIT_CURSORS);
         };
         let waits = !self.pending.waiting.is_empty() && since.elapsed() >= COMMIT_FOR_SENDER;
-        let after = if more_waits { COMMIT_WHEN_BUSY } else { COMMIT_AFTER };
+        let after = if more_waits { COMMIT_WHEN_BUSY } else { self.longest() };
         waits || since.elapsed() >= after || self.pending.records >= COMMIT_RECORDS
+    }
+
+    /// Returns how long what was taken in may wait for its commit.
+    fn longest(&self) -> Duration {
+        let is_calm = self.live.receiver_count() == 0
+            && self.pending.records < FEW_RECORDS
+            && !self.pending.alone
+            && self.pending.waiting.is_empty();
+        if is_calm { COMMIT_WHEN_CALM } else { COMMIT_AFTER }
     }
 
     /// Takes in what a source hands over.
@@ -215,6 +229,7 @@ impl Collector {
         let (new, known) = (records.len() as u64, handed - records.len() as u64);
         telemetry::note(Measure::Taken { source, new, known });
         self.changed |= !records.is_empty();
+        self.pending.alone |= !records.is_empty() && delivery.cursor.is_none();
         if let Some(cursor) = delivery.cursor {
             self.ledger.cursors.insert(source.to_owned(), cursor);
         }

@@ -23,6 +23,9 @@ use crate::config::Retention;
 
 /// What the writer of a part may hold before it writes a segment.
 const MEMORY: usize = 64 << 20;
+/// So many documents are held back at most: the table into which tantivy puts the first one takes megabytes, which an
+/// agent that records a line now and then need not hold between its commits.
+const MOST_HELD: usize = 1000;
 /// A part with more records than this is closed.
 const MOST_DOCUMENTS: u64 = 2_000_000;
 
@@ -43,6 +46,8 @@ struct OpenPart {
     number: u64,
     index: Index,
     writer: IndexWriter<Item>,
+    /// What is added before the next commit.
+    held: Vec<Item>,
     documents: u64,
     bytes: u64,
 }
@@ -145,6 +150,7 @@ impl Writer {
         change(&mut self.ledger);
         self.ledger.commit += 1;
         let payload = serde_json::to_string(&self.ledger)?;
+        self.open.hand_over()?;
         let mut prepared = self.open.writer.prepare_commit().context("cannot write the index")?;
         prepared.set_payload(&payload);
         prepared.commit().context("cannot commit to the index")?;
@@ -214,13 +220,21 @@ impl OpenPart {
         let documents =
             index.load_metas()?.segments.iter().map(|segment| u64::from(segment.num_docs())).sum();
         let bytes = parts::size(state, number);
-        Ok(OpenPart { number, index, writer, documents, bytes })
+        Ok(OpenPart { number, index, writer, held: Vec::new(), documents, bytes })
     }
 
     fn add(&mut self, items: impl Iterator<Item = Item>) -> Result<()> {
-        let items: Vec<UserOperation<Item>> = items.map(UserOperation::Add).collect();
-        self.documents += items.len() as u64;
-        self.writer.run(items)?;
+        let held = self.held.len();
+        self.held.extend(items);
+        self.documents += (self.held.len() - held) as u64;
+        if self.held.len() > MOST_HELD { self.hand_over() } else { Ok(()) }
+    }
+
+    /// Hands over to tantivy what was held back.
+    fn hand_over(&mut self) -> Result<()> {
+        if !self.held.is_empty() {
+            self.writer.run(self.held.drain(..).map(UserOperation::Add).collect::<Vec<_>>())?;
+        }
         Ok(())
     }
 }

@@ -138,7 +138,10 @@ fn name_explained(findings: &mut [Finding]) {
 }
 
 fn verdict(study: &Study<'_>, has_root_cause: bool) -> Verdict {
-    let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope != Scope::Connection);
+    // That something is connected, or that there is an instance, is no deployment yet.
+    let is_deployment =
+        |scope: &Scope| !matches!(scope, Scope::Connection | Scope::Launch | Scope::Registration);
+    let succeeded = study.successes.values().flatten().any(|(scope, _)| is_deployment(scope));
     match (has_root_cause, succeeded) {
         (true, _) => Verdict::Failed,
         (false, true) if !findings::was_undone(study) => Verdict::Healthy,
