@@ -281,6 +281,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     (" digest: sha256:", Scope::Pipeline),
     ("job succeeded", Scope::Pipeline),
     ("deploy complete", Scope::Pipeline),
+    ("deployment successful", Scope::Pipeline),
     ("successfully deployed", Scope::Pipeline),
     ("apply complete! resources", Scope::Pipeline),
     ("deployed service", Scope::Pipeline),
