@@ -101,6 +101,17 @@ proptest! {
     }
 }
 
+/// A word that is too long to be kept whole is found by its beginning, and its digits may be behind that.
+#[test]
+fn a_word_that_is_cut_is_found_in_a_phrase() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blob = format!("{}1", "x".repeat(120));
+    store(folder.path(), &vec![vec!["task".to_owned(), blob.clone(), "ended".to_owned()]; 40], 100);
+    let reader = Reader::open(folder.path()).expect("readable");
+    let question = Question { words: format!("\"task {blob} ended\""), filter: Filter::default() };
+    assert_eq!(reader.count(&question).expect("counted"), 40);
+}
+
 /// What was described is kept beside the records, and no search takes it for one.
 #[test]
 fn described_states_are_no_records() {

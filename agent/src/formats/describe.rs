@@ -364,8 +364,10 @@ impl Reader<'_> {
     /// Reads what a group of instances did: it launched one, or could not.
     fn scaling_activity(&mut self, value: &Value) -> bool {
         let status = word(value, "StatusCode");
-        let text =
-            words(&["scaling activity", status, word(value, "Description"), word(value, "StatusMessage")]);
+        let description = word(value, "Description");
+        // Of a launch that failed the description says why as well.
+        let message = Some(word(value, "StatusMessage")).filter(|message| !description.contains(message));
+        let text = words(&["scaling activity", status, description, message.unwrap_or_default()]);
         let level = if matches!(status, "Failed" | "Cancelled") { Level::Error } else { Level::Info };
         let time = ["StartTime", "EndTime"].into_iter().find_map(|name| time_in(value, name));
         let entity = word(value, "AutoScalingGroupName");

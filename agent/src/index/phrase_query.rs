@@ -9,7 +9,7 @@ use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED,
 
 use super::id_query::explain;
 use super::shapes::{ShapeTable, ShapeTables};
-use super::tokens::Shape;
+use super::tokens::{LONGEST, Shape};
 
 /// Fewer documents with the rarest word than shapes by this are visited; else each shape that may have the phrase is asked.
 const FEWER: usize = 32;
@@ -25,9 +25,12 @@ pub struct WordPhrase {
 
 impl WordPhrase {
     pub fn new(words: Vec<(usize, Term)>, tables: ShapeTables) -> WordPhrase {
-        let has_digit =
-            |word| text_of(word).is_none_or(|text| text.bytes().any(|byte| byte.is_ascii_digit()));
-        let shape_tells = !words.iter().any(|(_, word)| has_digit(word));
+        // A word that was cut may have digits where it was cut off.
+        let may_have_digit = |word| {
+            let text = text_of(word).unwrap_or_default();
+            text.is_empty() || text.len() >= LONGEST || text.bytes().any(|byte| byte.is_ascii_digit())
+        };
+        let shape_tells = !words.iter().any(|(_, word)| may_have_digit(word));
         WordPhrase { words, shape_tells, tables }
     }
 }

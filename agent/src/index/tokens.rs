@@ -5,7 +5,7 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Longer words are cut: nobody types them, and a blob would fill the dictionary.
-const LONGEST: usize = 96;
+pub const LONGEST: usize = 96;
 
 /// A word of a text, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]

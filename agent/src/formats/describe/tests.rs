@@ -124,6 +124,31 @@ fn an_operation_tells_what_validation_found() {
 }
 
 #[test]
+fn a_scaling_activity_tells_once_why_it_failed() {
+    let reason =
+        "We currently do not have sufficient c7g.large capacity in the Availability Zone you requested.";
+    let failed = json!({
+        "ActivityId": "2", "AutoScalingGroupName": "workers", "StatusCode": "Failed", "StartTime": "2026-05-01T10:00:00Z",
+        "Description": format!("Launching a new EC2 instance.  Status Reason: {reason}"), "StatusMessage": reason,
+    });
+    let cancelled = json!({
+        "ActivityId": "1", "AutoScalingGroupName": "workers", "StatusCode": "Cancelled", "StartTime": "2026-05-01T09:00:00Z",
+        "Description": "Launching a new EC2 instance", "StatusMessage": "Instance failed to complete user's Lifecycle Action",
+    });
+    let said = format!("scaling activity Failed Launching a new EC2 instance.  Status Reason: {reason}");
+    check(
+        json!({"Activities": [failed, cancelled]}),
+        &[
+            (
+                "scaling activity Cancelled Launching a new EC2 instance Instance failed to complete user's Lifecycle Action",
+                Level::Error,
+            ),
+            (&said, Level::Error),
+        ],
+    );
+}
+
+#[test]
 fn a_target_tells_its_state() {
     let described = check(
         json!({"TargetHealthDescriptions": [{"Target": {"Id": "10.0.1.5", "Port": 3000}, "HealthCheckPort": "3000",
