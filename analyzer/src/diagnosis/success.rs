@@ -62,7 +62,8 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
 
 /// Whether a line says `listening` or `serving` beside an address, or that something started within a time.
 fn serves_at_an_address(lower: &str) -> bool {
-    let denied = ["not ", "n't ", "nothing", "no longer", "stop", "must ", "should "];
+    let denied =
+        ["not ", "n't ", "nothing", "no longer", "stop", "must ", "should ", "shutdown", "to close "];
     let is_word = |at: usize| !lower[..at].ends_with(|before: char| before.is_ascii_alphabetic());
     let says = ["listening", "serving", "running on "]
         .iter()
@@ -159,6 +160,7 @@ mod tests {
         check(Scope::Application, r#"level=INFO msg=serving addr=:8080"#, true);
         check(Scope::Application, "nothing is listening on 127.0.0.1:8080", false);
         check(Scope::Application, "listening for changes", false);
+        check(Scope::Application, "18:25:04 shutdown: going to close listening sockets...", false);
         check(Scope::Application, "preserving 12 headers for http", false);
         check(Scope::Application, "failed while listening on port 8080", false);
         check(Scope::Application, "Identify and stop the process that's listening on port 8080", false);
