@@ -16,7 +16,7 @@ const VERBS: [&str; 5] = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_
 pub(super) struct Operations {
     /// Those that began and did not end.
     pub pending: BTreeMap<(String, String), Kept>,
-    /// The last deletion of a resource, and the last creation or update of a stack, that ended well.
+    /// The last deletion, and the last creation or update, of each that ended well.
     deleted: BTreeMap<(String, String), Done>,
     complete: BTreeMap<(String, String), Done>,
     /// What is a stack: somebody began to change it, or its type says so.
