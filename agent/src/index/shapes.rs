@@ -130,9 +130,12 @@ impl SegmentPlugin for Shapes {
         let mut shapes = Seen::default();
         for segment in merge.readers {
             let table = ShapeTable::open(segment)?;
+            let mut places: Vec<Option<u32>> = vec![None; table.len() + 1];
             for document in 0..segment.max_doc() {
-                let shape = Some(table.of(document)).filter(|shape| *shape != 0);
-                shapes.add(shape.map(|shape| (table.mark(shape), table.pairs(shape))));
+                let shape = table.of(document);
+                let mut place = || shapes.place(table.mark(shape), table.pairs(shape));
+                let place = (shape != 0).then(|| *places[shape].get_or_insert_with(&mut place));
+                shapes.add(place);
             }
         }
         shapes.write(merge.target_segment)
@@ -146,7 +149,8 @@ struct ShapesWriter {
 
 impl PluginWriter for ShapesWriter {
     fn add_document(&mut self, _: DocId, _: &dyn ErasedDocument, _: &Schema) -> tantivy::Result<()> {
-        self.seen.add(self.aside.take_shape().map(|shape| (shape.mark, shape.pairs)));
+        let place = self.aside.take_shape().map(|shape| self.seen.place(shape.mark, shape.pairs));
+        self.seen.add(place);
         Ok(())
     }
 
@@ -185,17 +189,19 @@ struct ShapeSeen {
 }
 
 impl Seen {
-    /// Adds a document by the mark of its shape, and its pairs.
-    fn add(&mut self, shape: Option<(u64, u128)>) {
-        let first = self.documents.len() as DocId;
-        let place = shape.map(|(mark, pairs)| {
-            let place = *self.places.entry(mark).or_insert_with(|| {
-                self.shapes.push(ShapeSeen { mark, pairs, count: 0, first });
-                self.shapes.len() as u32 - 1
-            });
+    /// Returns the place of a shape; a new one begins with the document that is added next.
+    fn place(&mut self, mark: u64, pairs: u128) -> u32 {
+        *self.places.entry(mark).or_insert_with(|| {
+            self.shapes.push(ShapeSeen { mark, pairs, count: 0, first: self.documents.len() as DocId });
+            self.shapes.len() as u32 - 1
+        })
+    }
+
+    /// Adds a document by the place of its shape.
+    fn add(&mut self, place: Option<u32>) {
+        if let Some(place) = place {
             self.shapes[place as usize].count += 1;
-            place
-        });
+        }
         self.documents.push(place);
     }
 
