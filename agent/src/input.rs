@@ -5,8 +5,10 @@ use analyzer::record::Record;
 use analyzer::snapshot::Snapshot;
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::formats::{self, Sink};
@@ -34,10 +36,19 @@ pub struct Feed<'s, 'p> {
     pub study: &'s mut Study<'p>,
     pub snapshot: Snapshot,
     pub span: Span,
+    /// How many records were handed over so far.
+    taken: u64,
+}
+
+impl<'s, 'p> Feed<'s, 'p> {
+    pub fn new(study: &'s mut Study<'p>, span: Span) -> Feed<'s, 'p> {
+        Feed { study, snapshot: Snapshot::default(), span, taken: 0 }
+    }
 }
 
 impl Sink for Feed<'_, '_> {
     fn records(&mut self, records: &[Record]) {
+        self.taken += records.len() as u64;
         if self.span.is_open() {
             self.study.observe(records);
             return;
@@ -56,13 +67,15 @@ pub fn read_all(paths: &[PathBuf], feed: &mut Feed<'_, '_>, gaps: &mut Vec<Gap>)
     let mut read = 0;
     for path in paths {
         if path.as_os_str() == "-" {
+            let before = feed.taken;
             let outcome = read_stream("-", io::stdin().lock(), feed);
-            read += usize::from(note(Path::new("standard input"), outcome, gaps));
+            read += usize::from(note(Path::new("standard input"), outcome, feed.taken > before, gaps));
             continue;
         }
         for file in files(path, gaps) {
+            let before = feed.taken;
             let outcome = File::open(&file).and_then(|open| read_stream(&file.to_string_lossy(), open, feed));
-            read += usize::from(note(&file, outcome, gaps));
+            read += usize::from(note(&file, outcome, feed.taken > before, gaps));
         }
     }
     read
@@ -73,8 +86,53 @@ fn read_stream(name: &str, input: impl Read, feed: &mut Feed<'_, '_>) -> io::Res
     formats::read(name, None, decompressed(input)?, feed)
 }
 
-/// Decompresses what is compressed; all else stays as it is.
+/// Decompresses what is compressed, and turns UTF-16 into UTF-8; all else stays as it is.
 pub(crate) fn decompressed<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+    let input = unpacked(input)?;
+    let mut input = BufReader::with_capacity(1 << 16, input);
+    let order = match input.fill_buf()? {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return Ok(Box::new(input)),
+    };
+    Ok(Box::new(Utf16 { input, order, text: io::Cursor::default() }))
+}
+
+/// Reads UTF-16, as Windows PowerShell writes what is redirected into a file.
+struct Utf16<R> {
+    input: R,
+    order: fn([u8; 2]) -> u16,
+    text: io::Cursor<Vec<u8>>,
+}
+
+impl<R: BufRead> Read for Utf16<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.text.read(buffer)?;
+        if got > 0 || buffer.is_empty() {
+            return Ok(got);
+        }
+        // Lines are whole characters; a surrogate is never parted from its other half.
+        let mut line = Vec::new();
+        while line.len() < LONGEST_UTF16 {
+            let mut unit = [0; 2];
+            if read_up_to(&mut self.input, &mut unit)? < unit.len() {
+                break;
+            }
+            let unit = (self.order)(unit);
+            line.push(unit);
+            if unit == u16::from(b'\n') {
+                break;
+            }
+        }
+        self.text = io::Cursor::new(String::from_utf16_lossy(&line).into_bytes());
+        self.text.read(buffer)
+    }
+}
+
+/// Longer lines are cut.
+const LONGEST_UTF16: usize = 1 << 20;
+
+fn unpacked<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let mut magic = [0; 4];
     let got = read_up_to(&mut input, &mut magic)?;
@@ -82,10 +140,49 @@ pub(crate) fn decompressed<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read
     Ok(match magic {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(whole)),
         [0x28, 0xb5, 0x2f, 0xfd] => {
-            Box::new(ruzstd::decoding::StreamingDecoder::new(whole).map_err(io::Error::other)?)
+            Box::new(Frames { input: whole, decoder: FrameDecoder::new(), is_inside: false })
         }
         _ => Box::new(whole),
     })
+}
+
+/// Decompresses one frame of zstd after the other, as they stand in files that were put together.
+struct Frames<R> {
+    input: R,
+    decoder: FrameDecoder,
+    is_inside: bool,
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !buffer.is_empty() {
+            if self.is_inside {
+                while self.decoder.can_collect() < buffer.len() && !self.decoder.is_finished() {
+                    let wanted = BlockDecodingStrategy::UptoBytes(buffer.len() - self.decoder.can_collect());
+                    self.decoder.decode_blocks(&mut self.input, wanted).map_err(io::Error::other)?;
+                }
+                let got = self.decoder.read(buffer)?;
+                if got > 0 {
+                    return Ok(got);
+                }
+                self.is_inside = false;
+            }
+            if self.input.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            match self.decoder.reset(&mut self.input) {
+                Ok(()) => self.is_inside = true,
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink())?;
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(0)
+    }
 }
 
 fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -111,7 +208,9 @@ fn files(path: &Path, gaps: &mut Vec<Gap>) -> Vec<PathBuf> {
                 let below = entry.path();
                 let hidden = entry.file_name().to_string_lossy().starts_with('.');
                 let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-                if hidden || is_link && below.is_dir() {
+                // Nobody may ever write into a pipe that happens to lie in a folder.
+                let is_read = below.metadata().map_or(true, |found| found.is_file() || found.is_dir());
+                if hidden || is_link && below.is_dir() || !is_read {
                     continue;
                 }
                 found.extend(files(&below, gaps));
@@ -123,11 +222,16 @@ fn files(path: &Path, gaps: &mut Vec<Gap>) -> Vec<PathBuf> {
     found
 }
 
-fn note(path: &Path, outcome: io::Result<()>, gaps: &mut Vec<Gap>) -> bool {
+/// Notes what could not be read; returns whether anything could.
+fn note(path: &Path, outcome: io::Result<()>, has_begun: bool, gaps: &mut Vec<Gap>) -> bool {
     if let Err(error) = &outcome {
-        gaps.push(cannot_read(path, error));
+        let gap = cannot_read(path, error);
+        gaps.push(match has_begun {
+            true => Gap { because: format!("only its beginning can be read: {error}"), ..gap },
+            false => gap,
+        });
     }
-    outcome.is_ok()
+    outcome.is_ok() || has_begun
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> Gap {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::commands;
 use crate::sentences::{happened, headline, tasks};
 pub use crate::sentences::{short, span};
-use crate::shell::quoted;
+use crate::shell::{self, quoted};
 use crate::treatment::{Known, Treatment, told_once, treatment};
 
 /// At most this many records are quoted.
@@ -418,9 +418,10 @@ fn render(template: &str, finding: &Finding, variables: &[String]) -> String {
     let mut handlebars = Handlebars::new();
     handlebars.set_strict_mode(true);
     handlebars.register_escape_fn(inline);
+    handlebars.register_helper("word", Box::new(shell::word));
     let mut values: BTreeMap<&str, &str> = variables.iter().map(|name| (name.as_str(), "")).collect();
     values.extend(finding.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    handlebars.render_template(template, &values).unwrap_or_else(|_| template.to_owned())
+    handlebars.render_template(&shell::with_words(template), &values).unwrap_or_else(|_| template.to_owned())
 }
 
 /// Makes a captured value safe inside Markdown: it stays one line, and it opens or closes nothing.

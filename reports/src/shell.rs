@@ -1,10 +1,90 @@
 //! Words of a command line.
 
-/// Returns a name as one word of a shell.
+use handlebars::handlebars_helper;
+
+/// Returns a name as one word of a shell. Texts put a backtick around a command, so none may be left in it:
+/// a name with one, or with what is not printed, is written with its codes (`$'…'`, as bash, ksh and zsh read it).
 pub fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':');
     if !name.is_empty() && name.chars().all(plain) && !name.starts_with('-') {
         return name.to_owned();
     }
-    format!("'{}'", name.replace('\'', r"'\''"))
+    if !name.contains(|c: char| c == '`' || c.is_control()) {
+        return format!("'{}'", name.replace('\'', r"'\''"));
+    }
+    let mut codes = String::from("$'");
+    for c in name.chars() {
+        match c {
+            '\'' | '\\' => codes.extend(['\\', c]),
+            c if c == '`' || c.is_ascii_control() => codes.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => codes.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => codes.push(c),
+        }
+    }
+    codes.push('\'');
+    codes
+}
+
+/// Writes the captured values that stand in the commands of a page as words of a shell: a command is one that somebody runs.
+pub fn with_words(template: &str) -> String {
+    let mut written = String::with_capacity(template.len());
+    for (index, part) in template.split('`').enumerate() {
+        written.push_str(if index > 0 { "`" } else { "" });
+        let is_code = index % 2 == 1;
+        let literal = part.split("{{").next().unwrap_or_default();
+        match is_code && literal.trim_start().contains(' ') {
+            true => written.push_str(&values_as_words(part)),
+            false => written.push_str(part),
+        }
+    }
+    written
+}
+
+fn values_as_words(command: &str) -> String {
+    let mut pieces = command.split("{{");
+    let mut written = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let name = piece.split("}}").next().unwrap_or_default();
+        let is_value = name != "else" && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        match piece.strip_prefix(name).and_then(|rest| rest.strip_prefix("}}")).filter(|_| is_value) {
+            Some(rest) => written.extend(["{{{word ", name, "}}}", rest]),
+            None => written.extend(["{{", piece]),
+        }
+    }
+    written
+}
+
+// Nothing that is marked up or that ends a line gets into a command.
+handlebars_helper!(word: |value: str| {
+    let text: String = crate::escape::printable(value).chars().take(200).collect();
+    let mend = |c: char| match c {
+        '<' => '‹',
+        '>' => '›',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    let text: String = text.chars().map(mend).collect();
+    if text.trim().is_empty() { String::new() } else { quoted(text.trim()) }
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_commands_are_words() {
+        let written = with_words("see `{{host}}`: `dig {{#if host}}{{host}}{{else}}<name>{{/if}}`, {{host}}");
+        let expected = "see `{{host}}`: `dig {{#if host}}{{{word host}}}{{else}}<name>{{/if}}`, {{host}}";
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_name_stays_one_word_that_nothing_is_run_of() {
+        assert_eq!(quoted("logs/web.log"), "logs/web.log");
+        assert_eq!(quoted("orders 5xx $(date)"), "'orders 5xx $(date)'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("-rf"), "'-rf'");
+        assert_eq!(quoted("a`$(date)`'b"), r"$'a\x60$(date)\x60\'b'");
+        assert_eq!(quoted("a\nb\u{85}"), r"$'a\x0ab\u0085'");
+    }
 }

@@ -64,7 +64,7 @@ fn diagnose(criterion: &mut Criterion) {
 
 fn whole(patterns: &Patterns, log: &[u8]) -> usize {
     let mut study = Study::new(patterns);
-    let mut feed = Feed { study: &mut study, snapshot: Snapshot::default(), span: Span::default() };
+    let mut feed = Feed::new(&mut study, Span::default());
     read(NAME, None, log, &mut feed).expect("reading from memory does not fail");
     study.conclude(&Snapshot::default(), Vec::new()).findings.len()
 }

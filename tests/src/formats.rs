@@ -112,8 +112,54 @@ fn what_cannot_be_read_is_a_gap_and_the_rest_is_read() {
     for name in ["cut.log.gz", "broken.log.zst", "missing.log"] {
         let gap =
             gaps.iter().find(|gap| gap.what.ends_with(name)).unwrap_or_else(|| panic!("no gap for {name}"));
-        assert!(gap.because.starts_with("cannot read it: ") && gap.remedy.is_some(), "{gap:?}");
+        let because =
+            if name.starts_with("cut") { "only its beginning can be read: " } else { "cannot read it: " };
+        assert!(gap.because.starts_with(because) && gap.remedy.is_some(), "{gap:?}");
     }
+}
+
+#[test]
+fn what_stands_before_a_cut_is_read() {
+    let log = format!("{}{LOG}{}", "2026-05-01T09:59:59Z INFO waits\n".repeat(40), "x\n".repeat(200_000));
+    let compressed = gz(log.as_bytes());
+    let cut = &compressed[..compressed.len() - 20];
+    let mut collected = Collected::default();
+    let input = flate2::read::MultiGzDecoder::new(cut);
+    let outcome = read("cut.log", None, input, &mut collected);
+    assert!(outcome.is_err(), "the cut is told");
+    let last = LOG.lines().last().expect("a log has lines");
+    assert!(
+        collected.records.iter().any(|record| record.text.contains(last)),
+        "what stands before it is read"
+    );
+}
+
+#[test]
+fn frames_of_zstd_are_read_one_after_the_other() {
+    let frame = |text: &str| {
+        ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
+    };
+    // A frame to be skipped stands between them.
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("web.log.zst");
+    fs::write(&path, [frame("INFO starts\n"), skipped.to_vec(), frame(LOG)].concat())
+        .expect("a file can be written");
+    let (diagnosis, gaps) = diagnosed(vec![path], Span::default());
+    let cause = diagnosis.root_cause().map(|root| root.cause.as_str());
+    assert_eq!((cause, gaps), (Some("application/database/connection-refused"), Vec::new()));
+}
+
+#[test]
+fn utf_16_is_read() {
+    let text: Vec<u8> =
+        std::iter::once(0xfeff).chain(LOG.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("web.log");
+    fs::write(&path, text).expect("a file can be written");
+    let (diagnosis, _) = diagnosed(vec![path], Span::default());
+    let cause = diagnosis.root_cause().map(|root| root.cause.as_str());
+    assert_eq!(cause, Some("application/database/connection-refused"));
 }
 
 fn records(name: &str, bytes: &[u8]) -> Vec<Record> {
@@ -125,7 +171,7 @@ fn records(name: &str, bytes: &[u8]) -> Vec<Record> {
 fn diagnosed(paths: Vec<PathBuf>, span: Span) -> (Diagnosis, Vec<Gap>) {
     let mut study = Study::new(book());
     let mut gaps = Vec::new();
-    let mut feed = Feed { study: &mut study, snapshot: Default::default(), span };
+    let mut feed = Feed::new(&mut study, span);
     read_all(&paths, &mut feed, &mut gaps);
     let snapshot = feed.snapshot;
     (study.conclude(&snapshot, Vec::new()), gaps)

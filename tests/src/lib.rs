@@ -54,7 +54,7 @@ fn diagnose_folder(folder: &std::path::Path, patterns: &analyzer::pattern::Patte
 
     let mut study = Study::new(patterns);
     let mut gaps = Vec::new();
-    let mut feed = Feed { study: &mut study, snapshot: Default::default(), span: Span::default() };
+    let mut feed = Feed::new(&mut study, Span::default());
     let read = read_all(&[folder.to_owned()], &mut feed, &mut gaps);
     assert!(read > 0, "{} holds no input", folder.display());
     let snapshot = feed.snapshot;

@@ -84,7 +84,7 @@ impl Diagnose {
         let mut study = Study::new(&patterns);
         let mut gaps = Vec::new();
         let span = Span { since: self.since, until: self.until };
-        let mut feed = Feed { study: &mut study, snapshot: Snapshot::default(), span };
+        let mut feed = Feed::new(&mut study, span);
         let read = read_all(&self.paths, &mut feed, &mut gaps);
         if read == 0 {
             let because: Vec<String> =

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{line, time};
+use super::{Folder, time};
 use words::*;
 pub use words::{level_of_alarm, text_of_alarm};
 
@@ -53,12 +53,23 @@ pub fn task_of_log_stream(name: &str) -> Option<&str> {
 struct Reader<'a> {
     stream: &'a Arc<Stream>,
     /// Streams of CloudWatch Logs, by name.
-    log_streams: BTreeMap<String, Arc<Stream>>,
+    log_streams: BTreeMap<String, LogStream>,
     snapshot: Snapshot,
     records: Vec<Record>,
     /// Ids of events, which EventBridge may deliver more than once.
     seen: BTreeSet<String>,
 }
+
+/// A stream of CloudWatch Logs: an event is a line, and several may be one record.
+struct LogStream {
+    folder: Folder,
+    task: Option<Arc<str>>,
+    /// When each line was said, by its number.
+    times: Vec<Option<Timestamp>>,
+}
+
+/// An event of a log: its stream, its time, its message.
+type LogEvent<'v> = (&'v str, Option<Timestamp>, &'v str);
 
 /// A record before it has its place.
 #[derive(Default)]
@@ -81,6 +92,10 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, items: &[Value]) -> bool {
+        if let Some(events) = items.iter().map(log_event).collect() {
+            self.log_events(events);
+            return true;
+        }
         let before = self.records.len();
         let known = items.iter().all(|item| self.value(item));
         if items.first().is_some_and(|item| is_stack_event(item) || is_service_event(item)) {
@@ -123,7 +138,13 @@ impl Reader<'_> {
                     continue;
                 }
                 ("failures", Some(Value::Array(items))) => items.iter().all(|item| self.failure(item)),
-                ("results", Some(Value::Array(rows))) => rows.iter().all(|row| self.query_row(row)),
+                ("results", Some(Value::Array(rows))) => match rows.iter().map(query_row).collect() {
+                    Some(events) => {
+                        self.log_events(events);
+                        true
+                    }
+                    None => false,
+                },
                 (_, Some(found)) => self.value(found),
             };
             if !read {
@@ -221,8 +242,9 @@ impl Reader<'_> {
         if has(&["ActivityId", "StatusCode"]) {
             return self.scaling_activity(value);
         }
-        if has(&["message", "timestamp"]) && has_one(&["ingestionTime", "logStreamName"]) {
-            return self.log_event(value);
+        if let Some(event) = log_event(value) {
+            self.log_events(vec![event]);
+            return true;
         }
         false
     }
@@ -432,61 +454,35 @@ impl Reader<'_> {
         self.say(Source::EcsServiceEvent, Said { time, level, text, entity: id, ..Said::default() })
     }
 
-    /// Reads an event of a log: its lines, or the event of ECS that was written into the log.
-    fn log_event(&mut self, value: &Value) -> bool {
-        let Some(message) = value.get("message").and_then(Value::as_str) else { return false };
-        self.log_lines(word(value, "logStreamName"), time_in(value, "timestamp"), message);
-        true
-    }
-
-    /// Reads a row of CloudWatch Logs Insights.
-    fn query_row(&mut self, row: &Value) -> bool {
-        let Some(fields) = row.as_array() else { return false };
-        let field = |name: &str| {
-            let found = fields.iter().find(|field| word(field, "field") == name)?;
-            found.get("value").and_then(Value::as_str)
-        };
-        let Some(message) = field("@message") else { return false };
-        let time = fields.iter().find(|field| word(field, "field") == "@timestamp");
-        self.log_lines(
-            field("@logStream").unwrap_or_default(),
-            time.and_then(|time| time_in(time, "value")),
-            message,
-        );
-        true
-    }
-
-    fn log_lines(&mut self, log_stream: &str, time: Option<Timestamp>, message: &str) {
-        if event_in(message).is_some_and(|value| self.event(&value)) {
-            return;
+    /// Reads events of a log: their lines, or the events of ECS that were written into the log.
+    fn log_events(&mut self, mut events: Vec<LogEvent<'_>>) {
+        let time = |event: Option<&LogEvent<'_>>| event.and_then(|(_, time, _)| *time);
+        if time(events.first()) > time(events.last()) {
+            // Insights gives the newest first.
+            events.reverse();
         }
-        let stream = self.log_stream(log_stream);
-        let task: Option<Arc<str>> = task_of_log_stream(log_stream).map(Arc::from);
-        for raw in message.split(['\n', '\r']).filter(|raw| !raw.trim().is_empty()) {
-            let read = line::read(raw);
-            let entity = task.clone().or_else(|| read.entity().map(Arc::from));
-            self.records.push(Record {
-                time: time.or(read.time),
-                level: read.level,
-                body: read.body,
-                entity,
-                ..record(&stream, stream.source, read.text.into_owned())
-            });
+        events.sort_by_key(|(_, time, _)| *time);
+        for (log_stream, time, message) in events {
+            if event_in(message).is_some_and(|value| self.event(&value)) {
+                continue;
+            }
+            self.log_lines(log_stream, time, message);
         }
     }
 
-    /// Returns a stream of its own for each log stream, so that their lines are not mixed.
-    fn log_stream(&mut self, name: &str) -> Arc<Stream> {
-        let known = self.log_streams.entry(name.to_owned()).or_insert_with(|| {
-            let source = match self.stream.source {
-                Source::Other => Source::ContainerLog,
-                source if source.signal() == Source::ContainerLog.signal() => source,
-                _ => Source::ContainerLog,
-            };
-            let joint = if name.is_empty() { "" } else { "#" };
-            Arc::new(Stream { name: format!("{}{joint}{name}", self.stream.name), source })
+    fn log_lines(&mut self, name: &str, time: Option<Timestamp>, message: &str) {
+        let read_from = self.stream;
+        let stream = self.log_streams.entry(name.to_owned()).or_insert_with(|| LogStream {
+            folder: Folder::new(log_stream(read_from, name)),
+            task: task_of_log_stream(name).map(Arc::from),
+            times: Vec::new(),
         });
-        known.clone()
+        let mut done = Vec::new();
+        for raw in message.split(['\n', '\r']) {
+            stream.times.push(time);
+            stream.folder.push(raw, stream.times.len() as u64, &mut done);
+        }
+        self.records.extend(done.into_iter().map(|record| stream.complete(record)));
     }
 
     fn say(&mut self, source: Source, said: Said<'_>) -> bool {
@@ -502,6 +498,11 @@ impl Reader<'_> {
     }
 
     fn finish(mut self) -> Described {
+        for stream in self.log_streams.values_mut() {
+            let mut done = Vec::new();
+            stream.folder.finish(&mut done);
+            self.records.extend(done.into_iter().map(|record| stream.complete(record)));
+        }
         let mut snapshot = Snapshot::default();
         snapshot.merge(std::mem::take(&mut self.snapshot));
         // Of a task that several events describe only the last state is told.
@@ -525,6 +526,47 @@ impl Reader<'_> {
         }
         Described { records, snapshot }
     }
+}
+
+impl LogStream {
+    /// Completes a record with what its event and its stream say.
+    fn complete(&self, record: Record) -> Record {
+        let time = (record.line as usize).checked_sub(1).and_then(|at| *self.times.get(at)?);
+        let entity = self.task.clone().or(record.entity);
+        Record { time: time.or(record.time), entity, line: 1, ..record }
+    }
+}
+
+/// Returns a stream of its own for each log stream, so that their lines are not mixed.
+fn log_stream(read_from: &Stream, name: &str) -> Arc<Stream> {
+    let source = match read_from.source {
+        Source::Other => Source::ContainerLog,
+        source if source.signal() == Source::ContainerLog.signal() => source,
+        _ => Source::ContainerLog,
+    };
+    let joint = if name.is_empty() { "" } else { "#" };
+    Arc::new(Stream { name: format!("{}{joint}{name}", read_from.name), source })
+}
+
+fn log_event(value: &Value) -> Option<LogEvent<'_>> {
+    let is_event = ["ingestionTime", "logStreamName"]
+        .iter()
+        .any(|name| value.get(name).is_some_and(|found| !found.is_null()));
+    let message = value.get("message").and_then(Value::as_str).filter(|_| is_event)?;
+    value.get("timestamp").filter(|time| !time.is_null())?;
+    Some((word(value, "logStreamName"), time_in(value, "timestamp"), message))
+}
+
+/// Reads a row of CloudWatch Logs Insights.
+fn query_row(row: &Value) -> Option<LogEvent<'_>> {
+    let fields = row.as_array()?;
+    let field = |name: &str| {
+        let found = fields.iter().find(|field| word(field, "field") == name)?;
+        found.get("value").and_then(Value::as_str)
+    };
+    let time = fields.iter().find(|field| word(field, "field") == "@timestamp");
+    let time = time.and_then(|time| time_in(time, "value"));
+    Some((field("@logStream").unwrap_or_default(), time, field("@message")?))
 }
 
 fn record(stream: &Arc<Stream>, source: Source, text: String) -> Record {

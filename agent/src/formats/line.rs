@@ -332,6 +332,23 @@ fn time_inside(message: &str) -> Option<Timestamp> {
     time::leading(&message[at..]).map(|(time, _)| time)
 }
 
+/// Names of members that hold the time, and the level: of most libraries, Serilog, the console of .NET, Monolog.
+const TIMES: [&str; 10] =
+    ["time", "timestamp", "@timestamp", "ts", "t", "date", "asctime", "@t", "Timestamp", "datetime"];
+const LEVELS: [&str; 11] = [
+    "level",
+    "severity",
+    "lvl",
+    "log.level",
+    "levelname",
+    "@l",
+    "s",
+    "loglevel",
+    "LogLevel",
+    "Level",
+    "level_name",
+];
+
 fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
     let first =
         |names: &[&str]| names.iter().find_map(|name| value.get(name).filter(|found| !found.is_null()));
@@ -348,17 +365,25 @@ fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
             ..inner_owned(inner.message_at, inner.level, inner.named, inner.source, inner.body)
         };
     }
-    if let Some(time) =
-        first(&["time", "timestamp", "@timestamp", "ts", "t", "date", "asctime"]).and_then(time::of_value)
-    {
+    if let Some(time) = first(&TIMES).and_then(time::of_value) {
         line.time = Some(time);
     }
-    line.level = first(&["level", "severity", "lvl", "log.level", "levelname", "@l", "s", "loglevel"])
-        .map_or(Level::Unknown, level_of_value);
+    line.level = first(&LEVELS).map_or(Level::Unknown, level_of_value);
     let mut body = String::new();
     for names in [
-        &["message", "msg", "@m", "@mt", "event", "log", "Message", "short_message"][..],
-        &["error", "err", "exception", "@x", "exc_info", "reason", "cause"],
+        &[
+            "message",
+            "msg",
+            "@m",
+            "@mt",
+            "event",
+            "log",
+            "Message",
+            "short_message",
+            "RenderedMessage",
+            "MessageTemplate",
+        ][..],
+        &["error", "err", "exception", "@x", "exc_info", "reason", "cause", "Exception"],
         &[
             "stack",
             "stack_trace",

@@ -8,6 +8,7 @@ mod newest;
 mod pieces;
 mod places;
 mod recognise;
+mod sections;
 mod time;
 
 pub use fold::{Effect, Folder};
@@ -18,6 +19,8 @@ use serde_json::Value;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
+
+use sections::Section;
 
 /// Documents larger than this are read as lines.
 const LARGEST_DOCUMENT: usize = 512 << 20;
@@ -54,7 +57,40 @@ impl Sink for Collected {
 }
 
 /// Reads one input to its end. `hint` is what it is known to hold.
-pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
+/// What stands before the place where reading fails is handed on, and then the error returned.
+pub fn read(name: &str, hint: Option<Source>, input: impl Read, sink: &mut impl Sink) -> io::Result<()> {
+    let mut input = UpToError { input, error: None };
+    read_whole(name, hint, &mut input, sink)?;
+    input.error.map_or(Ok(()), Err)
+}
+
+/// Ends where reading fails, and remembers why.
+struct UpToError<R> {
+    input: R,
+    error: Option<io::Error>,
+}
+
+impl<R: Read> Read for UpToError<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.error.is_some() {
+            return Ok(0);
+        }
+        match self.input.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.error = Some(error);
+                Ok(0)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+fn read_whole(
+    name: &str,
+    hint: Option<Source>,
+    mut input: impl Read,
+    sink: &mut impl Sink,
+) -> io::Result<()> {
     let hint = hint.or_else(|| recognise::by_name(name));
     let mut head = Vec::with_capacity(HEAD);
     fill(&mut input, &mut head, HEAD)?;
@@ -64,15 +100,60 @@ pub fn read(name: &str, hint: Option<Source>, mut input: impl Read, sink: &mut i
             return Ok(());
         }
     }
+    // Only what is at hand to its end can be taken apart.
+    let one_more = head.len() + 1;
+    let is_whole = head.len() < HEAD || fill(&mut input, &mut head, one_more)? == 0;
+    if is_whole && let Some(sections) = sections::split(&head) {
+        read_sections(name, hint, &sections, sink);
+        return Ok(());
+    }
     if head.len() < HEAD
         && let Some(elements) = pieces::elements(&head)
         && let Some(found) = describe::read(&elements, &stream(name, hint.unwrap_or(Source::Other)))
     {
-        hand_on(vec![found], (&head, true), sink);
+        hand_on(vec![(1, found)], (&head, true), sink);
         return Ok(());
     }
     let source = hint.unwrap_or_else(|| recognise_lines(&head));
     lines(name, source, io::Cursor::new(head).chain(input), sink)
+}
+
+/// Reads answers and what stands between them: one stream, in the order in which it was written.
+fn read_sections(name: &str, hint: Option<Source>, sections: &[Section<'_>], sink: &mut impl Sink) {
+    let between: Vec<&[u8]> =
+        sections.iter().filter(|section| section.answer.is_none()).map(|section| section.bytes).collect();
+    let source = hint.unwrap_or_else(|| recognise_lines(&between.join(&b'\n')));
+    let (answers, text) = (stream(name, hint.unwrap_or(Source::Other)), stream(name, source));
+    let mut records: Vec<Record> = Vec::new();
+    for section in sections {
+        let mut found = match &section.answer {
+            Some(answer) => match describe::read(answer, &answers) {
+                Some(found) => {
+                    sink.snapshot(found.snapshot);
+                    placed(vec![(1, found.records)], section.bytes, true)
+                }
+                None => Vec::new(),
+            },
+            None => {
+                let mut folder = Folder::new(text.clone());
+                let mut done = Vec::new();
+                for (number, line) in (1..).zip(split(section.bytes)) {
+                    folder.push(&String::from_utf8_lossy(&section.bytes[line]), number, &mut done);
+                }
+                folder.finish(&mut done);
+                done.sort_by_key(|record| record.line);
+                done
+            }
+        };
+        found.iter_mut().for_each(|record| record.line += section.line - 1);
+        records.append(&mut found);
+    }
+    for (index, record) in records.iter_mut().enumerate() {
+        record.seq = index as u64 + 1;
+    }
+    for batch in records.chunks(BATCH) {
+        sink.records(batch);
+    }
 }
 
 /// Reads a time as answers of AWS write it: text, or a number of seconds or milliseconds since 1970.
@@ -148,9 +229,10 @@ pub(crate) fn looks_like_document(head: &[u8]) -> bool {
     matches!(trimmed.first(), Some(b'{' | b'['))
 }
 
-fn fill(input: &mut impl Read, buffer: &mut Vec<u8>, up_to: usize) -> io::Result<()> {
+/// Fills a buffer up to a size; returns how much came.
+fn fill(input: &mut impl Read, buffer: &mut Vec<u8>, up_to: usize) -> io::Result<usize> {
     let wanted = up_to.saturating_sub(buffer.len()) as u64;
-    input.take(wanted).read_to_end(buffer).map(|_| ())
+    input.take(wanted).read_to_end(buffer)
 }
 
 /// Whether an input begins with an answer that Medic knows, or with one that goes on beyond its head.
@@ -190,13 +272,19 @@ fn read_documents(
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let stream = stream(name, hint.unwrap_or(Source::Other));
     let mut described = Vec::new();
-    let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
-    for value in values {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+    let (mut counted, mut line) = (0, 1);
+    loop {
+        let behind = values.byte_offset();
+        let Some(value) = values.next() else { break };
+        let begins = behind + bytes[behind..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        line += memchr::memchr_iter(b'\n', &bytes[counted..begins]).count() as u64;
+        counted = begins;
         let Ok(value) = value else { return false };
         let Some(found) = describe::read(&value, &stream) else {
             return false;
         };
-        described.push(found);
+        described.push((line, found));
     }
     if described.is_empty() {
         return false;
@@ -205,22 +293,35 @@ fn read_documents(
     true
 }
 
-/// Hands on what one stream describes, and where in a text it stands.
-fn hand_on(described: Vec<describe::Described>, (text, as_it_stands): (&[u8], bool), sink: &mut impl Sink) {
-    let mut records: Vec<Record> = Vec::new();
-    for found in described {
-        records.extend(found.records);
+/// Hands on what one stream describes: each with the line that it begins in, and the text where it stands.
+fn hand_on(
+    described: Vec<(u64, describe::Described)>,
+    (text, as_it_stands): (&[u8], bool),
+    sink: &mut impl Sink,
+) {
+    let mut said = Vec::new();
+    for (line, found) in described {
+        said.push((line, found.records));
         sink.snapshot(found.snapshot);
     }
+    let mut records = placed(said, text, as_it_stands);
     // Several documents share one stream: their records are numbered in one row.
     for (index, record) in records.iter_mut().enumerate() {
         record.seq = index as u64 + 1;
-        record.line = record.line.max(1);
     }
-    places::find(&mut records, text, as_it_stands);
     for batch in records.chunks(BATCH) {
         sink.records(batch);
     }
+}
+
+/// Gives records the lines that they stand in; of a document that is all that is told, that of its beginning.
+fn placed(said: Vec<(u64, Vec<Record>)>, text: &[u8], as_it_stands: bool) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::new();
+    for (line, found) in said {
+        records.extend(found.into_iter().map(|record| Record { line, ..record }));
+    }
+    places::find(&mut records, text, as_it_stands);
+    records
 }
 
 fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink) -> io::Result<()> {

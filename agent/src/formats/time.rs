@@ -5,14 +5,28 @@ use jiff::Timestamp;
 /// Reads a date and time at the start of a text; returns it with the number of bytes that it takes.
 ///
 /// Known are ISO 8601 and its relatives (`2026-05-01T10:00:00.123Z`, `2026/05/01 10:00:00`, `… +0200`, `…,123`),
-/// and the form of access logs (`01/May/2026:10:00:00 +0000`). A time without a zone is taken for UTC.
+/// the form of access logs (`01/May/2026:10:00:00 +0000`), that of mails (`Fri, 01 May 2026 10:00:00 GMT`), that of C
+/// (`Fri May  1 10:00:00 2026`), the American one with AM or PM, and seconds since 1970 with a fraction.
+/// A time without a zone is taken for UTC; one without a year is none.
 pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
     let bytes = text.as_bytes();
     if bytes.len() < 19 {
         return None;
     }
-    if bytes[2] == b'/' && bytes[6] == b'/' && bytes[11] == b':' {
+    if bytes[2] == b'/' && bytes[6] == b'/' && matches!(bytes[11], b':' | b' ') {
         return with_named_month(bytes, 0);
+    }
+    if bytes[3] == b',' && bytes[4] == b' ' {
+        return with_named_month(bytes, 5);
+    }
+    if bytes[3] == b' ' && bytes[7] == b' ' && bytes[13] == b':' {
+        return of_c(bytes);
+    }
+    if bytes[0].is_ascii_digit() && matches!((bytes[1], bytes[2]), (b'/', _) | (_, b'/')) {
+        return american(bytes);
+    }
+    if bytes[0] == b'1' && (bytes[10] == b'.' || bytes[13] == b' ') {
+        return since_1970(bytes);
     }
     // What Redis puts in front of the time: its process and its role.
     let process = bytes.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
@@ -57,18 +71,69 @@ pub fn of_value(value: &serde_json::Value) -> Option<Timestamp> {
 
 /// Reads `01/May/2026:10:00:00`, `01-May-2026 10:00:00` and `01 May 2026 10:00:00.123`.
 fn with_named_month(bytes: &[u8], from: usize) -> Option<(Timestamp, usize)> {
-    const MONTHS: [&[u8]; 12] =
-        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     let separators = (*bytes.get(from + 2)?, *bytes.get(from + 6)?, *bytes.get(from + 11)?);
-    if !matches!(separators, (b'/', b'/', b':') | (b'-', b'-', b' ') | (b' ', b' ', b' ')) {
+    if !matches!(separators, (b'/', b'/', b':' | b' ') | (b'-', b'-', b' ') | (b' ', b' ', b' ')) {
         return None;
     }
-    let month = MONTHS.iter().position(|name| *name == &bytes[from + 3..from + 6])? as i64 + 1;
+    let month = month_named(bytes, from + 3)?;
     let (day, year) = (number::<2>(bytes, from)?, number::<4>(bytes, from + 7)?);
     let (seconds, at) = clock(bytes, from + 12)?;
     let (nanos, at) = fraction(bytes, at);
     let (offset, end) = zone(bytes, at);
     Some((timestamp(year, month, day, seconds - offset, nanos)?, end))
+}
+
+/// Reads `Fri May  1 10:00:00.123 2026`.
+fn of_c(bytes: &[u8]) -> Option<(Timestamp, usize)> {
+    let month = month_named(bytes, 4)?;
+    let day = number::<2>(bytes, 8).or_else(|| number::<1>(bytes, 9).filter(|_| bytes[8] == b' '))?;
+    let (seconds, at) = clock(bytes, 11)?;
+    let (nanos, at) = fraction(bytes, at);
+    let year = number::<4>(bytes, at + 1).filter(|_| bytes.get(at) == Some(&b' '))?;
+    Some((timestamp(year, month, day, seconds, nanos)?, at + 5))
+}
+
+/// Reads `5/1/2026, 10:00:00 PM`; without AM or PM the day may stand before the month.
+fn american(bytes: &[u8]) -> Option<(Timestamp, usize)> {
+    let (month, at) = short_number(bytes, 0)?;
+    let (day, at) = short_number(bytes, at + 1).filter(|_| bytes.get(at) == Some(&b'/'))?;
+    let year = number::<4>(bytes, at + 1).filter(|_| bytes.get(at) == Some(&b'/'))?;
+    let at = at + 5 + usize::from(bytes.get(at + 5) == Some(&b','));
+    let (hour, colon) = short_number(bytes, at + 1).filter(|_| bytes.get(at) == Some(&b' '))?;
+    let (minutes, seconds) = (number::<2>(bytes, colon + 1)?, number::<2>(bytes, colon + 4)?);
+    let is_clock = bytes.get(colon) == Some(&b':') && bytes.get(colon + 3) == Some(&b':');
+    let afternoon = match bytes.get(colon + 6..colon + 9)? {
+        b" AM" => 0,
+        b" PM" => 12,
+        _ => return None,
+    };
+    let fits = is_clock && (1..=12).contains(&hour) && minutes < 60 && seconds <= 60;
+    let seconds = (hour % 12 + afternoon) * 3600 + minutes * 60 + seconds;
+    fits.then(|| timestamp(year, month, day, seconds, 0)).flatten().map(|time| (time, colon + 9))
+}
+
+/// Reads seconds since 1970 with a fraction, or milliseconds.
+fn since_1970(bytes: &[u8]) -> Option<(Timestamp, usize)> {
+    if bytes[10] == b'.' {
+        let seconds = number::<10>(bytes, 0)?;
+        let (nanos, end) = fraction(bytes, 10);
+        let is_whole =
+            end > 11 && bytes.get(end).is_none_or(|next| matches!(next, b' ' | b']' | b'\t' | b':'));
+        return is_whole.then(|| Timestamp::new(seconds, nanos).ok()).flatten().map(|time| (time, end));
+    }
+    Timestamp::from_millisecond(number::<13>(bytes, 0)?).ok().map(|time| (time, 13))
+}
+
+fn month_named(bytes: &[u8], at: usize) -> Option<i64> {
+    const MONTHS: [&[u8]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let name = bytes.get(at..at + 3)?;
+    MONTHS.iter().position(|month| *month == name).map(|month| month as i64 + 1)
+}
+
+/// Reads a number of one or two digits; returns it and where it ends.
+fn short_number(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    number::<2>(bytes, at).map(|found| (found, at + 2)).or_else(|| Some((number::<1>(bytes, at)?, at + 1)))
 }
 
 fn clock(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
@@ -99,7 +164,7 @@ fn zone(bytes: &[u8], at: usize) -> (i64, usize) {
     if matches!(rest.first(), Some(b'Z' | b'z')) {
         return (0, at + 1);
     }
-    if rest.starts_with(b" UTC") {
+    if rest.starts_with(b" UTC") || rest.starts_with(b" GMT") {
         return (0, at + 4);
     }
     let spaces = usize::from(rest.first() == Some(&b' '));
@@ -163,6 +228,14 @@ mod tests {
         check("01/May/2026:10:00:00 +0000] x", "2026-05-01T10:00:00Z", "] x");
         check("2026.05.01 10:00:00.250 [ 1 ] {} x", "2026-05-01T10:00:00.25Z", " [ 1 ] {} x");
         check("01-May-2026 10:00:00] NOTICE: x", "2026-05-01T10:00:00Z", "] NOTICE: x");
+        check("[02/Nov/2026 08:00:03] x"[1..].as_ref(), "2026-11-02T08:00:03Z", "] x");
+        check("Mon, 02 Nov 2026 08:00:03 GMT x", "2026-11-02T08:00:03Z", " x");
+        check("Mon Nov  2 08:00:03 2026 x", "2026-11-02T08:00:03Z", " x");
+        check("Mon Nov 02 08:00:03.25 2026] [core:error]", "2026-11-02T08:00:03.25Z", "] [core:error]");
+        check("11/02/2026 08:00:03 AM x", "2026-11-02T08:00:03Z", " x");
+        check("1/2/2026, 12:10:03 PM x", "2026-01-02T12:10:03Z", " x");
+        check("1793606403.125 x, and more", "2026-11-02T08:00:03.125Z", " x, and more");
+        check("1793606403125 x, and more", "2026-11-02T08:00:03.125Z", " x, and more");
         check("1:M 01 May 2026 10:00:00.125 * Ready", "2026-05-01T10:00:00.125Z", " * Ready");
     }
 
@@ -177,6 +250,11 @@ mod tests {
             "1:M 01 Mai 2026 10:00:00.125 * x",
             "10 orders were read in 12 s",
             "12345678: no time at all here",
+            "02/11/2026 08:00:03 and no more",
+            "1/2/2026, 13:10:03 PM it is not",
+            "Mon Nov 02 08:00:03 of no year",
+            "1234567890.25.1 is a version",
+            "1000 items were, so it seems, sent",
         ] {
             assert_eq!(leading(text), None, "{text}");
         }

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use super::{Finding, Proof};
 use crate::checks::{Check, CheckResult, Outcome};
 
+/// However probable its class, what no page knows is less sure than what a page knows.
+const MOST_UNKNOWN: f64 = 0.9;
+
 /// Sets the confidence of a finding; `rivals` are findings that nothing explains either, `confirm` are the checks of its page.
 pub(super) fn settle(
     finding: &mut Finding,
@@ -31,7 +34,7 @@ pub(super) fn settle(
             let judged = probability.unwrap_or(0.0);
             because_of(
                 &mut because,
-                if judged > 0.0 { 0.15 + 0.8 * judged } else { 0.3 },
+                if judged > 0.0 { (0.15 + 0.8 * judged).min(MOST_UNKNOWN) } else { 0.3 },
                 "no page knows this message; its class was judged by its words and source",
             )
         }

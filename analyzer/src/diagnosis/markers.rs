@@ -203,6 +203,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("boot completed", Scope::Application),
     ("cluster health status changed from", Scope::Application),
     ("is up, reason", Scope::Application),
+    ("] started", Scope::Application),
     ("running karafka", Scope::Application),
     ("resuming normal operations", Scope::Application),
     (".endpoint with ", Scope::Application),
@@ -269,6 +270,8 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("\u{2705}  ", Scope::Stack),
     ("deployment time:", Scope::Stack),
     ("successfully created/updated stack", Scope::Stack),
+    ("transitioned to create complete", Scope::Stack),
+    ("transitioned to update complete", Scope::Stack),
     ("build success", Scope::Pipeline),
     ("finished: success", Scope::Pipeline),
     ("build successful", Scope::Pipeline),
@@ -298,6 +301,11 @@ const SUCCESSES: &[(&str, Scope)] = &[
     (" passed in ", Scope::Part),
     ("tests run: ", Scope::Part),
     ("compiled successfully", Scope::Part),
+    ("first load js", Scope::Part),
+    ("generated static files", Scope::Part),
+    ("ready for production", Scope::Part),
+    ("bundle generation complete", Scope::Part),
+    ("done building in", Scope::Part),
     ("built in ", Scope::Part),
 ];
 
@@ -314,7 +322,7 @@ pub fn says_that_it_connects(line: &str) -> bool {
 }
 
 /// Words that mean an application only beside an address.
-const WITH_ADDRESS: [&str; 4] = ["listening", "serving", "running on ", "started in "];
+const WITH_ADDRESS: [&str; 5] = ["listening", "serving", "running on ", "started in ", "] started"];
 
 const SHUTDOWNS: &[&str] = &[
     "sigterm received",

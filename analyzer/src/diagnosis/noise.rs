@@ -119,7 +119,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     ),
     (
         Of::Application,
-        r"Failed to find Server Action|^Original error: Cannot read properties of undefined \(reading 'workers'\)|over 2MB can not be cached",
+        r"Failed to find Server Action|^Original error: Cannot read properties of undefined \(reading 'workers'\)|over 2MB can not be cached|'sharp' is required to be installed in standalone mode",
     ),
     // Helpers that are missing without harm.
     (

@@ -60,7 +60,7 @@ pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
     }
 }
 
-/// Whether a line says `listening` or `serving` beside an address, or that something started within a time.
+/// Whether a line says `listening` or `serving` beside an address, that something started within a time, or nothing but that it started.
 fn serves_at_an_address(lower: &str) -> bool {
     let denied =
         ["not ", "n't ", "nothing", "no longer", "stop", "must ", "should ", "shutdown", "to close "];
@@ -76,7 +76,9 @@ fn serves_at_an_address(lower: &str) -> bool {
     let within = lower
         .split_once("started in ")
         .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
-    (says && address || within) && !denied.iter().any(|denial| lower.contains(denial))
+    // `[INFO ][o.e.n.Node] [node-1] started`
+    let is_all = lower.trim_end().ends_with("] started");
+    (says && address || within || is_all) && !denied.iter().any(|denial| lower.contains(denial))
 }
 
 /// Whether a word stands by itself, and is no part of a name such as `ensure_connected`.

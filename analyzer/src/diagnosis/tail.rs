@@ -84,6 +84,14 @@ impl Tails {
             && after().all(|last| last.mood != Mood::Ending)
     }
 
+    /// Whether nothing calm follows a group: it is how the log ends, as far as it was seen.
+    pub fn ends_with(&self, group: &Group) -> bool {
+        let Some(tail) = self.0.get(&group.first.place.stream) else { return false };
+        tail.iter()
+            .filter(|last| last.seq > group.last.seq && last.entity == group.first.entity)
+            .all(|last| last.mood != Mood::Calm)
+    }
+
     /// Whether the process ended after a group, started again, and has since said more, calmly, than it ever had before.
     pub fn came_further(&self, group: &Group) -> bool {
         let Some(tail) = self.0.get(&group.first.place.stream) else { return false };
@@ -122,7 +130,7 @@ fn answers_well(lower: &str) -> bool {
     request && [" 200", " 204", " 304"].iter().any(|code| lower.contains(code))
 }
 
-const ENDINGS: [&str; 19] = [
+const ENDINGS: [&str; 21] = [
     "run failed",
     "build failure",
     "shutdown",
@@ -133,6 +141,8 @@ const ENDINGS: [&str; 19] = [
     "exited",
     "exit code",
     "exit status",
+    "exit 1",
+    "exit(1",
     "terminat",
     "closing jpa",
     "goodbye",

@@ -87,7 +87,7 @@ fn level_bonus(level: Level) -> i32 {
 /// The innermost cause of a trace tells most; frames tell nothing.
 fn place_bonus(line: &str, index: usize, lines: usize, is_trace: bool) -> i32 {
     let trimmed = line.trim_start();
-    let is_frame = FRAME.is_match(line.as_bytes());
+    let is_frame = FRAME.is_match(line.as_bytes()) && !is_uncaught_of_ruby(line);
     if is_frame {
         return -80;
     }
@@ -102,6 +102,11 @@ fn place_bonus(line: &str, index: usize, lines: usize, is_trace: bool) -> i32 {
         return -60;
     }
     0
+}
+
+/// Whether a line is what Ruby prints of an error that nobody caught: ``app.rb:12:in `boot': the reason (Acme::Error)``.
+pub fn is_uncaught_of_ruby(line: &str) -> bool {
+    UNCAUGHT_OF_RUBY.is_match(line.as_bytes())
 }
 
 fn cut(line: &str, most: usize) -> &str {
@@ -141,6 +146,9 @@ static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+static UNCAUGHT_OF_RUBY: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^\S+:\d+:in [`'][^']*': .+ \((?:[A-Z]\w*::)*[A-Z]\w*\)\s*$"));
+
 /// The most that the form of a line, and the words in it, are worth.
 const MOST_FORM: i32 = 95;
 const MOST_WORDS: i32 = 38;
@@ -154,6 +162,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
         r"^(?:.*\s)?(?:thread '.*' panicked|panic: |fatal error: |Fatal error: |Fatal Python error|FATAL: |fatal: |Unhandled exception|Uncaught)",
         50,
     ),
+    (r"^\S+:\d+:in [`'][^']*': .+ \((?:[A-Z]\w*::)*[A-Z]\w*\)\s*$", 50),
     (r"##\[error\]|^::error", 30),
     (
         r"(?i)(?:^|[\s\[(|])(?:error|err|fatal|crit(?:ical)?|emerg|severe|alert)(?:\]|\)|:|!|\s*\||\s-|\s{2,}|/)",

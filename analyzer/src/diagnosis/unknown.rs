@@ -8,10 +8,10 @@ use super::kept::{Group, Kept};
 use super::markers::Scope;
 use super::rank::layer;
 use super::study::Study;
-use super::telling::TELLING_ENOUGH;
+use super::telling::{self, TELLING_ENOUGH};
 use super::{Evidence, Finding, Proof, RuledOut};
 use crate::checks::{Check, CheckResult, Outcome};
-use crate::record::{Source, without_transport};
+use crate::record::{Level, Source, without_transport};
 use crate::taxonomy::{Class, Severity};
 use crate::words::Judgement;
 
@@ -22,6 +22,8 @@ const MOST_CONTEXT: usize = 12;
 /// Of what was claimed below this for the log of an application, on labelled cases, none was a failure;
 /// above it, nearly all.
 const MORE_THAN_A_GUESS: f32 = 0.56;
+/// Below this the usual class of the source is right more often than the words.
+const WORTH_ITS_CLASS: f32 = 0.47;
 
 /// Returns the telling records that count, best first.
 pub(super) fn telling_groups<'s>(
@@ -141,15 +143,22 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     }
     add_telling_evidence(&mut evidence, Some(lead), shown);
     let judged = judge(study, lead, told);
-    // Where neither the words nor the place tell a class, a class would be a guess.
+    // Where neither the words nor the place tell a class, it may be no failure at all, unless it was the last thing said.
     let sure = judged.as_ref().is_some_and(|judged| {
         !speaks_of_anything(lead.first.source) || judged.probability >= MORE_THAN_A_GUESS
     });
-    if !sure && !tells_class(lead.first.source) {
+    let ends = match speaks_of_anything(lead.first.source) {
+        true => ends_with(study, lead),
+        false => lead.first.level == Level::Fatal,
+    };
+    if !sure && !ends && !tells_class(lead.first.source) {
         return None;
     }
     // What is said of a task is usually why it could not start; words have to speak up against that.
-    let is_weak = |probability: f32| probability < MORE_THAN_A_GUESS && is_of_a_task(lead.first.source);
+    let is_weak = |probability: f32| {
+        probability < MORE_THAN_A_GUESS && is_of_a_task(lead.first.source)
+            || probability < WORTH_ITS_CLASS && ends
+    };
     let class = judged
         .as_ref()
         .filter(|judged| !is_weak(judged.probability))
@@ -158,7 +167,7 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     // A symptom in sight narrows down where the unknown failure lies, but does not name it.
     let explains =
         drafts.iter().filter(|draft| draft.pattern.symptom).map(|draft| draft.pattern.id.clone()).collect();
-    let message: String = super::telling::message_of(&lead.first.line).chars().take(160).collect();
+    let message: String = telling::message_of(&lead.first.line).chars().take(160).collect();
     let finding = Finding {
         cause: format!("{class}/unknown"),
         class,
@@ -181,6 +190,35 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
         remedies: Vec::new(),
     };
     Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
+}
+
+/// Whether a log that never said that it serves ends with an error, or with what stopped the process.
+fn ends_with(study: &Study<'_>, lead: &Group) -> bool {
+    let lane = lead.first.lane();
+    let serves = study.successes.get(&lane).is_some_and(|scopes| scopes.contains_key(&Scope::Application));
+    let fails = match lead.first.level {
+        Level::Fatal | Level::Error => true,
+        Level::Unknown => is_uncaught(&lead.first.text),
+        _ => false,
+    };
+    fails && !serves && study.tails.ends_with(lead)
+}
+
+/// Whether a text is what a runtime prints of an error that nobody caught.
+fn is_uncaught(text: &str) -> bool {
+    const HEADS: [&str; 9] = [
+        "Traceback (most recent call last)",
+        "Exception in thread ",
+        "Unhandled exception",
+        "Uncaught ",
+        "node:internal",
+        "panic: ",
+        "thread '",
+        "fatal error: ",
+        "Fatal error: ",
+    ];
+    let mut lines = text.lines().map(|line| without_transport(line.trim_start()));
+    lines.any(|line| HEADS.iter().any(|head| line.starts_with(head)) || telling::is_uncaught_of_ruby(line))
 }
 
 /// Returns the class of a symptom that stands right behind a record and says whose end it is:
