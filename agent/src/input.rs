@@ -7,6 +7,7 @@ use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -65,6 +66,8 @@ impl Sink for Feed<'_, '_> {
 /// Reads all inputs; what cannot be read becomes a gap. Returns how many could be read.
 pub fn read_all(paths: &[PathBuf], feed: &mut Feed<'_, '_>, gaps: &mut Vec<Gap>) -> usize {
     let mut read = 0;
+    // What is named twice, by itself and in its folder, is read once.
+    let mut known: BTreeSet<PathBuf> = BTreeSet::new();
     for path in paths {
         if path.as_os_str() == "-" {
             let before = feed.taken;
@@ -73,6 +76,9 @@ pub fn read_all(paths: &[PathBuf], feed: &mut Feed<'_, '_>, gaps: &mut Vec<Gap>)
             continue;
         }
         for file in files(path, gaps) {
+            if file.canonicalize().is_ok_and(|whole| !known.insert(whole)) {
+                continue;
+            }
             let before = feed.taken;
             let outcome = File::open(&file).and_then(|open| read_stream(&file.to_string_lossy(), open, feed));
             read += usize::from(note(&file, outcome, feed.taken > before, gaps));

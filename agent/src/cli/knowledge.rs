@@ -39,6 +39,12 @@ pub fn pages_of(folder: &Path) -> anyhow::Result<Vec<Page>> {
     if !errors.is_empty() {
         bail!("{} of the pages in {} cannot be read:\n{}", errors.len(), folder.display(), errors.join("\n"));
     }
+    if pages.is_empty() {
+        bail!(
+            "{} holds no pattern pages: name the folder in which `application/database/some-cause.md` would lie",
+            folder.display()
+        );
+    }
     pages.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(pages)
 }

@@ -1,6 +1,7 @@
 //! Fills the JSON report from a guide.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::*;
 use crate::guide::{Cause, Changed, Quote};
@@ -202,10 +203,36 @@ fn failure(cause: &Cause, guide: &Guide) -> FailureRecord {
             .unwrap_or_default(),
         error_type: cause.class.to_string(),
         error_message: lead.map_or_else(|| cause.title.clone(), |quote| quote.line.clone()),
-        stack_trace: (text.lines().count() > 1).then(|| text.to_owned()),
+        stack_trace: trace_of(text),
         context: cause.values.clone(),
         resolution: actions(cause).into_iter().next(),
     }
+}
+
+/// Returns the stack trace that a record is, or that a line of JSON holds.
+fn trace_of(text: &str) -> Option<String> {
+    if has_frames(text) {
+        return Some(text.to_owned());
+    }
+    let object = text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()?;
+    trace_in(&object, 0)
+}
+
+fn trace_in(value: &Value, depth: usize) -> Option<String> {
+    match value {
+        Value::String(text) => has_frames(text).then(|| text.clone()),
+        Value::Object(members) if depth < 3 => {
+            members.values().find_map(|member| trace_in(member, depth + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a text of several lines has frames of a stack trace.
+fn has_frames(text: &str) -> bool {
+    const FRAMES: [&str; 8] =
+        ["at ", "File \"", "from ", "goroutine ", "Caused by:", "#0 ", "0: ", "stack backtrace:"];
+    text.lines().skip(1).any(|line| FRAMES.iter().any(|frame| line.trim_start().starts_with(frame)))
 }
 
 fn deployment(guide: &Guide) -> ReportDeployment {
@@ -225,4 +252,19 @@ fn deployment(guide: &Guide) -> ReportDeployment {
 
 fn time(time: Option<Timestamp>) -> Option<String> {
     time.map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_what_has_frames() {
+        let trace = "x.Y: no\n\tat a.B.c(B.java:3)";
+        assert_eq!(trace_of(trace).as_deref(), Some(trace));
+        let line = serde_json::json!({"msg": "no", "error": {"stack": trace}}).to_string();
+        assert_eq!(trace_of(&line).as_deref(), Some(trace));
+        assert_eq!(trace_of("task 1 STOPPED\nreason=no"), None);
+        assert_eq!(trace_of("{\"msg\": \"one\\ntwo\"}"), None);
+    }
 }
