@@ -4,6 +4,7 @@ mod quantity;
 
 pub use quantity::{Size, Span};
 
+use analyzer::record::Source;
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -262,6 +263,14 @@ impl SourceConfig {
     }
 
     /// Returns the name of the source, where it was given one.
+    /// Returns what a person says that a source holds.
+    pub fn holds(&self) -> Option<&str> {
+        match self {
+            SourceConfig::Files { holds, .. } | SourceConfig::Stdin { holds, .. } => holds.as_deref(),
+            _ => None,
+        }
+    }
+
     pub fn given_name(&self) -> Option<&str> {
         match self {
             SourceConfig::Files { name, .. }
@@ -331,6 +340,15 @@ impl Config {
         let mut seen = BTreeSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
             bail!("two sources are called `{twice}`: give each a `name` of its own");
+        }
+        for (name, source) in names.iter().zip(&config.sources) {
+            if source.every().is_some_and(|every| every.is_zero()) {
+                bail!("source `{name}` would never rest: give it an `every` above zero, such as \"5s\"");
+            }
+            if let Some(kind) = source.holds().filter(|kind| kind.parse::<Source>().is_err()) {
+                let known: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
+                bail!("source `{name}` cannot hold `{kind}`: write one of {}", known.join(", "));
+            }
         }
         Ok(config)
     }

@@ -298,3 +298,60 @@ fn the_oldest_parts_go_first_when_there_is_too_much() {
     assert_eq!(reader.count(&question("number0")).expect("counted"), 0, "the oldest goes");
     assert!(reader.documents() < 60_000);
 }
+
+/// Adds a record and commits it as if it were that second.
+fn commit_one(writer: &mut Writer, number: u64, said_at: i64, now: i64) {
+    let arrived = Timestamp::from_second(now).expect("a time");
+    let entry = medic::index::Entry { id: number, further: Vec::new(), arrived, deployment: "x" };
+    let record = record(said_at, &format!("number{number} is said"));
+    let row = writer.row(&record, entry);
+    writer.add(Arc::new(vec![record]), vec![row]).expect("added");
+    writer.commit(arrived, |_| {}).expect("committed");
+}
+
+fn kept(state: &Path, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    let reader = Reader::open(state).expect("readable");
+    numbers
+        .filter(|number| reader.count(&question(&format!("number{number}"))).expect("counted") == 1)
+        .collect()
+}
+
+#[test]
+fn records_are_kept_for_a_time_from_when_they_were_recorded() {
+    const HOUR: i64 = 3600;
+    let (today, long_ago) = (1_790_000_000, 1_580_000_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention {
+        age: "10h".parse().expect("a span"),
+        free: "0".parse().expect("a size"),
+        ..Retention::default()
+    };
+    let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
+    // An old log that is read today is recorded today.
+    commit_one(&mut writer, 0, long_ago, today);
+    commit_one(&mut writer, 1, today + 5 * HOUR, today + 5 * HOUR);
+    commit_one(&mut writer, 2, today + 9 * HOUR, today + 9 * HOUR);
+    assert_eq!(kept(folder.path(), 0..3), [0, 1, 2]);
+    // Little is said, and it goes all the same; after a restart too.
+    drop(writer);
+    let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
+    commit_one(&mut writer, 3, today + 16 * HOUR, today + 16 * HOUR);
+    assert_eq!(kept(folder.path(), 0..4), [2, 3]);
+    commit_one(&mut writer, 4, today + 60 * HOUR, today + 60 * HOUR);
+    assert_eq!(kept(folder.path(), 0..5), [4]);
+}
+
+#[test]
+fn what_is_left_of_a_part_that_was_being_removed_is_no_part() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = Writer::open(folder.path(), &Retention::default()).expect("the state opens");
+    commit_one(&mut writer, 0, 1_790_000_000, 1_790_000_000);
+    drop(writer);
+    let parts = folder.path().join("parts");
+    let left = parts.join("00000000.removed");
+    std::fs::create_dir(&left).expect("a folder");
+    std::fs::write(left.join("meta.json"), "{").expect("a file");
+    assert_eq!(kept(folder.path(), 0..1), [0], "a reader does not mind");
+    drop(Writer::open(folder.path(), &Retention::default()).expect("the state opens"));
+    assert!(!left.exists(), "a writer clears it away");
+}

@@ -91,7 +91,7 @@ fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str
         Kind::Denied => {
             (format!("access denied for {action}"), Some(format!("allow it: {}", call.statement(place))))
         }
-        Kind::Credentials if said.contains("loading credentials") => (
+        Kind::Credentials if has_none(&said) => (
             format!("no credentials were found for {action}: {said}"),
             Some(
                 "log in (`aws sso login`), name a profile with --profile, or give the task a task role"
@@ -103,7 +103,10 @@ fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str
             Some("renew the credentials, or give the task a task role".to_owned()),
         ),
         Kind::Throttled => (format!("{action} is throttled; it is asked again more slowly"), None),
-        Kind::NotFound => (format!("it does not exist: {said}"), None),
+        Kind::NotFound => (
+            format!("it does not exist: {said}"),
+            Some("check the names of cluster, service and stack, the region and the account".to_owned()),
+        ),
         Kind::NotOffered => (format!("{action} is not offered here"), None),
         Kind::Unreachable => (
             format!("{action} got no answer: {said}"),
@@ -113,10 +116,20 @@ fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str
             ),
         ),
         Kind::Other => {
-            (format!("{action} failed: {code}{}{said}", if code.is_empty() { "" } else { ": " }), None)
+            let no_region = said.to_ascii_lowercase().contains("region").then(|| {
+                "name the region: --region, AWS_REGION, or `region` in the configuration".to_owned()
+            });
+            (format!("{action} failed: {code}{}{said}", if code.is_empty() { "" } else { ": " }), no_region)
         }
     };
     Gap { what: what.to_owned(), because, remedy }
+}
+
+/// Whether no credentials were found at all, as the SDK says it.
+fn has_none(said: &str) -> bool {
+    ["loading credentials", "no credentials", "no providers in chain"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 fn kind_of_code(code: &str, message: &str) -> Kind {

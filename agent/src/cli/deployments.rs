@@ -51,8 +51,10 @@ fn line(entry: &DeploymentEntry) -> String {
         (Some(Verdict::CannotTell), None) => "cannot tell",
         (None, None) => "under way",
     };
-    let time = entry.from.map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
-    let duration = match (entry.from, entry.ended) {
+    // Its records count from a little earlier than ECS began it.
+    let began = entry.created.or(entry.from);
+    let time = began.map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
+    let duration = match (began, entry.ended) {
         (Some(from), Some(ended)) => span(ended.duration_since(from).as_secs()),
         _ => String::new(),
     };

@@ -1,7 +1,7 @@
 //! `medic search`: finds records in what was recorded.
 
 use analyzer::record::{Level, Source};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -81,6 +81,7 @@ struct Found<'h> {
 impl Search {
     pub fn run(self) -> Result<u8> {
         let reader = Reader::open(&self.state.existing()?)?;
+        self.check_deployment(&reader)?;
         let question = Question { words: self.query.join(" "), filter: self.filter()? };
         let mut out = anstream::stdout().lock();
         if self.count {
@@ -95,6 +96,16 @@ impl Search {
             }
         }
         Ok(HEALTHY)
+    }
+
+    fn check_deployment(&self, reader: &Reader) -> Result<()> {
+        let ledger = reader.ledger();
+        let is_known =
+            |id: &&String| ledger.deployments.iter().any(|entry| entry.id == **id || entry.also.contains(id));
+        match self.deployment.as_ref().filter(|id| !is_known(id)) {
+            Some(id) => bail!("no deployment `{id}` was recorded: see `medic deployments`"),
+            None => Ok(()),
+        }
     }
 
     fn filter(&self) -> Result<Filter> {

@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
 
 #[derive(Clone, Debug, Args)]
 pub struct StateArgument {
@@ -23,7 +25,7 @@ impl StateArgument {
 
     /// Returns the directory; something must have been recorded in it.
     pub fn existing(&self) -> Result<PathBuf> {
-        let state = self.or(None);
+        let state = self.or(configured()?);
         if !state.join("parts").is_dir() {
             bail!(
                 "nothing was recorded in {}: record with `medic collect` or `medic watch`, or name the directory with --state",
@@ -32,6 +34,12 @@ impl StateArgument {
         }
         Ok(state)
     }
+}
+
+/// Returns the directory of the configuration that the environment names.
+fn configured() -> Result<Option<PathBuf>> {
+    let named = std::env::var_os("MEDIC_CONFIG").filter(|path| !path.is_empty());
+    Ok(named.map(|path| Config::read(Path::new(&path))).transpose()?.and_then(|config| config.state))
 }
 
 /// Returns `$XDG_STATE_HOME/medic`, or `~/.local/state/medic`.

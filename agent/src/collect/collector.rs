@@ -17,7 +17,9 @@ use tracing::debug_span;
 
 use super::attribution::{self, Change};
 use crate::config::Config;
-use crate::index::{DeploymentEntry, Entry, Filter, Ledger, Question, Reader, Row, Seen, Writer};
+use crate::index::{
+    DeploymentEntry, Entry, Filter, IdentityCache, Ledger, Question, Reader, Row, Seen, Writer,
+};
 use crate::input::Span;
 use crate::sources::{Arrival, Delivery};
 use crate::telemetry::{self, Measure};
@@ -59,6 +61,7 @@ pub struct Collector {
     seen: Seen,
     /// A view for what [`Seen`] forgot; renewed when it is needed after a commit.
     view: Option<Reader>,
+    identities: IdentityCache,
     service: Option<String>,
     stack: Option<String>,
     focus: Option<String>,
@@ -121,6 +124,7 @@ impl Collector {
             ledger,
             seen,
             view: None,
+            identities: IdentityCache::default(),
             service: config.service.clone(),
             stack: config.stack.clone(),
             focus,
@@ -259,9 +263,11 @@ impl Collector {
             return Ok(false);
         };
         if self.view.is_none() {
-            self.view = Some(self.writer.reader()?);
+            let view = self.writer.reader()?;
+            view.trim(&self.identities);
+            self.view = Some(view);
         }
-        self.view.as_ref().map_or(Ok(false), |view| view.contains(time, arrival.id))
+        self.view.as_ref().map_or(Ok(false), |view| view.contains(time, arrival.id, &self.identities))
     }
 
     /// Takes secrets out of a record, and remembers it.

@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 pub struct Ledger {
     /// Counts the commits; the ledger with the highest number holds.
     pub commit: u64,
+    /// When it was committed: what is recorded is kept from then on for as long as the configuration says.
+    pub at: Option<Timestamp>,
+    /// When the part began that it was committed to.
+    pub part_began: Option<Timestamp>,
     /// The order number of the next record.
     pub next_seq: u64,
     /// Where each source goes on.

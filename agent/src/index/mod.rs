@@ -10,6 +10,7 @@ mod documents;
 mod fields;
 mod glance;
 mod id_query;
+mod identities;
 mod ids;
 mod ledger;
 mod parts;
@@ -27,6 +28,7 @@ mod zones;
 
 pub use documents::Row;
 pub use glance::{free_space, last_commit};
+pub use identities::IdentityCache;
 pub use ledger::{DeploymentEntry, Ledger, WayBack};
 pub use query::{Filter, Question};
 pub use reader::{Bucket, Hit, Reader};

@@ -78,7 +78,24 @@ pub fn size(state: &Path, number: u64) -> u64 {
     entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|data| data.len()).sum()
 }
 
+/// Removes a part. It loses its name first: what is left of it where Medic is stopped in between is no part.
 pub fn remove(state: &Path, number: u64) -> Result<()> {
     let path = path(state, number);
-    fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))
+    let removed = path.with_extension(REMOVED);
+    let outcome = fs::rename(&path, &removed).and_then(|()| fs::remove_dir_all(&removed));
+    outcome.with_context(|| format!("cannot remove {}", path.display()))
 }
+
+/// Removes what was left of parts that were being removed when Medic was stopped.
+pub fn clean(state: &Path) -> Result<()> {
+    let folder = folder(state);
+    let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for left in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if left.extension().is_some_and(|extension| extension == REMOVED) {
+            fs::remove_dir_all(&left).with_context(|| format!("cannot remove {}", left.display()))?;
+        }
+    }
+    Ok(())
+}
+
+const REMOVED: &str = "removed";

@@ -1,8 +1,9 @@
 //! Reads what a person writes into a query: words, phrases, identifiers, fields, and how they are joined.
 
+use analyzer::record::{Level, Source};
 use regex::Regex;
 use tantivy::query::{BooleanQuery, EmptyQuery, Occur, Query, QueryParser, TermQuery};
-use tantivy::query_grammar::{UserInputAst, UserInputLeaf, UserInputLiteral, parse_query};
+use tantivy::query_grammar::{Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query};
 use tantivy::schema::{IndexRecordOption, Schema, Term};
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
@@ -60,12 +61,15 @@ impl<'f> Phrasing<'f> {
             UserInputLeaf::All => Ok(all_records()),
             UserInputLeaf::Literal(literal) => match part(literal.field_name.as_deref()) {
                 Some(part) if literal.prefix => Ok(self.context(part, Wanted::BeginsWith(literal.phrase))),
-                Some(part) => Ok(self.context(part, Wanted::AnyOf(vec![literal.phrase]))),
+                Some(part) => Ok(self.context(part, Wanted::AnyOf(vec![as_stored(part, &literal.phrase)?]))),
                 None if is_text(literal.field_name.as_deref()) => self.text(literal),
                 None => self.parsed(UserInputLeaf::Literal(literal)),
             },
             UserInputLeaf::Set { field, elements } => match part(field.as_deref()) {
-                Some(part) => Ok(self.context(part, Wanted::AnyOf(elements))),
+                Some(part) => {
+                    let elements = elements.iter().map(|element| as_stored(part, element));
+                    Ok(self.context(part, Wanted::AnyOf(elements.collect::<Result<_, _>>()?)))
+                }
                 None if is_text(field.as_deref()) => {
                     let elements = elements.iter().map(|element| self.run(words(element)));
                     Ok(Box::new(BooleanQuery::union(elements.collect())))
@@ -96,6 +100,10 @@ impl<'f> Phrasing<'f> {
     }
 
     fn text(&self, literal: UserInputLiteral) -> Result<Box<dyn Query>, String> {
+        if literal.delimiter == Delimiter::None && literal.phrase.ends_with('*') {
+            let beginning = literal.phrase.trim_end_matches('*');
+            return Err(format!("words are found whole, and `{beginning}` is only the beginning of some"));
+        }
         let words = words(&literal.phrase);
         let is_id = |word: &Word| matches!(word, Word::Id(_));
         match (literal.slop > 0 || literal.prefix, words.iter().any(is_id)) {
@@ -144,6 +152,20 @@ impl<'f> Phrasing<'f> {
     fn parsed(&self, leaf: UserInputLeaf) -> Result<Box<dyn Query>, String> {
         let leaf = UserInputAst::Leaf(Box::new(leaf));
         self.parser.build_query_from_user_input_ast(leaf).map_err(|error| error.to_string().to_lowercase())
+    }
+}
+
+/// Returns a value as records have it; a kind or a severity that none can have is refused.
+fn as_stored(part: Part, value: &str) -> Result<String, String> {
+    match part {
+        Part::Severity => Level::named(value)
+            .map(|level| level.as_str().to_owned())
+            .ok_or_else(|| format!("`{value}` is no severity: trace, debug, info, warn, error or fatal is")),
+        Part::Source => value.parse::<Source>().map(|source| source.as_str().to_owned()).map_err(|_| {
+            let known: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
+            format!("`{value}` is no kind of records; the kinds are {}", known.join(", "))
+        }),
+        _ => Ok(value.to_owned()),
     }
 }
 

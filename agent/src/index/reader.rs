@@ -7,17 +7,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::columnar::{ColumnIndex, ColumnValues};
 use tantivy::directory::error::OpenReadError;
+use tantivy::index::SegmentId;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{
     DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED, TantivyError,
 };
 
 use super::fields::{self, Fields};
+use super::identities::IdentityCache;
 use super::ledger::Ledger;
 use super::parts;
 use super::query::{Question, states_of};
@@ -310,10 +312,14 @@ impl Reader {
     }
 
     /// Whether a record with that time and identity is stored.
-    pub fn contains(&self, time: Timestamp, id: u64) -> Result<bool> {
+    pub fn contains(&self, time: Timestamp, id: u64, cache: &IdentityCache) -> Result<bool> {
         let time = time.as_microsecond();
         for segment in self.parts.iter().flat_map(|part| part.searcher.segment_readers()) {
             let zones = self.zones.of(segment)?;
+            let is_then = |run: &(i64, i64)| run.0 <= time && run.1 >= time;
+            if !zones.spans.iter().any(is_then) || !cache.of(segment)?.may_hold(id) {
+                continue;
+            }
             let times = times(segment)?;
             let ids = segment.fast_fields().u64("id")?;
             for (_, run) in zones.newest_first(time, time) {
@@ -327,6 +333,13 @@ impl Reader {
             }
         }
         Ok(false)
+    }
+
+    /// Forgets what is known of segments that are no longer there.
+    pub fn trim(&self, cache: &IdentityCache) {
+        let segments = self.parts.iter().flat_map(|part| part.searcher.segment_readers());
+        let there: HashSet<SegmentId> = segments.map(|segment| segment.segment_id()).collect();
+        cache.keep(|segment| there.contains(segment));
     }
 
     /// Returns the newest time that is stored.

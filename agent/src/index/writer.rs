@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexWriter};
 
@@ -26,6 +27,8 @@ const MEMORY: usize = 64 << 20;
 /// So many documents are held back at most: the table into which tantivy puts the first one takes megabytes, which an
 /// agent that records a line now and then need not hold between its commits.
 const MOST_HELD: usize = 1000;
+/// A part is closed after so much of the time for which it is kept, so that it can go when that is over.
+const PARTS_IN_AN_AGE: u32 = 8;
 /// A part with more records than this is closed.
 const MOST_DOCUMENTS: u64 = 2_000_000;
 
@@ -70,6 +73,7 @@ impl Writer {
         fs::create_dir_all(parts::folder(state))
             .with_context(|| format!("cannot create {}", state.display()))?;
         let lock = lock(state)?;
+        parts::clean(state)?;
         let mut closed = Vec::new();
         let mut ledger = Ledger::default();
         let mut last = 0;
@@ -92,7 +96,7 @@ impl Writer {
             Some((number, index)) => OpenPart::reopen(state, number, index)?,
             None => OpenPart::create(state, last + 1)?,
         };
-        Ok(Writer {
+        let mut writer = Writer {
             state: state.to_owned(),
             fields: fields::schema().1,
             retention: retention.clone(),
@@ -101,7 +105,12 @@ impl Writer {
             ledger,
             contexts: Contexts::default(),
             _lock: lock,
-        })
+        };
+        // On a disk that is full nothing could be committed, and so nothing be removed either.
+        if writer.lacks_space() {
+            writer.retain(None)?;
+        }
+        Ok(writer)
     }
 
     /// Returns the ledger of the last commit.
@@ -147,18 +156,25 @@ impl Writer {
 
     /// Stores what was added together with the ledger that `change` makes of the last one: all of it, or nothing.
     pub fn commit(&mut self, now: Timestamp, change: impl FnOnce(&mut Ledger)) -> Result<()> {
+        if self.lacks_space() {
+            self.retain(None)?;
+        }
         change(&mut self.ledger);
         self.ledger.commit += 1;
+        self.ledger.at = Some(now);
+        let began = *self.ledger.part_began.get_or_insert(now);
         let payload = serde_json::to_string(&self.ledger)?;
         self.open.hand_over()?;
         let mut prepared = self.open.writer.prepare_commit().context("cannot write the index")?;
         prepared.set_payload(&payload);
         prepared.commit().context("cannot commit to the index")?;
         let full = self.open.documents >= MOST_DOCUMENTS || self.open.bytes >= self.largest_part();
-        if full {
-            self.rotate(&payload)?;
+        let is_old = self.open.documents > 0 && began < ago(now, self.retention.age.0 / PARTS_IN_AN_AGE);
+        if full || is_old {
+            self.ledger.part_began = Some(now);
+            self.rotate(&serde_json::to_string(&self.ledger)?)?;
         }
-        self.retain(now)
+        self.retain(Some(now))
     }
 
     /// Returns a view of what is committed.
@@ -183,14 +199,23 @@ impl Writer {
         Ok(())
     }
 
+    fn lacks_space(&self) -> bool {
+        free_space(&self.state).is_some_and(|free| free < self.retention.free.0)
+    }
+
     /// Removes the oldest closed parts while they are too old, all are too large, or the disk is too full.
-    fn retain(&mut self, now: Timestamp) -> Result<()> {
-        let oldest_kept = now.checked_sub(self.retention.age.0).unwrap_or(Timestamp::MIN);
+    /// Parts are as old as the last of what was recorded into them: an old log that is read today is kept like any other.
+    fn retain(&mut self, now: Option<Timestamp>) -> Result<()> {
+        let oldest_kept = now.map_or(Timestamp::MIN, |now| ago(now, self.retention.age.0));
         while let Some((number, index)) = self.closed.first() {
             let sizes: u64 = self.closed.iter().map(|(number, _)| parts::size(&self.state, *number)).sum();
             let too_large = sizes + parts::size(&self.state, self.open.number) > self.retention.size.0;
-            let too_full = free_space(&self.state).is_some_and(|free| free < self.retention.free.0);
-            let too_old = newest_in(index)?.is_some_and(|newest| newest < oldest_kept);
+            let too_full = self.lacks_space();
+            let last = match parts::ledger(index)?.and_then(|ledger| ledger.at) {
+                Some(at) => Some(at),
+                None => newest_in(index)?,
+            };
+            let too_old = last.is_some_and(|last| last < oldest_kept);
             if !(too_large || too_full || too_old) {
                 break;
             }
@@ -264,6 +289,10 @@ fn lock(state: &Path) -> Result<File> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
+}
+
+fn ago(now: Timestamp, span: Duration) -> Timestamp {
+    now.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
 /// Returns the time of the newest document of a part.

@@ -111,7 +111,10 @@ impl Logs {
             for (name, prefix) in &found.groups {
                 if !self.groups.contains_key(name) {
                     let from = first_moment(&known, now());
-                    self.groups.insert(name.clone(), Group::new(name, self.stored.get(name), from));
+                    self.groups.insert(
+                        name.clone(),
+                        Group::new(name, self.stored.get(name), from, now().as_millisecond()),
+                    );
                     // From here on nothing is left out, even if Medic stops before the first page is there.
                     outlet.deliver(Delivery { cursor: Some(self.cursor()), ..Delivery::default() }).await?;
                 }
@@ -264,7 +267,7 @@ mod tests {
 
     /// A group that has read up to `newest` milliseconds.
     fn group(newest: i64, at: Instant, clock: i64) -> Group {
-        let mut group = Group::new("/ecs/web", None, newest);
+        let mut group = Group::new("/ecs/web", None, newest, i64::MAX);
         group.has_read(true, true, at, Timestamp::from_millisecond(clock).unwrap());
         group
     }
@@ -285,9 +288,26 @@ mod tests {
     fn after_a_restart_everything_since_the_cursor_is_read() {
         let newest = 1_800_000_000_000;
         let cursor = json!({"newest": newest, "streams": {}});
-        let group = Group::new("/ecs/web", Some(&cursor), 0);
+        let group = Group::new("/ecs/web", Some(&cursor), 0, i64::MAX);
         let turn = Turn::of(&group, &reading(), Instant::now());
         assert_eq!(turn.from, newest - 300_000);
+    }
+
+    #[test]
+    fn an_event_ahead_of_the_clock_does_not_hide_what_comes_before_it() {
+        let begun = Instant::now();
+        let clock = 1_800_000_000_000;
+        let mut group = group(clock - 60_000, begun, clock - 50_000);
+        let ahead = Event { id: "1", stream: "web", time: clock + 90 * 60_000, message: "from the future" };
+        group.take(vec![ahead], begun);
+        group.has_read(true, true, begun, Timestamp::from_millisecond(clock).unwrap());
+        group.close_quiet(begun + Duration::from_secs(5));
+        let turn = Turn::of(&group, &reading(), begun + Duration::from_secs(1));
+        assert_eq!(turn.from, clock - 15_000);
+        // A cursor that was written by a clock which was wrong is corrected as well.
+        let cursor = json!({"newest": clock + 90 * 60_000, "streams": {}});
+        let restarted = Group::new("/ecs/web", Some(&cursor), 0, clock);
+        assert_eq!(Turn::of(&restarted, &reading(), begun).from, clock - 300_000);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! When watching ends.
 
 use analyzer::deployment::{Outcome, State, is_deterministic};
+use analyzer::diagnosis::Gap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Scene;
@@ -105,6 +106,13 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
     let has_settled = stood >= limits.settle;
     // The service alone does not speak for a stack that nobody has seen yet.
     let awaits_stack = scene.target.stack.is_some() && outcome.stack.is_none() && watched < limits.blind;
+    let gaps = scene.live.diagnosis.as_ref().map_or(&[][..], |diagnosis| &diagnosis.gaps);
+    if let (Some(stack), None) = (&scene.target.stack, &outcome.stack)
+        && watched >= limits.blind
+        && let Some(gap) = gaps.iter().find(|gap| gap.what.contains(stack.as_str()) && is_not_there(gap))
+    {
+        return Some(End::Blind { because: told(gap) });
+    }
     match outcome.state {
         State::Succeeded
             if has_settled && !awaits_stack && is_seen_to_stand(scene, outcome, stood, limits) =>
@@ -128,16 +136,29 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
     if watched >= limits.timeout {
         return Some(End::TimedOut);
     }
-    let gaps = scene.live.diagnosis.as_ref().map_or(&[][..], |diagnosis| &diagnosis.gaps);
+    // That nothing is known of the tasks follows from what is not seen of their service.
+    let is_about = |gap: &Gap| {
+        let named = [&scene.target.service, &scene.target.cluster, &scene.target.stack];
+        named.into_iter().flatten().any(|name| gap.what.contains(name.as_str()))
+    };
+    let nearest = gaps.iter().find(|gap| is_about(gap)).or(gaps.first());
     if watched >= limits.blind
         && scene.rollout().described_service().is_none()
         && outcome.stack.is_none()
-        && let Some(gap) = gaps.first()
+        && let Some(gap) = nearest
     {
-        let remedy = gap.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-        return Some(End::Blind { because: format!("{}: {}{remedy}", gap.what, gap.because) });
+        return Some(End::Blind { because: told(gap) });
     }
     None
+}
+
+fn is_not_there(gap: &Gap) -> bool {
+    gap.because.starts_with("it does not exist")
+}
+
+fn told(gap: &Gap) -> String {
+    let remedy = gap.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    format!("{}: {}{remedy}", gap.what, gap.because)
 }
 
 /// Whether a success holds: tasks that nothing but their running speaks for are looked at for a while, until they have run long enough.

@@ -64,8 +64,9 @@ struct Tail {
 
 impl Group {
     /// Takes up from a cursor, or begins at a time in milliseconds.
-    pub fn new(name: &str, cursor: Option<&Value>, from: i64) -> Group {
-        let newest = cursor.and_then(|cursor| cursor["newest"].as_i64());
+    /// No event is newer than the clock, whatever it says: CloudWatch Logs takes events of the next two hours.
+    pub fn new(name: &str, cursor: Option<&Value>, from: i64, clock: i64) -> Group {
+        let newest = cursor.and_then(|cursor| cursor["newest"].as_i64()).map(|newest| newest.min(clock));
         let stored = cursor.and_then(|cursor| serde_json::from_value(cursor["streams"].clone()).ok());
         Group {
             name: name.to_owned(),
@@ -110,6 +111,8 @@ impl Group {
 
     /// Notes that a turn was read to its end.
     pub fn has_read(&mut self, is_wide: bool, is_deep: bool, now: Instant, clock: Timestamp) {
+        // What is written ahead of the clock comes again until its time has come; its neighbours are not passed over.
+        self.newest_of_turn = self.newest_of_turn.min(clock.as_millisecond());
         self.newest = self.newest_of_turn;
         self.read_at = clock.as_millisecond();
         let first = self.wide_at.is_none();
@@ -293,7 +296,7 @@ mod tests {
     #[test]
     fn a_trace_that_spans_events_is_one_record() {
         let now = Instant::now();
-        let mut group = Group::new("/ecs/web", None, 0);
+        let mut group = Group::new("/ecs/web", None, 0, i64::MAX);
         let (done, _) = group.take(trace(), now);
         assert_eq!(
             texts(&done),
@@ -310,7 +313,7 @@ mod tests {
     #[test]
     fn what_is_read_again_is_known() {
         let now = Instant::now();
-        let mut group = Group::new("/ecs/web", None, 0);
+        let mut group = Group::new("/ecs/web", None, 0, i64::MAX);
         let mut found = group.take(trace(), now).0;
         for _ in 0..3 {
             found.extend(group.take(trace(), now).0);
@@ -323,7 +326,7 @@ mod tests {
     fn pages_may_break_anywhere() {
         let now = Instant::now();
         for at in 0..=TRACE.len() {
-            let mut group = Group::new("/ecs/web", None, 0);
+            let mut group = Group::new("/ecs/web", None, 0, i64::MAX);
             let events = trace();
             let mut found = group.take(events[..at].to_vec(), now).0;
             found.extend(group.take(events[at..].to_vec(), now).0);
@@ -335,14 +338,14 @@ mod tests {
     #[test]
     fn the_cursor_does_not_pass_a_record_that_may_go_on() {
         let now = Instant::now();
-        let mut group = Group::new("/ecs/web", None, 0);
+        let mut group = Group::new("/ecs/web", None, 0, i64::MAX);
         group.take(trace()[..2].to_vec(), now);
-        group.has_read(true, false, now, Timestamp::UNIX_EPOCH);
+        group.has_read(true, false, now, Timestamp::MAX);
         assert_eq!(group.cursor(), json!({"newest": 999, "streams": {STREAM: 999}}));
         group.take(trace()[2..].to_vec(), now);
         group.finish();
         assert_eq!(group.cursor()["newest"], 1001, "the turn has not ended");
-        group.has_read(true, false, now, Timestamp::UNIX_EPOCH);
+        group.has_read(true, false, now, Timestamp::MAX);
         assert_eq!(group.cursor(), json!({"newest": 1003, "streams": {STREAM: 1003}}));
     }
 
@@ -351,10 +354,10 @@ mod tests {
     fn a_restart_loses_nothing_and_doubles_nothing() {
         let now = Instant::now();
         for at in 0..=TRACE.len() {
-            let mut first = Group::new("/ecs/web", None, 0);
+            let mut first = Group::new("/ecs/web", None, 0, i64::MAX);
             let mut stored: Vec<Arrival> = first.take(trace()[..at].to_vec(), now).0;
-            first.has_read(true, false, now, Timestamp::UNIX_EPOCH);
-            let mut second = Group::new("/ecs/web", Some(&first.cursor()), 0);
+            first.has_read(true, false, now, Timestamp::MAX);
+            let mut second = Group::new("/ecs/web", Some(&first.cursor()), 0, i64::MAX);
             let mut again = second.take(trace(), now).0;
             again.extend(second.finish());
             for arrival in again {
@@ -373,7 +376,7 @@ mod tests {
     #[test]
     fn a_late_event_stands_alone() {
         let now = Instant::now();
-        let mut group = Group::new("/ecs/web", None, 0);
+        let mut group = Group::new("/ecs/web", None, 0, i64::MAX);
         group.take(trace(), now);
         let (late, _) = group.take(vec![event("z", 1001, "late\n  detail")], now);
         assert_eq!(texts(&late), ["late\n  detail"]);
@@ -383,7 +386,7 @@ mod tests {
     #[test]
     fn an_event_of_ecs_in_a_log_group_is_an_event() {
         let message = r#"{"id":"1","source":"aws.ecs","detail-type":"ECS Task State Change","detail":{"taskArn":"task/shop/1","lastStatus":"STOPPED","stopCode":"TaskFailedToStart"}}"#;
-        let mut group = Group::new("/aws/events/ecs", None, 0);
+        let mut group = Group::new("/aws/events/ecs", None, 0, i64::MAX);
         let (found, snapshot) = group.take(vec![event("a", 1000, message)], Instant::now());
         assert_eq!(texts(&found), ["task 1 STOPPED TaskFailedToStart"]);
         assert_eq!(snapshot.tasks.items().len(), 1);

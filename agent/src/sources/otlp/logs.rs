@@ -5,23 +5,26 @@ use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Taken;
 use super::values::{self, Identities, Sender};
 use crate::formats;
-use crate::sources::Arrival;
+use crate::sources::{Arrival, id};
 
 /// Reads a request; records are numbered later.
 pub fn read(request: ExportLogsServiceRequest) -> Taken {
     let mut taken = Taken::default();
     let mut identities = Identities::default();
+    let arrived = Timestamp::now();
     for part in request.resource_logs {
         let sender = Sender::of(part.resource.as_ref());
         let stream = Arc::new(Stream { name: sender.stream.clone(), source: Source::ContainerLog });
         for scope in part.scope_logs {
             let part = sender.part(scope.scope.as_ref());
             for log in scope.log_records {
-                let id = identities.of(part, "log", &log);
+                let is_undated = log.time_unix_nano == 0 && log.observed_time_unix_nano == 0;
+                let id = if is_undated { undated(arrived) } else { identities.of(part, "log", &log) };
                 match record(&log, &stream, &sender) {
                     Some(record) => taken.arrivals.push(Arrival { id, further: Vec::new(), record }),
                     None => taken.refused += 1,
@@ -30,6 +33,14 @@ pub fn read(request: ExportLogsServiceRequest) -> Taken {
         }
     }
     taken
+}
+
+/// Returns an identity for what says no time: that it is sent again cannot be told from that it is said again,
+/// and what is said again must not be lost.
+fn undated(arrived: Timestamp) -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    id(&["otlp", "undated", &arrived.as_nanosecond().to_string(), &count.to_string()])
 }
 
 fn record(log: &LogRecord, stream: &Arc<Stream>, sender: &Sender) -> Option<Record> {
