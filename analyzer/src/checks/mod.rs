@@ -59,11 +59,14 @@ impl Check {
 }
 
 mod deployment;
+#[cfg(test)]
+mod excerpts;
 mod health;
 mod image;
 mod logging;
 mod ports;
 mod references;
+mod scope;
 mod sizes;
 mod task_definition;
 

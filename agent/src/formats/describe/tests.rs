@@ -203,6 +203,22 @@ fn what_a_call_could_not_start_is_told() {
 }
 
 #[test]
+fn only_a_list_of_images_that_was_not_cut_is_whole() {
+    let image = json!({"registryId": "111122223333", "repositoryName": "web", "imageDigest": "sha256:0a", "imageTags": ["1.0"]});
+    for (answer, is_whole) in [
+        (json!({"imageDetails": [image]}), true),
+        (json!({"imageDetails": [image], "nextToken": null}), true),
+        (json!({"imageDetails": [image], "nextToken": "abc"}), false),
+        (json!({"imageDetails": [image], "NextToken": "abc"}), false),
+        (json!([image]), false),
+        (image.clone(), false),
+    ] {
+        let described = check(answer.clone(), &[]);
+        assert_eq!(described.snapshot.images.items()[0].of_whole_list, is_whole, "{answer}");
+    }
+}
+
+#[test]
 fn other_documents_are_not_known() {
     let others = [
         json!(null),
