@@ -45,6 +45,39 @@ fn a_task_tells_who_ended_it() {
          container proxy STOPPED exitCode=0",
         Level::Error,
     );
+    let ended = |group: &str, code: i64| {
+        json!({
+            "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
+            "group": group,
+            "containers": [
+                {"name": "app", "lastStatus": "STOPPED", "exitCode": 0},
+                {"name": "proxy", "lastStatus": "STOPPED", "exitCode": code},
+            ],
+        })
+    };
+    check_task(
+        ended("family:job", 143),
+        "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+         container app STOPPED exitCode=0\n\
+         container proxy STOPPED exitCode=143\n\
+         essential container exited with exit code 0: app",
+        Level::Info,
+    );
+    check_task(
+        ended("service:web", 0),
+        "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+         container app STOPPED exitCode=0\n\
+         container proxy STOPPED exitCode=0\n\
+         essential container exited with exit code 0: app, proxy",
+        Level::Error,
+    );
+    check_task(
+        ended("family:job", 1),
+        "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+         container app STOPPED exitCode=0\n\
+         container proxy STOPPED exitCode=1",
+        Level::Error,
+    );
     check_task(
         json!({"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity initiated by (deployment ecs-svc/1)"}),
         "task 0123abcd STOPPED ServiceSchedulerInitiated: Scaling activity initiated by (deployment ecs-svc/1)",
