@@ -11,7 +11,7 @@ use crate::snapshot::{Service, Snapshot, TaskDefinition};
 pub struct Running {
     /// Services and task definitions, as results name them.
     subjects: BTreeSet<String>,
-    /// Whether that is so of all services that are described.
+    /// Whether that is so of all services that are described, and there are some.
     is_all: bool,
 }
 
@@ -48,6 +48,14 @@ impl Running {
                 true => running.subjects.insert(subject_of(service)),
                 false => others.insert(subject_of(service)),
             };
+        }
+        // Of tasks that no described service answers for, those tell that run.
+        let of_no_service = snapshot.tasks.items().iter().filter(|_| snapshot.services.items().is_empty());
+        for task in of_no_service.filter(|task| task.last_status.as_deref() == Some("RUNNING")) {
+            let is_run = |definition: &&TaskDefinition| {
+                task.task_definition_arn.as_deref().is_some_and(|reference| definition.is(reference))
+            };
+            running.subjects.extend(snapshot.task_definitions.items().iter().filter(is_run).map(name_of));
         }
         running.is_all &= others.is_empty();
         running.subjects.retain(|subject| !others.contains(subject));
@@ -121,6 +129,7 @@ mod tests {
     use super::super::Outcome;
     use super::super::task_definition::tests::{SENSIBLE, changed};
     use super::*;
+    use crate::snapshot::Part;
 
     const COMPLETED: (&str, &str) =
         (r#""status": "PRIMARY","#, r#""status": "PRIMARY", "rolloutState": "COMPLETED","#);
@@ -197,6 +206,23 @@ mod tests {
         for is_steady in [false, true] {
             let running = Running::of(&state(excerpt, &definitions), is_steady);
             assert_eq!(running.refutes(&image, true), is_steady);
+        }
+    }
+
+    #[test]
+    fn without_a_service_its_tasks_tell() {
+        let [services, definitions, _] = SENSIBLE;
+        let image = violated(Check::ImageExists, "task definition web:12, container app");
+        for (status, services, refuted) in
+            [("RUNNING", None, true), ("PROVISIONING", None, false), ("RUNNING", Some(services.1), false)]
+        {
+            let mut known = state(services.unwrap_or("[]"), definitions.1);
+            let task = format!(
+                r#"[{{"taskArn": "t/1", "lastStatus": "{status}",
+                    "taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12"}}]"#
+            );
+            known.tasks = Part::Known(serde_json::from_str(&task).unwrap());
+            assert_eq!(Running::of(&known, false).refutes(&image, true), refuted, "{status}");
         }
     }
 
