@@ -117,11 +117,11 @@ impl World {
             }]}),
             task_definition: json!({"taskDefinition": {
                 "taskDefinitionArn": definition, "family": name, "revision": 7, "status": "ACTIVE",
-                "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+                "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "compatibilities": ["EC2", "FARGATE"],
                 "cpu": self.cpu.to_string(), "memory": self.memory.to_string(),
                 "executionRoleArn": "arn:aws:iam::111122223333:role/execution",
                 "containerDefinitions": [{
-                    "name": "app", "essential": true, "memory": self.container_memory,
+                    "name": "app", "essential": true, "cpu": 0, "memory": self.container_memory,
                     "image": format!("111122223333.dkr.ecr.eu-west-1.amazonaws.com/{name}:1.4.0"),
                     "portMappings": [{"containerPort": port, "hostPort": port, "protocol": "tcp"}],
                     "healthCheck": {

@@ -131,6 +131,7 @@ impl Reader<'_> {
         ];
         let mut known = false;
         for key in KEYS {
+            let images = self.snapshot.images.items().len();
             let read = match (key, object.get(key)) {
                 (_, None | Some(Value::Null)) => continue,
                 (_, Some(Value::Array(items))) if items.is_empty() => {
@@ -150,9 +151,19 @@ impl Reader<'_> {
             if !read {
                 return false;
             }
+            if key == "imageDetails" && !goes_on(object) {
+                self.are_whole_list(images);
+            }
             known = true;
         }
         known
+    }
+
+    /// Notes that the images from that one on are all that their repository has.
+    fn are_whole_list(&mut self, from: usize) {
+        if let Part::Known(images) = &mut self.snapshot.images {
+            images.iter_mut().skip(from).for_each(|image| image.of_whole_list = true);
+        }
     }
 
     /// Reads an empty list; false where too little tells that the answer is one of AWS.
@@ -582,6 +593,11 @@ fn record(stream: &Arc<Stream>, source: Source, text: String) -> Record {
         entity: None,
         deployment: None,
     }
+}
+
+/// Whether an answer says that there are further pages.
+fn goes_on(answer: &Map<String, Value>) -> bool {
+    ["nextToken", "NextToken"].iter().any(|name| answer.get(*name).is_some_and(|token| !token.is_null()))
 }
 
 fn is_stack_event(value: &Value) -> bool {

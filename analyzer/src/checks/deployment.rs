@@ -1,6 +1,6 @@
 //! Checks of the state of services, deployments, targets and stacks.
 
-use super::task_definition::{not_described, one_per_subject, subject_of, unknown, violated};
+use super::scope::{not_described, one_per_subject, per_service, subject_of, unknown, violated};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{Deployment, Part, Service, ServiceDeployment, Snapshot, Stack, TargetHealth};
 
@@ -13,7 +13,10 @@ pub fn circuit_breaker_state(snapshot: &Snapshot) -> Vec<CheckResult> {
     }
     let mut results = Vec::new();
     for service in snapshot.services.items().iter().filter(|service| service.is_active()) {
-        let outcome = service.deployments.iter().find_map(failed_deployment).unwrap_or(Outcome::Holds);
+        let outcome = match &service.deployments[..] {
+            [] => unknown(format!("deployments of {}", subject_of(service))),
+            deployments => deployments.iter().find_map(failed_deployment).unwrap_or(Outcome::Holds),
+        };
         results.push(CheckResult { check, subject: subject_of(service), outcome });
     }
     for deployment in latest(snapshot.service_deployments.items()) {
@@ -115,6 +118,12 @@ fn room(service: &Service, desired: i64) -> Outcome {
     if most > desired || least < desired {
         return Outcome::Holds;
     }
+    let is_printed = configuration.is_some_and(|configuration| {
+        configuration.maximum_percent.is_some() && configuration.minimum_healthy_percent.is_some()
+    });
+    if !is_printed && !service.is_whole() {
+        return unknown(format!("deployment percentages of {}", subject_of(service)));
+    }
     let because = format!(
         "of {desired} desired tasks at most {most} may run and at least {least} must, so none can be started or stopped"
     );
@@ -214,24 +223,6 @@ fn state_of_stack(stack: &Stack) -> Option<Outcome> {
         _ => because.to_owned(),
     };
     Some(violated("StackStatus", status, because))
-}
-
-/// Asks about each service that is meant to run.
-pub(super) fn per_service(
-    check: Check,
-    snapshot: &Snapshot,
-    decide: impl Fn(&Service) -> Option<Outcome>,
-) -> Vec<CheckResult> {
-    let services = match &snapshot.services {
-        Part::Known(services) => services,
-        Part::Unknown { reason } => return vec![not_described(check, "services", reason)],
-    };
-    let mut results = Vec::new();
-    for service in services.iter().filter(|service| service.is_active()) {
-        let subject = subject_of(service);
-        results.extend(decide(service).map(|outcome| CheckResult { check, subject, outcome }));
-    }
-    one_per_subject(results)
 }
 
 #[cfg(test)]

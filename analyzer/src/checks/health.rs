@@ -1,7 +1,6 @@
 //! Checks of health checks and the time they leave.
 
-use super::deployment::per_service;
-use super::task_definition::{per_container, planned_definitions, unknown, violated};
+use super::scope::{per_container, per_service, planned_definitions, subject_of, unknown, violated};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{
     ContainerDefinition, HealthCheck, LoadBalancer, Part, Service, Snapshot, TaskDefinition,
@@ -10,9 +9,17 @@ use crate::snapshot::{
 pub fn health_check_timing(snapshot: &Snapshot) -> Vec<CheckResult> {
     per_container(Check::HealthCheckTiming, snapshot, |scope, container| {
         let health_check = container.health_check.as_ref()?;
-        let broken = outside_bounds(health_check)
-            .or_else(|| too_hasty(health_check))
+        if let Some(broken) = outside_bounds(health_check) {
+            return Some(broken);
+        }
+        let broken = too_hasty(health_check)
             .or_else(|| start_timeout_too_short(scope.definition, container, health_check));
+        // ECS prints the defaults of these; only in a file they may be left to them.
+        let is_printed =
+            [health_check.interval, health_check.timeout, health_check.retries].iter().all(Option::is_some);
+        if broken.is_some() && scope.definition.is_registered() && !is_printed {
+            return Some(unknown(format!("times of the health check of container {}", container.name)));
+        }
         Some(broken.unwrap_or(Outcome::Holds))
     })
 }
@@ -103,6 +110,9 @@ fn grace_period(snapshot: &Snapshot, service: &Service) -> Outcome {
     };
     if grace.saturating_add(patience) >= start {
         return Outcome::Holds;
+    }
+    if service.health_check_grace_period_seconds.is_none() && !service.is_whole() {
+        return unknown(format!("health check grace period of {}", subject_of(service)));
     }
     let because = format!(
         "the load balancer can give a new task up after {} s, but container {} may take {start} s to start",

@@ -1,11 +1,15 @@
 //! Checks of images: their references, whether they exist, and what they run on.
 
-use super::task_definition::{not_described, per_container, unknown, violated};
+use super::scope::{not_described, per_container, unknown, violated};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{Container, ContainerDefinition, Image, Part, Snapshot, Task, TaskDefinition};
 
 pub fn image_reference_valid(snapshot: &Snapshot) -> Vec<CheckResult> {
-    per_container(Check::ImageReferenceValid, snapshot, |_, container| {
+    per_container(Check::ImageReferenceValid, snapshot, |scope, container| {
+        let is_left_out = scope.definition.is_registered() || !scope.definition.is_whole();
+        if container.image.is_empty() && is_left_out {
+            return Some(unknown(format!("image of container {}", container.name)));
+        }
         Some(match Reference::parse(&container.image) {
             Ok(_) => Outcome::Holds,
             Err(because) => violated("image", container.image.as_str(), because),
@@ -46,6 +50,9 @@ fn exists_among(reference: &Reference<'_>, described: &[&Image]) -> Outcome {
     };
     if found {
         return Outcome::Holds;
+    }
+    if !described.iter().all(|image| image.of_whole_list) {
+        return unknown(format!("rest of the images of repository {repository}"));
     }
     let newest = described.iter().max_by_key(|image| (image.image_pushed_at, &image.image_tags));
     let hint = match newest.and_then(|image| image.image_tags.first()) {
@@ -269,17 +276,24 @@ mod tests {
     fn an_image_is_looked_for_in_its_own_repository() {
         use super::super::task_definition::tests::{SENSIBLE, check};
         let app = "task definition web:12, container app";
-        let image = |repository: &str, tag: &str| {
+        let image = |repository: &str, tag: &str, whole: bool| {
             format!(
-                r#"[{{"registryId": "111122223333", "repositoryName": "{repository}", "imageTags": ["{tag}"]}}]"#
+                r#"{{"registryId": "111122223333", "repositoryName": "{repository}", "imageTags": ["{tag}"],
+                    "imageDigest": "sha256:{tag}", "ofWholeList": {whole}}}"#
             )
         };
-        for (repository, tag, expected) in [
-            ("web", "v1", "holds"),
-            ("web", "v2", "image tag = v1"),
-            ("api", "v1", "no images of repository web"),
+        let left_out = "no rest of the images of repository web";
+        for (images, expected) in [
+            (image("web", "v1", true), "holds"),
+            (image("web", "v1", false), "holds"),
+            (image("web", "v2", true), "image tag = v1"),
+            (image("web", "v2", false), left_out),
+            ([image("web", "v2", true), image("api", "v1", true)].join(","), "image tag = v1"),
+            ([image("web", "v2", false), image("api", "v1", true)].join(","), left_out),
+            ([image("web", "v2", true), image("web", "v3", false)].join(","), left_out),
+            (image("api", "v1", true), "no images of repository web"),
         ] {
-            let images = image(repository, tag);
+            let images = format!("[{images}]");
             let parts = [SENSIBLE.as_slice(), &[("images", &images)]].concat();
             check(Check::ImageExists, &parts, &[&format!("{app}: {expected}")]);
         }

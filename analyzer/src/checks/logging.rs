@@ -1,6 +1,6 @@
 //! Checks of log configurations.
 
-use super::task_definition::{Scope, per_container, violated};
+use super::scope::{Scope, per_container, unknown, violated};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{ContainerDefinition, LogConfiguration, Snapshot};
 
@@ -26,6 +26,9 @@ fn awslogs_is_complete(
         |option: &&&str| configuration.options.get(**option).is_none_or(|value| value.trim().is_empty());
     match needed.iter().find(is_empty) {
         None => Outcome::Holds,
+        Some(_) if configuration.options.is_empty() && !scope.definition.has_whole(container) => {
+            unknown(format!("log options of container {}", container.name))
+        }
         Some(option) => violated(
             format!("logConfiguration.options.{option}"),
             "not set",

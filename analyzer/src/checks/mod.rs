@@ -59,13 +59,19 @@ impl Check {
 }
 
 mod deployment;
+#[cfg(test)]
+mod excerpts;
 mod health;
 mod image;
 mod logging;
 mod ports;
 mod references;
+mod running;
+mod scope;
 mod sizes;
 mod task_definition;
+
+pub use running::Running;
 
 checks! {
     TargetPortMatchesContainer "target-port-matches-container" ports target_port_matches_container "elasticloadbalancing:DescribeTargetHealth"

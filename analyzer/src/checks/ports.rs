@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::task_definition::{
-    network_mode, not_described, one_per_subject, per_container, planned_definitions, subject_of, unknown,
-    violated,
+use super::scope::{
+    lists_its_containers, name_of, network_mode, not_described, one_per_subject, per_container,
+    planned_definitions, subject_of, unknown, violated,
 };
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{
@@ -60,6 +60,9 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
     let mut given = given.flat_map(|container| &container.network_bindings);
     if ports.fixed.contains(&port) || given.any(|binding| binding.host_port == Some(port)) {
         return Some(Outcome::Holds);
+    }
+    if let Some(missing) = ports.missing {
+        return Some(unknown(missing));
     }
     if ports.dynamic {
         return Some(unknown("the host ports that the tasks were given"));
@@ -152,6 +155,9 @@ fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup
     if asked.parse::<i64>().is_ok_and(|port| ports.fixed.contains(&port)) {
         return Outcome::Holds;
     }
+    if let Some(missing) = ports.missing {
+        return unknown(missing);
+    }
     let because = match ports.dynamic {
         true => {
             format!("the health check asks for port {asked}, but each task gets another port of its host")
@@ -166,6 +172,8 @@ struct Ports {
     fixed: BTreeSet<i64>,
     /// Some ports are chosen when a task starts.
     dynamic: bool,
+    /// What was left out of an excerpt, so that there may be others.
+    missing: Option<String>,
 }
 
 impl Ports {
@@ -181,9 +189,18 @@ impl Ports {
 
 fn open_ports(definitions: &[&TaskDefinition], services: &[&Service]) -> Ports {
     let on_fargate = services.iter().any(|service| service.runs_on_fargate());
-    let mut ports = Ports { fixed: BTreeSet::new(), dynamic: false };
+    let mut ports = Ports { fixed: BTreeSet::new(), dynamic: false, missing: None };
     for definition in definitions {
-        let mode = network_mode(definition, on_fargate);
+        let Some(mode) = network_mode(definition, on_fargate) else {
+            ports.missing = Some(format!("network mode of {}", name_of(definition)));
+            continue;
+        };
+        let mut containers = definition.container_definitions.iter();
+        let unprinted = containers.find(|container| may_map_more(definition, container));
+        ports.missing = unprinted.map(|container| mappings_of(definition, container)).or(ports.missing);
+        if !lists_its_containers(definition) {
+            ports.missing = Some(format!("containers of {}", name_of(definition)));
+        }
         for mapping in definition.container_definitions.iter().flat_map(|container| &container.port_mappings)
         {
             let open = host_ports(mapping, mode);
@@ -192,6 +209,19 @@ fn open_ports(definitions: &[&TaskDefinition], services: &[&Service]) -> Ports {
         }
     }
     ports
+}
+
+/// Whether a container may have port mappings that were left out of an excerpt.
+fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) -> bool {
+    let mappings = &container.port_mappings;
+    mappings.is_empty() && !definition.has_whole(container)
+        || mappings
+            .iter()
+            .any(|mapping| mapping.container_port.is_none() && mapping.container_port_range.is_none())
+}
+
+fn mappings_of(definition: &TaskDefinition, container: &ContainerDefinition) -> String {
+    format!("port mappings of container {} of {}", container.name, name_of(definition))
 }
 
 /// Returns the ports of the network interface or host that are mapped; none where they are chosen later.
@@ -220,7 +250,9 @@ pub fn host_port_matches(snapshot: &Snapshot) -> Vec<CheckResult> {
         if container.port_mappings.is_empty() {
             return None;
         }
-        let mode = scope.network_mode();
+        let Some(mode) = scope.network_mode() else {
+            return Some(unknown(format!("network mode of {}", name_of(scope.definition))));
+        };
         let own = has_own_ports(mode);
         let differs = container.port_mappings.iter().find(|mapping| own && host_port_differs(mapping));
         if let Some(mapping) = differs {
@@ -276,33 +308,44 @@ pub fn load_balancer_container_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
         services.iter().filter(|service| service.is_active() && !service.load_balancers.is_empty());
     let mut results = Vec::new();
     for service in with_balancer {
-        let outcome = match planned_definitions(snapshot, service) {
-            Err(outcome) => outcome,
+        let subject = subject_of(service);
+        let outcomes = match planned_definitions(snapshot, service) {
+            Err(outcome) => vec![outcome],
             Ok(definitions) => {
-                let mut balancers = service.load_balancers.iter();
-                balancers.find_map(|one| missing_container(&definitions, one)).unwrap_or(Outcome::Holds)
+                let balancers = service.load_balancers.iter();
+                let pairs =
+                    balancers.flat_map(|one| definitions.iter().map(move |definition| (*definition, one)));
+                pairs.map(|(definition, one)| container_behind(definition, one)).collect()
             }
         };
-        results.push(CheckResult { check, subject: subject_of(service), outcome });
+        results.extend(outcomes.into_iter().map(|outcome| CheckResult {
+            check,
+            subject: subject.clone(),
+            outcome,
+        }));
     }
     one_per_subject(results)
 }
 
-fn missing_container(definitions: &[&TaskDefinition], balancer: &LoadBalancer) -> Option<Outcome> {
-    let name = balancer.container_name.as_deref()?;
-    for definition in definitions {
-        let Some(container) = definition.container(name) else {
-            let because = format!("{} has no container {name}", definition.name());
-            return Some(violated("loadBalancers.containerName", name, because));
-        };
-        let port = balancer.container_port?;
-        let exposed: BTreeSet<i64> = container.port_mappings.iter().flat_map(container_ports).collect();
-        if !exposed.contains(&port) {
-            let because = format!("container {name} of {} does not expose port {port}", definition.name());
-            return Some(violated("loadBalancers.containerPort", port.to_string(), because));
+fn container_behind(definition: &TaskDefinition, balancer: &LoadBalancer) -> Outcome {
+    let Some(name) = balancer.container_name.as_deref() else { return Outcome::Holds };
+    let Some(container) = definition.container(name) else {
+        if !lists_its_containers(definition) {
+            return unknown(format!("containers of {}", name_of(definition)));
         }
+        let because = format!("{} has no container {name}", definition.name());
+        return violated("loadBalancers.containerName", name, because);
+    };
+    let Some(port) = balancer.container_port else { return Outcome::Holds };
+    let exposed: BTreeSet<i64> = container.port_mappings.iter().flat_map(container_ports).collect();
+    if exposed.contains(&port) {
+        return Outcome::Holds;
     }
-    None
+    if may_map_more(definition, container) {
+        return unknown(mappings_of(definition, container));
+    }
+    let because = format!("container {name} of {} does not expose port {port}", definition.name());
+    violated("loadBalancers.containerPort", port.to_string(), because)
 }
 
 #[cfg(test)]

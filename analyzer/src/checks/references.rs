@@ -1,21 +1,18 @@
 //! Checks of references to secrets and roles.
 
-use super::task_definition::{Scope, per_container, per_definition, violated};
+use super::scope::{Scope, name_of, per_container, per_definition, unknown, violated, worst};
 use super::{Check, CheckResult, Outcome, image};
 use crate::snapshot::{ContainerDefinition, Snapshot};
 
 pub fn secret_references_valid(snapshot: &Snapshot) -> Vec<CheckResult> {
-    per_container(Check::SecretReferencesValid, snapshot, |_, container| {
-        let references = secret_references(container);
-        if references.is_empty() {
-            return None;
-        }
-        for (field, reference) in references {
-            if let Err(because) = secret_reference(reference) {
-                return Some(violated(field, shown(reference), because));
-            }
-        }
-        Some(Outcome::Holds)
+    per_container(Check::SecretReferencesValid, snapshot, |scope, container| {
+        let references = secret_references(container).into_iter();
+        worst(references.map(|(field, reference)| match secret_reference(reference) {
+            Ok(()) => Outcome::Holds,
+            // ECS registers no empty reference: it was left out.
+            Err(_) if reference.is_empty() && scope.definition.is_registered() => unknown(field),
+            Err(because) => violated(field, shown(reference), because),
+        }))
     })
 }
 
@@ -110,6 +107,9 @@ pub fn execution_role_present(snapshot: &Snapshot) -> Vec<CheckResult> {
             scope.definition.container_definitions.iter().find_map(|container| role_is_for(scope, container));
         Some(match need {
             None => Outcome::Holds,
+            Some(_) if !scope.definition.is_whole() => {
+                unknown(format!("execution role of {}", name_of(scope.definition)))
+            }
             Some(need) => {
                 violated("executionRoleArn", "not set", format!("ECS needs an execution role to {need}"))
             }

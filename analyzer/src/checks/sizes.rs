@@ -1,8 +1,8 @@
 //! Checks of CPU and memory.
 
-use super::task_definition::{Scope, per_definition, unknown, violated};
+use super::scope::{Scope, name_of, per_definition, unknown, violated};
 use super::{Check, CheckResult, Outcome};
-use crate::snapshot::{ContainerDefinition, Snapshot};
+use crate::snapshot::{ContainerDefinition, Snapshot, TaskDefinition};
 
 /// Memory that Fargate offers with so many CPU units: from, to and step in MiB. The smallest size has no step.
 const FARGATE: [(i64, i64, i64, i64); 6] = [
@@ -21,11 +21,11 @@ pub fn fargate_size_valid(snapshot: &Snapshot) -> Vec<CheckResult> {
 }
 
 fn fargate_size(scope: &Scope<'_>) -> Outcome {
-    let cpu = match size("cpu", scope.definition.cpu.as_deref(), "vcpu") {
+    let cpu = match size(scope.definition, "cpu", scope.definition.cpu.as_deref(), "vcpu") {
         Ok(cpu) => cpu,
         Err(outcome) => return outcome,
     };
-    let memory = match size("memory", scope.definition.memory.as_deref(), "gb") {
+    let memory = match size(scope.definition, "memory", scope.definition.memory.as_deref(), "gb") {
         Ok(memory) => memory,
         Err(outcome) => return outcome,
     };
@@ -71,9 +71,9 @@ pub fn container_memory_fits(snapshot: &Snapshot) -> Vec<CheckResult> {
         }
         if scope.definition.memory.is_none() {
             // On Fargate the missing size is what `fargate-size-valid` reports.
-            return (!scope.runs_on_fargate()).then(|| every_container_has_memory(containers));
+            return (!scope.runs_on_fargate()).then(|| every_container_has_memory(scope.definition));
         }
-        Some(match size("memory", scope.definition.memory.as_deref(), "gb") {
+        Some(match size(scope.definition, "memory", scope.definition.memory.as_deref(), "gb") {
             Ok(memory) => containers_fit(containers, memory),
             Err(outcome) => outcome,
         })
@@ -87,9 +87,12 @@ fn soft_above_hard(container: &ContainerDefinition) -> Option<Outcome> {
     (hard > 0 && soft > hard).then(|| violated(field, soft.to_string(), because))
 }
 
-fn every_container_has_memory(containers: &[ContainerDefinition]) -> Outcome {
-    match containers.iter().find(|container| reserved(container) == 0) {
+fn every_container_has_memory(definition: &TaskDefinition) -> Outcome {
+    match definition.container_definitions.iter().find(|container| reserved(container) == 0) {
         None => Outcome::Holds,
+        Some(container) if !definition.is_whole() || !definition.has_whole(container) => {
+            unknown(format!("memory of {}", name_of(definition)))
+        }
         Some(container) => violated(
             format!("containerDefinitions[{}].memory", container.name),
             "not set",
@@ -125,8 +128,11 @@ fn reserved(container: &ContainerDefinition) -> i64 {
 }
 
 /// Reads a size of a task in CPU units or MiB; `1 vCPU` and `2 GB` are 1024 and 2048.
-fn size(field: &str, text: Option<&str>, unit: &str) -> Result<i64, Outcome> {
+fn size(definition: &TaskDefinition, field: &str, text: Option<&str>, unit: &str) -> Result<i64, Outcome> {
     let Some(text) = text else {
+        if !definition.is_whole() {
+            return Err(unknown(format!("{field} size of {}", name_of(definition))));
+        }
         return Err(violated(field, "not set", format!("a task on Fargate needs a {field} size")));
     };
     let lower = text.trim().to_ascii_lowercase();
@@ -146,7 +152,7 @@ fn size(field: &str, text: Option<&str>, unit: &str) -> Result<i64, Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{Part, TaskDefinition};
+    use crate::snapshot::Part;
 
     fn check(cpu: &str, memory: &str, expected: &str) {
         let definition = TaskDefinition {

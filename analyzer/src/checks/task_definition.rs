@@ -1,13 +1,25 @@
-//! Checks of a task definition as a whole, and which task definitions the checks look at.
+//! Checks of a task definition as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::scope::{
+    lists_its_containers, name_of, network_mode, one_per_subject, per_definition, planned_definitions,
+    subject_of, unknown, violated, worst,
+};
 use super::{Check, CheckResult, Outcome};
-use crate::snapshot::{ContainerDefinition, Part, Service, Snapshot, TaskDefinition, last_segment};
+use crate::snapshot::{ContainerDefinition, Dependency, Part, Service, Snapshot, TaskDefinition};
 
 pub fn essential_container_present(snapshot: &Snapshot) -> Vec<CheckResult> {
     per_definition(Check::EssentialContainerPresent, snapshot, |scope| {
-        let containers = &scope.definition.container_definitions;
+        let definition = scope.definition;
+        let containers = &definition.container_definitions;
+        if containers.iter().any(|container| container.essential == Some(true)) {
+            return Some(Outcome::Holds);
+        }
+        let is_left_out = containers.iter().any(|container| container.essential.is_none());
+        if definition.is_registered() && (is_left_out || !definition.is_whole()) {
+            return Some(unknown(format!("essential containers of {}", name_of(definition))));
+        }
         if containers.is_empty() {
             return Some(violated(
                 "containerDefinitions",
@@ -15,7 +27,8 @@ pub fn essential_container_present(snapshot: &Snapshot) -> Vec<CheckResult> {
                 "the task definition has no container to run",
             ));
         }
-        if containers.iter().any(ContainerDefinition::is_essential) {
+        if is_left_out {
+            // Only in a file; there it is the default.
             return Some(Outcome::Holds);
         }
         let because = "ECS refuses a task definition in which no container is essential";
@@ -41,6 +54,9 @@ pub fn task_definition_active(snapshot: &Snapshot) -> Vec<CheckResult> {
 pub fn network_mode_fits(snapshot: &Snapshot) -> Vec<CheckResult> {
     let mut results = per_definition(Check::NetworkModeFits, snapshot, |scope| {
         let mode = scope.definition.network_mode.as_deref();
+        if mode.is_none() && !scope.definition.is_whole() {
+            return Some(unknown(format!("network mode of {}", name_of(scope.definition))));
+        }
         if scope.runs_on_fargate() && mode != Some("awsvpc") {
             let because = "tasks on Fargate need the network mode awsvpc";
             return Some(violated("networkMode", mode.unwrap_or("not set"), because));
@@ -79,8 +95,11 @@ fn service_fits(snapshot: &Snapshot, service: &Service, definition: &TaskDefinit
     let network =
         service.network_configuration.as_ref().and_then(|network| network.awsvpc_configuration.as_ref());
     let has_subnets = network.is_some_and(|network| !network.subnets.is_empty());
-    let mode = network_mode(definition, service.runs_on_fargate());
-    if mode == "awsvpc" && !has_subnets && service.is_rolling() {
+    let Some(mode) = network_mode(definition, service.runs_on_fargate()) else {
+        return unknown(format!("network mode of {}", name_of(definition)));
+    };
+    let lacks_subnets = mode == "awsvpc" && !has_subnets && service.is_rolling();
+    if lacks_subnets && service.is_whole() {
         let because = format!("{name} uses the network mode awsvpc, so the service has to name subnets");
         return violated("networkConfiguration.awsvpcConfiguration.subnets", "not set", because);
     }
@@ -102,48 +121,59 @@ fn service_fits(snapshot: &Snapshot, service: &Service, definition: &TaskDefinit
             return violated("TargetType", kind, because);
         }
     }
-    Outcome::Holds
+    match lacks_subnets {
+        true => unknown(format!("subnets of {}", subject_of(service))),
+        false => Outcome::Holds,
+    }
 }
 
 pub fn dependency_order_acyclic(snapshot: &Snapshot) -> Vec<CheckResult> {
     per_definition(Check::DependencyOrderAcyclic, snapshot, |scope| {
         let definition = scope.definition;
-        let broken = definition
-            .container_definitions
-            .iter()
-            .find_map(|container| broken_dependency(definition, container))
-            .or_else(|| circle(definition));
-        Some(broken.unwrap_or(Outcome::Holds))
+        let containers = definition.container_definitions.iter();
+        let dependencies = containers
+            .flat_map(|container| container.depends_on.iter().map(move |dependency| (container, dependency)));
+        let broken = dependencies
+            .filter_map(|(container, dependency)| broken_dependency(definition, container, dependency))
+            .chain(circle(definition));
+        Some(worst(broken).unwrap_or(Outcome::Holds))
     })
 }
 
-fn broken_dependency(definition: &TaskDefinition, container: &ContainerDefinition) -> Option<Outcome> {
-    for dependency in &container.depends_on {
-        let (from, to) = (&container.name, &dependency.container_name);
-        let field = format!("containerDefinitions[{from}].dependsOn");
-        let Some(target) = definition.container(to) else {
-            return Some(violated(
-                field,
-                to,
-                format!("container {from} waits for container {to}, which does not exist"),
-            ));
-        };
-        match dependency.condition.as_deref() {
-            Some("HEALTHY") if target.health_check.is_none() => {
-                let because =
-                    format!("container {from} waits until {to} is healthy, but {to} has no health check");
-                return Some(violated(field, format!("{to} HEALTHY"), because));
-            }
-            Some(condition @ ("COMPLETE" | "SUCCESS")) if target.is_essential() => {
-                let because = format!(
-                    "container {from} waits until {to} ends, but {to} is essential and its end stops the task"
-                );
-                return Some(violated(field, format!("{to} {condition}"), because));
-            }
-            _ => {}
+fn broken_dependency(
+    definition: &TaskDefinition,
+    container: &ContainerDefinition,
+    dependency: &Dependency,
+) -> Option<Outcome> {
+    let (from, to) = (&container.name, &dependency.container_name);
+    let field = format!("containerDefinitions[{from}].dependsOn");
+    let Some(target) = definition.container(to) else {
+        if !lists_its_containers(definition) {
+            return Some(unknown(format!("containers of {}", name_of(definition))));
         }
+        let because = format!("container {from} waits for container {to}, which does not exist");
+        return Some(violated(field, to, because));
+    };
+    match dependency.condition.as_deref() {
+        Some("HEALTHY") if target.health_check.is_none() && !definition.has_whole(target) => {
+            Some(unknown(format!("health check of container {to} of {}", name_of(definition))))
+        }
+        Some("HEALTHY") if target.health_check.is_none() => {
+            let because =
+                format!("container {from} waits until {to} is healthy, but {to} has no health check");
+            Some(violated(field, format!("{to} HEALTHY"), because))
+        }
+        Some("COMPLETE" | "SUCCESS") if target.essential.is_none() && definition.is_registered() => {
+            Some(unknown(format!("whether container {to} of {} is essential", name_of(definition))))
+        }
+        Some(condition @ ("COMPLETE" | "SUCCESS")) if target.is_essential() => {
+            let because = format!(
+                "container {from} waits until {to} ends, but {to} is essential and its end stops the task"
+            );
+            Some(violated(field, format!("{to} {condition}"), because))
+        }
+        _ => None,
     }
-    None
 }
 
 /// Finds containers that wait for each other: whatever is left once all that can start has started.
@@ -151,6 +181,7 @@ fn circle(definition: &TaskDefinition) -> Option<Outcome> {
     let mut waiting: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for container in &definition.container_definitions {
         let names = container.depends_on.iter().map(|dependency| dependency.container_name.as_str());
+        let names = names.filter(|name| definition.container(name).is_some());
         waiting.entry(&container.name).or_default().extend(names);
     }
     while let Some(startable) = waiting.iter().find(|(_, names)| names.is_empty()).map(|(name, _)| *name) {
@@ -162,175 +193,6 @@ fn circle(definition: &TaskDefinition) -> Option<Outcome> {
     let stuck = waiting.into_keys().collect::<Vec<_>>().join(", ");
     let because = format!("containers {stuck} wait for each other, so that none of them starts");
     (!stuck.is_empty()).then(|| violated("containerDefinitions.dependsOn", stuck.as_str(), because))
-}
-
-/// A task definition that is looked at, and the services that are to run it.
-pub(super) struct Scope<'a> {
-    pub definition: &'a TaskDefinition,
-    pub services: Vec<&'a Service>,
-}
-
-impl Scope<'_> {
-    pub fn runs_on_fargate(&self) -> bool {
-        self.definition.asks_for_fargate() || self.services.iter().any(|service| service.runs_on_fargate())
-    }
-
-    pub fn network_mode(&self) -> &str {
-        network_mode(self.definition, self.runs_on_fargate())
-    }
-}
-
-/// Returns the network mode, with the default where none is set.
-pub(super) fn network_mode(definition: &TaskDefinition, on_fargate: bool) -> &str {
-    let default = if on_fargate || definition.asks_for_fargate() { "awsvpc" } else { "bridge" };
-    definition.network_mode.as_deref().unwrap_or(default)
-}
-
-/// Asks about each task definition that a described service uses, or about all where no service is described.
-pub(super) fn per_definition(
-    check: Check,
-    snapshot: &Snapshot,
-    decide: impl Fn(&Scope<'_>) -> Option<Outcome>,
-) -> Vec<CheckResult> {
-    per_scope(check, snapshot, |scope| {
-        let subject = format!("task definition {}", scope.definition.name());
-        decide(scope).into_iter().map(|outcome| (subject.clone(), outcome)).collect()
-    })
-}
-
-/// Asks about each container of those task definitions.
-pub(super) fn per_container(
-    check: Check,
-    snapshot: &Snapshot,
-    decide: impl Fn(&Scope<'_>, &ContainerDefinition) -> Option<Outcome>,
-) -> Vec<CheckResult> {
-    per_scope(check, snapshot, |scope| {
-        let name = scope.definition.name();
-        let mut outcomes = Vec::new();
-        for container in &scope.definition.container_definitions {
-            let subject = format!("task definition {name}, container {}", container.name);
-            outcomes.extend(decide(scope, container).map(|outcome| (subject, outcome)));
-        }
-        outcomes
-    })
-}
-
-fn per_scope(
-    check: Check,
-    snapshot: &Snapshot,
-    decide: impl Fn(&Scope<'_>) -> Vec<(String, Outcome)>,
-) -> Vec<CheckResult> {
-    if let Part::Unknown { reason } = &snapshot.task_definitions {
-        return vec![not_described(check, "task definitions", reason)];
-    }
-    let mut outcomes: Vec<(String, Outcome)> = scopes(snapshot).iter().flat_map(decide).collect();
-    for service in snapshot.services.items().iter().filter(|service| service.is_active()) {
-        if let (Some(reference), Err(outcome)) =
-            (&service.task_definition, planned_definitions(snapshot, service))
-        {
-            outcomes.push((format!("task definition {}", last_segment(reference)), outcome));
-        }
-    }
-    let results = outcomes.into_iter().map(|(subject, outcome)| CheckResult { check, subject, outcome });
-    one_per_subject(results.collect())
-}
-
-fn scopes(snapshot: &Snapshot) -> Vec<Scope<'_>> {
-    let services = snapshot.services.items();
-    let mut scopes = Vec::new();
-    for definition in snapshot.task_definitions.items() {
-        let planned = |service: &&Service| {
-            let definitions = planned_definitions(snapshot, service).unwrap_or_default();
-            definitions.iter().any(|planned| std::ptr::eq(*planned, definition))
-        };
-        let replaced =
-            definition.is_registered() && replacements(snapshot, &definition.family).next().is_some();
-        let is_file = !definition.is_registered();
-        let in_use = services.is_empty()
-            || is_file
-            || services.iter().any(|one| planned(&one))
-            || is_used(snapshot, definition);
-        if in_use && !replaced {
-            scopes.push(Scope { definition, services: services.iter().filter(planned).collect() });
-        }
-    }
-    scopes
-}
-
-/// Whether a deployment or a task of a described service uses the revision.
-fn is_used(snapshot: &Snapshot, definition: &TaskDefinition) -> bool {
-    let means =
-        |reference: &Option<String>| reference.as_deref().is_some_and(|reference| definition.is(reference));
-    let by_service = snapshot.services.items().iter().any(|service| {
-        means(&service.task_definition)
-            || service.deployments.iter().any(|deployment| means(&deployment.task_definition))
-    });
-    let by_task = || {
-        snapshot.tasks.items().iter().any(|task| {
-            let group = task.group.as_deref().and_then(|group| group.strip_prefix("service:"));
-            let of_service = snapshot.services.items().iter().any(|service| Some(service.name()) == group);
-            of_service && means(&task.task_definition_arn)
-        })
-    };
-    by_service || by_task()
-}
-
-/// Returns what the service is to run: the revision that it names, or a file that will replace it.
-pub(super) fn planned_definitions<'a>(
-    snapshot: &'a Snapshot,
-    service: &Service,
-) -> Result<Vec<&'a TaskDefinition>, Outcome> {
-    if let Part::Unknown { reason } = &snapshot.task_definitions {
-        return Err(unknown(format!("task definitions: {reason}")));
-    }
-    let reference = service.task_definition.as_deref().unwrap_or_default();
-    let family = last_segment(reference).split(':').next().unwrap_or_default();
-    let files: Vec<&TaskDefinition> = replacements(snapshot, family).collect();
-    if !files.is_empty() {
-        return Ok(files);
-    }
-    match snapshot.task_definition_of(service) {
-        Some(definition) => Ok(vec![definition]),
-        None if reference.is_empty() => Err(unknown(format!("task definition of {}", subject_of(service)))),
-        None => Err(unknown(format!("task definition {}", last_segment(reference)))),
-    }
-}
-
-fn replacements<'a>(snapshot: &'a Snapshot, family: &str) -> impl Iterator<Item = &'a TaskDefinition> {
-    let definitions = snapshot.task_definitions.items().iter();
-    definitions.filter(move |definition| !definition.is_registered() && definition.family == family)
-}
-
-/// Keeps one result per subject, the worst, and sorts.
-pub(super) fn one_per_subject(mut results: Vec<CheckResult>) -> Vec<CheckResult> {
-    let rank = |result: &CheckResult| match result.outcome {
-        Outcome::Violated { .. } => 0,
-        Outcome::Unknown { .. } => 1,
-        Outcome::Holds => 2,
-    };
-    results.sort_by(|a, b| (&a.subject, rank(a), a).cmp(&(&b.subject, rank(b), b)));
-    results.dedup_by(|later, first| later.subject == first.subject);
-    results
-}
-
-pub(super) fn subject_of(service: &Service) -> String {
-    format!("service {}", service.name())
-}
-
-pub(super) fn not_described(check: Check, part: &str, reason: &str) -> CheckResult {
-    CheckResult { check, subject: part.to_owned(), outcome: unknown(format!("{part}: {reason}")) }
-}
-
-pub(super) fn violated(
-    field: impl Into<String>,
-    value: impl Into<String>,
-    because: impl Into<String>,
-) -> Outcome {
-    Outcome::Violated { field: field.into(), value: value.into(), because: because.into() }
-}
-
-pub(super) fn unknown(missing: impl Into<String>) -> Outcome {
-    Outcome::Unknown { missing: missing.into() }
 }
 
 #[cfg(test)]
@@ -358,7 +220,9 @@ pub(super) mod tests {
     pub const SENSIBLE: [(&str, &str); 3] = [
         (
             "services",
-            r#"[{"serviceName": "web", "status": "ACTIVE", "desiredCount": 2, "runningCount": 2, "launchType": "FARGATE",
+            r#"[{"serviceArn": "arn:aws:ecs:eu-west-1:111122223333:service/prod/web", "serviceName": "web",
+                "clusterArn": "arn:aws:ecs:eu-west-1:111122223333:cluster/prod", "status": "ACTIVE",
+                "desiredCount": 2, "runningCount": 2, "pendingCount": 0, "launchType": "FARGATE",
                 "taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12",
                 "healthCheckGracePeriodSeconds": 60,
                 "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100},
@@ -371,8 +235,9 @@ pub(super) mod tests {
             "taskDefinitions",
             r#"[{"taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12", "family": "web",
                 "revision": 12, "status": "ACTIVE", "cpu": "512", "memory": "1024", "networkMode": "awsvpc",
-                "requiresCompatibilities": ["FARGATE"], "executionRoleArn": "arn:aws:iam::111122223333:role/exec",
-                "containerDefinitions": [{"name": "app", "essential": true,
+                "requiresCompatibilities": ["FARGATE"], "compatibilities": ["EC2", "FARGATE"],
+                "executionRoleArn": "arn:aws:iam::111122223333:role/exec",
+                "containerDefinitions": [{"name": "app", "essential": true, "cpu": 0,
                     "image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/web:v1",
                     "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}],
                     "healthCheck": {"command": ["CMD", "true"], "interval": 30, "timeout": 5, "retries": 3, "startPeriod": 60},
@@ -460,7 +325,8 @@ pub(super) mod tests {
     fn containers_wait_only_for_what_can_happen() {
         let which = Check::DependencyOrderAcyclic;
         let add = |text: &str| {
-            format!(r#"[{{"name": "db"}}, {{"name": "app", "dependsOn": {text}, "essential": true,"#)
+            let db = r#"{"name": "db", "image": "postgres:17", "cpu": 0, "essential": true}"#;
+            format!(r#"[{db}, {{"name": "app", "dependsOn": {text}, "essential": true,"#)
         };
         let from = r#"[{"name": "app", "essential": true,"#;
         let expect = |to: &str| format!("task definition web:12: containerDefinitions[app].dependsOn = {to}");

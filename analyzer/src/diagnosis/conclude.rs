@@ -13,7 +13,7 @@ use super::timeline::timeline;
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};
 use super::{Blocker, Diagnosis, Finding, Gap, Seen, Verdict, confidence};
 use crate::changes;
-use crate::checks::{Check, CheckResult, Outcome};
+use crate::checks::{Check, CheckResult, Outcome, Running};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::Class;
 
@@ -23,7 +23,12 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let mut checks: Vec<CheckResult> = Check::ALL.iter().flat_map(|check| check.run(snapshot)).collect();
     checks.sort();
     let mut ruled_out = BTreeSet::new();
-    let drafts = findings::drafts(&study, snapshot, &checks, &mut ruled_out);
+    let mut causes = checks.clone();
+    let running = Running::of(snapshot, study.settled.is_some());
+    causes.retain(|result| !running.refutes(result, !study.fails_outside));
+    // What failed since may have failed for what the check says: an image may be deleted while tasks run.
+    let proofs = if study.fails_outside { &checks } else { &causes };
+    let drafts = findings::drafts(&study, snapshot, proofs, &mut ruled_out);
     let deployments = findings::deployments_of(&study, snapshot);
     let shown = telling_groups(&study, &deployments, &mut ruled_out);
     let told: Vec<&Group> = shown.iter().copied().filter(|group| group.score >= TELLING_ENOUGH).collect();
@@ -31,7 +36,9 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let mut findings: Vec<Finding> = Vec::new();
     let mut probability = None;
     let undone = findings::was_undone(&study);
-    checks.retain(|result| !(undone && result.check == Check::TaskDefinitionActive));
+    for results in [&mut checks, &mut causes] {
+        results.retain(|result| !(undone && result.check == Check::TaskDefinitionActive));
+    }
     let root = ranked.iter().position(|candidate| candidate.is_root());
     let weak = root.is_some_and(|index| ranked[index].is_weak());
     match root {
@@ -45,7 +52,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
             findings.push(finding);
         }
         _ => {
-            let without_page = without_page(&study, &drafts, &checks, &told, &shown);
+            let without_page = without_page(&study, &drafts, &causes, &told, &shown);
             findings.extend(without_page.map(|(finding, judged)| {
                 probability = judged;
                 finding
@@ -74,6 +81,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         gaps.extend(told.first().map(|group| not_understood(group)));
     }
     gaps.extend(gaps_of_checks(&findings));
+    gaps.extend(study.not_found.gaps());
     gaps.sort();
     gaps.dedup();
     let blockers = blockers(&findings, &checks);

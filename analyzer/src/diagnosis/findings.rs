@@ -8,7 +8,7 @@ use super::outlived::outlived;
 use super::study::{Study, Success};
 use super::success::succeeds;
 use super::telling::telling_score;
-use super::{Evidence, Proof, RuledOut, settled};
+use super::{Evidence, Proof, RuledOut, finished, settled};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
 use crate::record::{Level, Place, Source, without_transport};
@@ -205,6 +205,9 @@ pub(super) fn does_not_count(
     }
     if group.first.source == Source::EcsStoppedTask && is_scale_in(&group.first.text) {
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
+    }
+    if finished::is_done(&group.first) {
+        return Some("the task is of no service, and ended without an error (exit code 0)".to_owned());
     }
     let placed = settled::was_placed(study, group);
     if placed && settled::is_settled(study, group) {

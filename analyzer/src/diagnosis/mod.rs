@@ -6,10 +6,12 @@ mod confidence;
 mod described;
 mod facts;
 mod findings;
+mod finished;
 mod kept;
 mod markers;
 mod measured;
 pub mod noise;
+mod not_found;
 mod operations;
 mod outlived;
 mod rank;
@@ -20,6 +22,8 @@ mod success;
 mod supervised;
 mod tail;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod unknown;
 
@@ -131,7 +135,7 @@ pub struct Evidence {
     pub count: u64,
 }
 
-/// What would fail next once the root cause is repaired.
+/// What would fail next: once the root cause is repaired, or with the next deployment of what runs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
     pub class: Class,

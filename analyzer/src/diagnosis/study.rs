@@ -12,6 +12,7 @@ use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
 use super::noise::is_command;
+use super::not_found::NotFound;
 use super::operations::Operations;
 use super::steps::{Steps, build_step};
 use super::success::succeeds;
@@ -69,6 +70,7 @@ pub struct Study<'p> {
     /// Where steps begin, and where they fail.
     pub(super) steps: BTreeMap<String, Steps>,
     pub(super) operations: Operations,
+    pub(super) not_found: NotFound,
     /// Steps of builds that look for a cache, by stream and number.
     pub(super) cache_imports: BTreeSet<(String, String)>,
     pub(super) events: BTreeMap<Place, Kept>,
@@ -116,6 +118,7 @@ impl<'p> Study<'p> {
             supervised: Supervised::default(),
             steps: BTreeMap::new(),
             operations: Operations::default(),
+            not_found: NotFound::default(),
             cache_imports: BTreeSet::new(),
             events: BTreeMap::new(),
             redactions: Redactions::new(),
@@ -259,8 +262,8 @@ impl<'p> Study<'p> {
             true => Vec::new(),
             false => self.hits(record, &lines, is_changed, expressions),
         };
-        let is_telling =
-            record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling);
+        let is_telling = !self.not_found.keep(record, &said)
+            && (record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling));
         let known = |index: usize| {
             hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
                 || lines

@@ -54,6 +54,19 @@ impl Service {
         if self.service_name.is_empty() { last_segment(&self.service_arn) } else { &self.service_name }
     }
 
+    /// Whether all is here that ECS prints of a service, so that what is absent is not set.
+    /// Of an excerpt (`--query`) nobody knows what was left out.
+    pub fn is_whole(&self) -> bool {
+        let names = [&self.service_arn, &self.service_name, &self.cluster_arn];
+        let counts = [self.desired_count, self.running_count, self.pending_count];
+        let runs_on_something = self.launch_type.is_some() || !self.capacity_provider_strategy.is_empty();
+        names.into_iter().all(|name| !name.is_empty())
+            && counts.iter().all(Option::is_some)
+            && self.status.is_some()
+            && runs_on_something
+            && !self.deployments.is_empty()
+    }
+
     /// Whether ECS itself replaces the tasks step by step.
     pub fn is_rolling(&self) -> bool {
         let controller =

@@ -112,6 +112,8 @@ pub struct Health {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Image {
+    /// Whether it stands in a list that was not cut: a tag that is in no such list may be on its next page.
+    pub of_whole_list: bool,
     #[serde(deserialize_with = "or_default")]
     pub registry_id: String,
     #[serde(deserialize_with = "or_default")]

@@ -25,6 +25,9 @@ pub struct TaskDefinition {
     pub network_mode: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub requires_compatibilities: Vec<String>,
+    /// What ECS found it to run on; printed of every revision.
+    #[serde(deserialize_with = "or_default")]
+    pub compatibilities: Vec<String>,
     pub execution_role_arn: Option<String>,
     pub task_role_arn: Option<String>,
     pub runtime_platform: Option<RuntimePlatform>,
@@ -56,6 +59,24 @@ impl TaskDefinition {
 
     pub fn is_registered(&self) -> bool {
         self.task_definition_arn.is_some() || self.revision.is_some()
+    }
+
+    /// Whether all is here that there is, so that what is absent is not set: what ECS prints of every revision,
+    /// or a file that says what it is for. Of an excerpt (`--query`) nobody knows what was left out.
+    pub fn is_whole(&self) -> bool {
+        let is_printed = self.task_definition_arn.is_some()
+            && self.revision.is_some()
+            && self.status.is_some()
+            && !self.compatibilities.is_empty();
+        let is_file = !self.is_registered() && !self.requires_compatibilities.is_empty();
+        (is_printed || is_file) && !self.family.is_empty() && !self.container_definitions.is_empty()
+    }
+
+    /// Whether all is here that there is of a container. Of a registered one ECS prints what it takes where nothing is set.
+    pub fn has_whole(&self, container: &ContainerDefinition) -> bool {
+        let is_printed = container.essential.is_some() && container.cpu.is_some();
+        let is_named = !container.name.is_empty() && !container.image.is_empty();
+        is_named && (is_printed || !self.is_registered())
     }
 
     pub fn container(&self, name: &str) -> Option<&ContainerDefinition> {

@@ -45,6 +45,39 @@ fn a_task_tells_who_ended_it() {
          container proxy STOPPED exitCode=0",
         Level::Error,
     );
+    let ended = |group: &str, code: i64| {
+        json!({
+            "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
+            "group": group,
+            "containers": [
+                {"name": "app", "lastStatus": "STOPPED", "exitCode": 0},
+                {"name": "proxy", "lastStatus": "STOPPED", "exitCode": code},
+            ],
+        })
+    };
+    check_task(
+        ended("family:job", 143),
+        "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+         container app STOPPED exitCode=0\n\
+         container proxy STOPPED exitCode=143\n\
+         essential container exited with exit code 0: app",
+        Level::Info,
+    );
+    check_task(
+        ended("service:web", 0),
+        "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+         container app STOPPED exitCode=0\n\
+         container proxy STOPPED exitCode=0\n\
+         essential container exited with exit code 0: app, proxy",
+        Level::Error,
+    );
+    check_task(
+        ended("family:job", 1),
+        "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+         container app STOPPED exitCode=0\n\
+         container proxy STOPPED exitCode=1",
+        Level::Error,
+    );
     check_task(
         json!({"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity initiated by (deployment ecs-svc/1)"}),
         "task 0123abcd STOPPED ServiceSchedulerInitiated: Scaling activity initiated by (deployment ecs-svc/1)",
@@ -200,6 +233,22 @@ fn what_a_call_could_not_start_is_told() {
     let text = "failure RESOURCE:MEMORY arn:aws:ecs:eu-west-1:111122223333:container-instance/a";
     let described = check(answer, &[(text, Level::Error)]);
     assert_eq!(described.snapshot.tasks, Part::Known(Vec::new()));
+}
+
+#[test]
+fn only_a_list_of_images_that_was_not_cut_is_whole() {
+    let image = json!({"registryId": "111122223333", "repositoryName": "web", "imageDigest": "sha256:0a", "imageTags": ["1.0"]});
+    for (answer, is_whole) in [
+        (json!({"imageDetails": [image]}), true),
+        (json!({"imageDetails": [image], "nextToken": null}), true),
+        (json!({"imageDetails": [image], "nextToken": "abc"}), false),
+        (json!({"imageDetails": [image], "NextToken": "abc"}), false),
+        (json!([image]), false),
+        (image.clone(), false),
+    ] {
+        let described = check(answer.clone(), &[]);
+        assert_eq!(described.snapshot.images.items()[0].of_whole_list, is_whole, "{answer}");
+    }
 }
 
 #[test]

@@ -102,7 +102,23 @@ pub(super) fn text_of_task(task: &Task) -> String {
             lines.push(words(&["agent", &agent.name, "of container", &container.name, status, &reason]));
         }
     }
+    lines.extend(text_of_end(task));
     lines.join("\n")
+}
+
+/// Says that a task ended because a process in it was done, which no single code tells: those that were told to stop
+/// with it end with their own.
+fn text_of_end(task: &Task) -> Option<String> {
+    const TOLD_TO_STOP: i64 = 143;
+    let ended_itself = task.stop_code.as_deref() == Some("EssentialContainerExited")
+        || task.stopped_reason.as_deref().is_some_and(|reason| reason.starts_with("Essential container"));
+    let is_well = |container: &Container| {
+        matches!(container.exit_code, None | Some(0 | TOLD_TO_STOP)) && container.reason.is_none()
+    };
+    let done = task.containers.iter().filter(|container| container.exit_code == Some(0));
+    let names: Vec<&str> = done.map(|container| container.name.as_str()).collect();
+    let is_done = ended_itself && !names.is_empty() && task.containers.iter().all(is_well);
+    is_done.then(|| format!("essential container exited with exit code 0: {}", names.join(", ")))
 }
 
 fn text_of_container(container: &Container) -> String {
@@ -123,7 +139,8 @@ pub(super) fn level_of_task(task: &Task) -> Level {
     let has_failed = task.containers.iter().any(|container| container.exit_code.unwrap_or(0) != 0);
     match task.stop_code.as_deref() {
         Some("TaskFailedToStart") => Level::Error,
-        Some("EssentialContainerExited") if of_service || has_failed => Level::Error,
+        Some("EssentialContainerExited") if of_service => Level::Error,
+        Some("EssentialContainerExited") if has_failed && text_of_end(task).is_none() => Level::Error,
         Some("EssentialContainerExited") => Level::Info,
         Some("UserInitiated" | "SpotInterruption" | "TerminationNotice" | "InfrastructureHealth") => {
             Level::Warn

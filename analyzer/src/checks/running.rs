@@ -1,0 +1,274 @@
+//! What runs refutes that it cannot start.
+
+use std::collections::BTreeSet;
+
+use super::scope::{name_of, planned_definitions, subject_of};
+use super::{Check, CheckResult};
+use crate::snapshot::{Service, Snapshot, TaskDefinition};
+
+/// What the tasks of completed deployments run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Services and task definitions, as results name them.
+    subjects: BTreeSet<String>,
+    /// Whether that is so of all services that are described, and there are some.
+    is_all: bool,
+}
+
+/// What a violated check says that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Denies {
+    /// The task cannot start, or the deployment cannot be completed.
+    Start,
+    /// The task cannot stay healthy.
+    Health,
+    /// Nothing that running tasks refute: how many are asked for, how things are.
+    Nothing,
+}
+
+impl Running {
+    /// Returns what runs as it is described. `is_steady` says that the events of the services end so,
+    /// which counts where no deployment is described with its state.
+    pub fn of(snapshot: &Snapshot, is_steady: bool) -> Running {
+        let services: Vec<&Service> =
+            snapshot.services.items().iter().filter(|service| service.is_active()).collect();
+        let mut running = Running { subjects: BTreeSet::new(), is_all: !services.is_empty() };
+        let mut others: BTreeSet<String> = BTreeSet::new();
+        for service in services {
+            let Some(reference) = run_by(service, is_steady) else {
+                others.insert(subject_of(service));
+                continue;
+            };
+            let is_run = |definition: &&TaskDefinition| definition.is(reference);
+            let definitions = snapshot.task_definitions.items().iter().filter(is_run);
+            running.subjects.extend(definitions.map(name_of));
+            // A file that is to replace the revision does not run.
+            let planned = planned_definitions(snapshot, service).unwrap_or_default();
+            match planned.iter().all(is_run) {
+                true => running.subjects.insert(subject_of(service)),
+                false => others.insert(subject_of(service)),
+            };
+        }
+        // Of tasks that no described service answers for, those tell that run.
+        let of_no_service = snapshot.tasks.items().iter().filter(|_| snapshot.services.items().is_empty());
+        for task in of_no_service.filter(|task| task.last_status.as_deref() == Some("RUNNING")) {
+            let is_run = |definition: &&TaskDefinition| {
+                task.task_definition_arn.as_deref().is_some_and(|reference| definition.is(reference))
+            };
+            running.subjects.extend(snapshot.task_definitions.items().iter().filter(is_run).map(name_of));
+        }
+        running.is_all &= others.is_empty();
+        running.subjects.retain(|subject| !others.contains(subject));
+        running
+    }
+
+    /// Whether a violated check is about what runs, and says that it cannot. `is_well` says that no task and no target failed.
+    pub fn refutes(&self, result: &CheckResult, is_well: bool) -> bool {
+        let is_denied = match denied_by(result.check) {
+            Denies::Start => true,
+            Denies::Health => is_well,
+            Denies::Nothing => false,
+        };
+        result.is_violated() && is_denied && self.is_about(&result.subject)
+    }
+
+    fn is_about(&self, subject: &str) -> bool {
+        let whole = subject.split(", container ").next().unwrap_or(subject);
+        self.subjects.contains(whole) || self.is_all && subject.starts_with("target ")
+    }
+}
+
+fn denied_by(check: Check) -> Denies {
+    use Check::*;
+    match check {
+        TaskDefinitionActive
+        | FargateSizeValid
+        | ContainerMemoryFits
+        | EssentialContainerPresent
+        | NetworkModeFits
+        | DependencyOrderAcyclic
+        | HostPortMatches
+        | LoadBalancerContainerExists
+        | DeploymentPercentagesLeaveRoom
+        | ExecutionRolePresent
+        | ImageReferenceValid
+        | ImageExists
+        | ImageArchitectureMatches
+        | SecretReferencesValid
+        | LogGroupConfigured => Denies::Start,
+        TargetPortMatchesContainer
+        | HealthCheckPortExposed
+        | HealthCheckTiming
+        | GracePeriodCoversStartup => Denies::Health,
+        DesiredCountPositive | LogDriverBlocking | CircuitBreakerState | TargetHealth | TasksRunning
+        | StackStatus => Denies::Nothing,
+    }
+}
+
+/// Returns the task definition that as many tasks run as are wanted, and nothing else is deployed.
+fn run_by(service: &Service, is_steady: bool) -> Option<&str> {
+    let is_full = |running: Option<i64>, desired: Option<i64>| {
+        running.zip(desired).is_some_and(|(running, desired)| desired > 0 && running >= desired)
+    };
+    let is_service_full = is_full(service.running_count, service.desired_count);
+    let Some(primary) = service.primary() else {
+        let stands = is_steady && is_service_full && service.deployments.is_empty();
+        return service.task_definition.as_deref().filter(|_| stands);
+    };
+    let is_completed = primary.rollout_state.as_deref().map_or(is_steady, |state| state == "COMPLETED");
+    let stands = match (primary.running_count, primary.desired_count) {
+        (Some(_), Some(_)) => is_full(primary.running_count, primary.desired_count),
+        _ => is_service_full && service.deployments.len() == 1,
+    };
+    let reference = primary.task_definition.as_deref().or(service.task_definition.as_deref());
+    reference.filter(|_| is_completed && stands)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::super::task_definition::tests::{SENSIBLE, changed};
+    use super::*;
+    use crate::snapshot::Part;
+
+    const COMPLETED: (&str, &str) =
+        (r#""status": "PRIMARY","#, r#""status": "PRIMARY", "rolloutState": "COMPLETED","#);
+
+    fn state(services: &str, definitions: &str) -> Snapshot {
+        let text = format!(
+            r#"{{"services": {{"known": {services}}}, "taskDefinitions": {{"known": {definitions}}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Changes the completed service, and asks which of two subjects is refuted: the task definition, the service.
+    #[track_caller]
+    fn check(from: &str, to: &str, is_steady: bool, refuted: [bool; 2]) {
+        let [services, definitions, _] = SENSIBLE;
+        let services = services.1.replace(COMPLETED.0, COMPLETED.1);
+        assert!(services.contains(from), "{from}");
+        let running = Running::of(&state(&services.replace(from, to), definitions.1), is_steady);
+        let refutes = |check, subject| running.refutes(&violated(check, subject), true);
+        let said = [
+            refutes(Check::ImageExists, "task definition web:12, container app"),
+            refutes(Check::NetworkModeFits, "service web"),
+        ];
+        assert_eq!(said, refuted, "{to}");
+        assert!(!refutes(Check::ImageExists, "task definition web:11, container app"));
+        assert!(!refutes(Check::DesiredCountPositive, "service web"));
+    }
+
+    fn violated(check: Check, subject: &str) -> CheckResult {
+        let outcome = Outcome::Violated {
+            field: "image tag".to_owned(),
+            value: "v1".to_owned(),
+            because: "it is not there".to_owned(),
+        };
+        CheckResult { check, subject: subject.to_owned(), outcome }
+    }
+
+    #[test]
+    fn only_a_completed_deployment_with_all_its_tasks_refutes() {
+        check("COMPLETED", "COMPLETED", false, [true, true]);
+        check("COMPLETED", "IN_PROGRESS", true, [false, false]);
+        check("COMPLETED", "FAILED", true, [false, false]);
+        check(r#""rolloutState": "COMPLETED","#, "", true, [true, true]);
+        check(r#""rolloutState": "COMPLETED","#, "", false, [false, false]);
+        check(
+            r#""desiredCount": 2, "runningCount": 2,"#,
+            r#""desiredCount": 2, "runningCount": 1,"#,
+            true,
+            [false, false],
+        );
+        check(
+            r#""desiredCount": 2, "runningCount": 2,"#,
+            r#""desiredCount": 0, "runningCount": 0,"#,
+            true,
+            [false, false],
+        );
+        check(r#""status": "ACTIVE""#, r#""status": "DRAINING""#, true, [false, false]);
+        check(
+            r#""deployments": [{"#,
+            r#""deployments": [{"id": "ecs-svc/1", "status": "ACTIVE", "runningCount": 1}, {"#,
+            true,
+            [true, true],
+        );
+    }
+
+    #[test]
+    fn without_deployments_the_events_tell() {
+        let [_, definitions, _] = SENSIBLE;
+        let excerpt =
+            r#"[{"serviceName": "web", "desiredCount": 2, "runningCount": 2, "taskDefinition": "web:12"}]"#;
+        let definitions =
+            definitions.1.replace("arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12", "web:12");
+        let image = violated(Check::ImageExists, "task definition web:12, container app");
+        for is_steady in [false, true] {
+            let running = Running::of(&state(excerpt, &definitions), is_steady);
+            assert_eq!(running.refutes(&image, true), is_steady);
+        }
+    }
+
+    #[test]
+    fn without_a_service_its_tasks_tell() {
+        let [services, definitions, _] = SENSIBLE;
+        let image = violated(Check::ImageExists, "task definition web:12, container app");
+        for (status, services, refuted) in
+            [("RUNNING", None, true), ("PROVISIONING", None, false), ("RUNNING", Some(services.1), false)]
+        {
+            let mut known = state(services.unwrap_or("[]"), definitions.1);
+            let task = format!(
+                r#"[{{"taskArn": "t/1", "lastStatus": "{status}",
+                    "taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12"}}]"#
+            );
+            known.tasks = Part::Known(serde_json::from_str(&task).unwrap());
+            assert_eq!(Running::of(&known, false).refutes(&image, true), refuted, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_still_to_be_deployed_does_not_run() {
+        let [services, definitions, _] = SENSIBLE;
+        let services = services.1.replace(COMPLETED.0, COMPLETED.1);
+        let file = r#"[{"family": "web", "requiresCompatibilities": ["FARGATE"], "containerDefinitions": [{"name": "api"}]},"#;
+        let running = Running::of(&state(&services, &definitions.1.replacen('[', file, 1)), true);
+        assert!(!running.refutes(&violated(Check::LoadBalancerContainerExists, "service web"), true));
+        assert!(!running.refutes(&violated(Check::FargateSizeValid, "task definition web"), true));
+        assert!(!running.refutes(&violated(Check::HealthCheckPortExposed, "target group web"), true));
+    }
+
+    #[test]
+    fn health_is_refuted_only_while_nothing_fails() {
+        let parts = changed(COMPLETED.0, COMPLETED.1);
+        let running = Running::of(&state(&parts[0].1, &parts[1].1), false);
+        for (check, subject) in [
+            (Check::HealthCheckTiming, "task definition web:12, container app"),
+            (Check::GracePeriodCoversStartup, "service web"),
+            (Check::HealthCheckPortExposed, "target group web"),
+            (Check::TargetPortMatchesContainer, "target 10.0.1.5:8080"),
+        ] {
+            assert!(running.refutes(&violated(check, subject), true), "{check}");
+            assert!(!running.refutes(&violated(check, subject), false), "{check}");
+        }
+        let holds = CheckResult {
+            check: Check::ImageExists,
+            subject: "service web".to_owned(),
+            outcome: Outcome::Holds,
+        };
+        assert!(!running.refutes(&holds, true));
+    }
+
+    #[test]
+    fn of_two_services_of_one_name_both_have_to_run() {
+        let [services, definitions, _] = SENSIBLE;
+        let one = services.1.replace(COMPLETED.0, COMPLETED.1);
+        let other = services.1.replace("/prod", "/test").replace("service/prod", "service/test");
+        let both = format!("{},{}", &one[..one.len() - 1], &other[1..]);
+        let running = Running::of(&state(&both, definitions.1), false);
+        assert!(!running.refutes(&violated(Check::DeploymentPercentagesLeaveRoom, "service web"), true));
+        assert!(
+            running.refutes(&violated(Check::ImageExists, "task definition web:12, container app"), true)
+        );
+        assert!(!running.refutes(&violated(Check::HealthCheckPortExposed, "target group web"), true));
+    }
+}

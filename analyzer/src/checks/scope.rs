@@ -1,0 +1,215 @@
+//! Which services and task definitions the checks look at, and how outcomes about them are told.
+
+use super::{Check, CheckResult, Outcome};
+use crate::snapshot::{ContainerDefinition, Part, Service, Snapshot, TaskDefinition, last_segment};
+
+/// A task definition that is looked at, and the services that are to run it.
+pub(super) struct Scope<'a> {
+    pub definition: &'a TaskDefinition,
+    pub services: Vec<&'a Service>,
+}
+
+impl Scope<'_> {
+    pub fn runs_on_fargate(&self) -> bool {
+        self.definition.asks_for_fargate() || self.services.iter().any(|service| service.runs_on_fargate())
+    }
+
+    pub fn network_mode(&self) -> Option<&str> {
+        network_mode(self.definition, self.runs_on_fargate())
+    }
+}
+
+/// Returns the network mode, with the default where none is set; nothing where it was left out of an excerpt.
+/// Tasks on Fargate can have no other than theirs.
+pub(super) fn network_mode(definition: &TaskDefinition, on_fargate: bool) -> Option<&str> {
+    match definition.network_mode.as_deref() {
+        Some(mode) => Some(mode),
+        None if on_fargate || definition.asks_for_fargate() => Some("awsvpc"),
+        None => definition.is_whole().then_some("bridge"),
+    }
+}
+
+/// Whether all containers are there with their names, so that another name is none of them.
+pub(super) fn lists_its_containers(definition: &TaskDefinition) -> bool {
+    let is_listed = definition.is_whole() || !definition.is_registered();
+    is_listed && definition.container_definitions.iter().all(|container| !container.name.is_empty())
+}
+
+/// Asks about each service that is meant to run.
+pub(super) fn per_service(
+    check: Check,
+    snapshot: &Snapshot,
+    decide: impl Fn(&Service) -> Option<Outcome>,
+) -> Vec<CheckResult> {
+    let services = match &snapshot.services {
+        Part::Known(services) => services,
+        Part::Unknown { reason } => return vec![not_described(check, "services", reason)],
+    };
+    let mut results = Vec::new();
+    for service in services.iter().filter(|service| service.is_active()) {
+        let subject = subject_of(service);
+        results.extend(decide(service).map(|outcome| CheckResult { check, subject, outcome }));
+    }
+    one_per_subject(results)
+}
+
+/// Asks about each task definition that a described service uses, or about all where no service is described.
+pub(super) fn per_definition(
+    check: Check,
+    snapshot: &Snapshot,
+    decide: impl Fn(&Scope<'_>) -> Option<Outcome>,
+) -> Vec<CheckResult> {
+    per_scope(check, snapshot, |scope| {
+        let subject = name_of(scope.definition);
+        decide(scope).into_iter().map(|outcome| (subject.clone(), outcome)).collect()
+    })
+}
+
+/// Asks about each container of those task definitions.
+pub(super) fn per_container(
+    check: Check,
+    snapshot: &Snapshot,
+    decide: impl Fn(&Scope<'_>, &ContainerDefinition) -> Option<Outcome>,
+) -> Vec<CheckResult> {
+    per_scope(check, snapshot, |scope| {
+        let name = name_of(scope.definition);
+        let mut outcomes = Vec::new();
+        for container in &scope.definition.container_definitions {
+            let subject = format!("{name}, container {}", container.name);
+            outcomes.extend(decide(scope, container).map(|outcome| (subject, outcome)));
+        }
+        outcomes
+    })
+}
+
+fn per_scope(
+    check: Check,
+    snapshot: &Snapshot,
+    decide: impl Fn(&Scope<'_>) -> Vec<(String, Outcome)>,
+) -> Vec<CheckResult> {
+    if let Part::Unknown { reason } = &snapshot.task_definitions {
+        return vec![not_described(check, "task definitions", reason)];
+    }
+    let mut outcomes: Vec<(String, Outcome)> = scopes(snapshot).iter().flat_map(decide).collect();
+    for service in snapshot.services.items().iter().filter(|service| service.is_active()) {
+        if let (Some(reference), Err(outcome)) =
+            (&service.task_definition, planned_definitions(snapshot, service))
+        {
+            outcomes.push((format!("task definition {}", last_segment(reference)), outcome));
+        }
+    }
+    let results = outcomes.into_iter().map(|(subject, outcome)| CheckResult { check, subject, outcome });
+    one_per_subject(results.collect())
+}
+
+fn scopes(snapshot: &Snapshot) -> Vec<Scope<'_>> {
+    let services = snapshot.services.items();
+    let mut scopes = Vec::new();
+    for definition in snapshot.task_definitions.items() {
+        let planned = |service: &&Service| {
+            let definitions = planned_definitions(snapshot, service).unwrap_or_default();
+            definitions.iter().any(|planned| std::ptr::eq(*planned, definition))
+        };
+        let replaced =
+            definition.is_registered() && replacements(snapshot, &definition.family).next().is_some();
+        let is_file = !definition.is_registered();
+        let in_use = services.is_empty()
+            || is_file
+            || services.iter().any(|one| planned(&one))
+            || is_used(snapshot, definition);
+        if in_use && !replaced {
+            scopes.push(Scope { definition, services: services.iter().filter(planned).collect() });
+        }
+    }
+    scopes
+}
+
+/// Whether a deployment or a task of a described service uses the revision.
+fn is_used(snapshot: &Snapshot, definition: &TaskDefinition) -> bool {
+    let means =
+        |reference: &Option<String>| reference.as_deref().is_some_and(|reference| definition.is(reference));
+    let by_service = snapshot.services.items().iter().any(|service| {
+        means(&service.task_definition)
+            || service.deployments.iter().any(|deployment| means(&deployment.task_definition))
+    });
+    let by_task = || {
+        snapshot.tasks.items().iter().any(|task| {
+            let group = task.group.as_deref().and_then(|group| group.strip_prefix("service:"));
+            let of_service = snapshot.services.items().iter().any(|service| Some(service.name()) == group);
+            of_service && means(&task.task_definition_arn)
+        })
+    };
+    by_service || by_task()
+}
+
+/// Returns what the service is to run: the revision that it names, or a file that will replace it.
+pub(super) fn planned_definitions<'a>(
+    snapshot: &'a Snapshot,
+    service: &Service,
+) -> Result<Vec<&'a TaskDefinition>, Outcome> {
+    if let Part::Unknown { reason } = &snapshot.task_definitions {
+        return Err(unknown(format!("task definitions: {reason}")));
+    }
+    let reference = service.task_definition.as_deref().unwrap_or_default();
+    let family = last_segment(reference).split(':').next().unwrap_or_default();
+    let files: Vec<&TaskDefinition> = replacements(snapshot, family).collect();
+    if !files.is_empty() {
+        return Ok(files);
+    }
+    match snapshot.task_definition_of(service) {
+        Some(definition) => Ok(vec![definition]),
+        None if reference.is_empty() => Err(unknown(format!("task definition of {}", subject_of(service)))),
+        None => Err(unknown(format!("task definition {}", last_segment(reference)))),
+    }
+}
+
+fn replacements<'a>(snapshot: &'a Snapshot, family: &str) -> impl Iterator<Item = &'a TaskDefinition> {
+    let definitions = snapshot.task_definitions.items().iter();
+    let is_named = !family.is_empty();
+    definitions
+        .filter(move |definition| is_named && !definition.is_registered() && definition.family == family)
+}
+
+/// Keeps one result per subject, the worst, and sorts.
+pub(super) fn one_per_subject(mut results: Vec<CheckResult>) -> Vec<CheckResult> {
+    results.sort_by(|a, b| (&a.subject, rank(&a.outcome), a).cmp(&(&b.subject, rank(&b.outcome), b)));
+    results.dedup_by(|later, first| later.subject == first.subject);
+    results
+}
+
+/// Returns the first of the outcomes that say most about one subject.
+pub(super) fn worst(outcomes: impl Iterator<Item = Outcome>) -> Option<Outcome> {
+    outcomes.min_by_key(rank)
+}
+
+fn rank(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Violated { .. } => 0,
+        Outcome::Unknown { .. } => 1,
+        Outcome::Holds => 2,
+    }
+}
+
+pub(super) fn name_of(definition: &TaskDefinition) -> String {
+    format!("task definition {}", definition.name())
+}
+
+pub(super) fn subject_of(service: &Service) -> String {
+    format!("service {}", service.name())
+}
+
+pub(super) fn not_described(check: Check, part: &str, reason: &str) -> CheckResult {
+    CheckResult { check, subject: part.to_owned(), outcome: unknown(format!("{part}: {reason}")) }
+}
+
+pub(super) fn violated(
+    field: impl Into<String>,
+    value: impl Into<String>,
+    because: impl Into<String>,
+) -> Outcome {
+    Outcome::Violated { field: field.into(), value: value.into(), because: because.into() }
+}
+
+pub(super) fn unknown(missing: impl Into<String>) -> Outcome {
+    Outcome::Unknown { missing: missing.into() }
+}
