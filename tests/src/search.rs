@@ -192,7 +192,7 @@ fn records_are_found_by_their_context() {
         ("severity:error", 1),
         ("NOT severity:error", 12),
         ("source:ecs-service-event OR source:container-log", 13),
-        ("source: IN [ecs-service-event ecs-task]", 1),
+        ("source: IN [ecs-service-event metric]", 1),
         ("entity:\"task/ab12\"", 1),
         ("entity:\"task\"*", 1),
         ("entity:/task.*2/", 1),
