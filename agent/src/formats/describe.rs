@@ -1,5 +1,6 @@
 //! Reads what the AWS CLI and EventBridge print as JSON: into records, and into a snapshot.
 
+pub mod streamed;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -29,13 +30,7 @@ pub struct Described {
 /// `None` where any of it is something else. Records are numbered from 1 in the order of time,
 /// and what has no time, because it is the present state, comes last.
 pub fn read(value: &Value, stream: &Arc<Stream>) -> Option<Described> {
-    let mut reader = Reader {
-        stream,
-        log_streams: BTreeMap::new(),
-        snapshot: Snapshot::default(),
-        records: Vec::new(),
-        seen: BTreeSet::new(),
-    };
+    let mut reader = Reader::new(stream);
     reader.value(value).then(|| reader.finish())
 }
 
@@ -81,7 +76,17 @@ struct Said<'a> {
     deployment: &'a str,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(stream: &'a Arc<Stream>) -> Reader<'a> {
+        Reader {
+            stream,
+            log_streams: BTreeMap::new(),
+            snapshot: Snapshot::default(),
+            records: Vec::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
     /// Reads a value; false where it is nothing that is known.
     fn value(&mut self, value: &Value) -> bool {
         match value {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use sections::Section;
 
 /// Documents larger than this are read as lines.
-const LARGEST_DOCUMENT: usize = 512 << 20;
+const LARGEST_DOCUMENT: usize = 128 << 20;
 /// So much of an input shows what it holds.
 const HEAD: usize = 1 << 20;
 /// Lines are read in pieces of this size, which stay in the cache of a core.
@@ -94,6 +94,9 @@ fn read_whole(
     let hint = hint.or_else(|| recognise::by_name(name));
     let mut head = Vec::with_capacity(HEAD);
     fill(&mut input, &mut head, HEAD)?;
+    if head.len() >= HEAD && describe::streamed::begins_so(&head) {
+        return read_log_events(name, hint, io::Cursor::new(head).chain(input), sink);
+    }
     if may_be_documents(&head) {
         fill(&mut input, &mut head, LARGEST_DOCUMENT)?;
         if head.len() < LARGEST_DOCUMENT && read_documents(name, hint, &head, true, sink) {
@@ -116,6 +119,28 @@ fn read_whole(
     }
     let source = hint.unwrap_or_else(|| recognise_lines(&head));
     lines(name, source, io::Cursor::new(head).chain(input), sink)
+}
+
+/// Reads the events of a log group without holding the answer.
+fn read_log_events(
+    name: &str,
+    hint: Option<Source>,
+    input: impl Read,
+    sink: &mut impl Sink,
+) -> io::Result<()> {
+    let stream = stream(name, hint.unwrap_or(Source::Other));
+    let mut seq = 0;
+    let described = describe::streamed::read(input, &stream, &mut |mut records| {
+        for record in &mut records {
+            seq += 1;
+            record.seq = seq;
+        }
+        for batch in records.chunks(BATCH) {
+            sink.records(batch);
+        }
+    })?;
+    sink.snapshot(described);
+    Ok(())
 }
 
 /// Reads answers and what stands between them: one stream, in the order in which it was written.
