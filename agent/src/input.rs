@@ -138,7 +138,8 @@ impl<R: BufRead> Read for Utf16<R> {
 /// Longer lines are cut.
 const LONGEST_UTF16: usize = 1 << 20;
 
-fn unpacked<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+/// Decompresses what is compressed with gzip or zstd.
+pub(crate) fn unpacked<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let mut magic = [0; 4];
     let got = read_up_to(&mut input, &mut magic)?;

@@ -1,6 +1,5 @@
 //! The wire format of the forward protocol: MessagePack values one after the other, without lengths in front.
 
-use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 use rmpv::Value;
 use std::io::{Cursor, Read};
@@ -13,6 +12,8 @@ const LARGEST_UNPACKED: u64 = 128 << 20;
 /// A message holds no more values than this; entries that are packed count as one.
 const MOST_VALUES: u64 = 1 << 20;
 const DEEPEST: usize = 64;
+/// What Fluent Bit calls logs among the signals that it sends.
+const LOGS: u64 = 0;
 
 /// What a sender sent at a time.
 #[derive(Debug, Default, PartialEq)]
@@ -188,13 +189,18 @@ pub fn json(value: &Value) -> serde_json::Value {
 }
 
 fn packed_entries(packed: &[u8], option: Option<&Value>) -> Result<Vec<Entry>, Refused> {
-    let is_compressed =
-        option.and_then(|option| member(option, "compressed")).and_then(text).as_deref() == Some("gzip");
-    if !is_compressed {
+    // Metrics and traces, which Fluent Bit sends the same way, are no log; they are taken, or they would come again and again.
+    let signal = option.and_then(|option| member(option, "fluent_signal")).and_then(Value::as_u64);
+    if signal.is_some_and(|signal| signal != LOGS) {
+        return Ok(Vec::new());
+    }
+    let compression = option.and_then(|option| member(option, "compressed")).and_then(text);
+    if !matches!(compression.as_deref(), Some("gzip" | "zstd")) {
         return entries(packed);
     }
     let mut unpacked = Vec::new();
-    let got = MultiGzDecoder::new(packed).take(LARGEST_UNPACKED).read_to_end(&mut unpacked);
+    let input = crate::input::unpacked(packed).map_err(|_| Refused::Malformed)?;
+    let got = input.take(LARGEST_UNPACKED).read_to_end(&mut unpacked);
     if got.map_err(|_| Refused::Malformed)? as u64 >= LARGEST_UNPACKED {
         return Err(Refused::TooLarge);
     }
@@ -314,6 +320,19 @@ mod tests {
             None,
             &[(7.0, "a"), (8.0, "b")],
         );
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let compressed = Value::Binary(ruzstd::encoding::compress_to_vec(&bytes[..], level));
+        check(
+            vec!["web".into(), compressed, option(&[("compressed", "zstd")])],
+            None,
+            &[(7.0, "a"), (8.0, "b")],
+        );
+    }
+
+    #[test]
+    fn metrics_are_taken_and_are_no_log() {
+        let signal = Value::Map(vec![("chunk".into(), "z".into()), ("fluent_signal".into(), 1.into())]);
+        check(vec!["web".into(), Value::Binary(vec![0x81, 0xa1, b'm', 0x01]), signal], Some("z"), &[]);
     }
 
     #[test]
