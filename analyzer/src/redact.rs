@@ -4,6 +4,7 @@
 //! or by the name to which it is assigned (`assigned`, `entries`).
 
 mod assigned;
+mod bare;
 mod entries;
 mod names;
 mod quotes;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Secret;
 use super::entries;
 use super::names::{Family, Name, first_word, secret_name};
-use super::quotes::{Quote, may_follow, quote_at, quote_before, slashes_before};
+use super::quotes::{Quote, closing, may_follow, quote_at, quote_before, slashes_before};
 use super::telling::{Rigour, is_code, is_path_of_words, is_sentence, looks_random, says_nothing};
 use super::values::{Value, count, depth, mark, next_value, skip_spaces, skip_whitespace, value_at};
 
@@ -41,7 +41,7 @@ enum Place {
 
 const LONGEST_NAME: usize = 128;
 
-/// Finds what is assigned to the name that a word is a part of; returns where the name ends.
+/// Finds what is assigned to the name that a word is a part of; returns where what was found ends.
 pub fn find(text: &[u8], word: Range<usize>, secrets: &mut Vec<Secret>) -> usize {
     let written = written(text, word);
     let end = written.range.end;
@@ -55,11 +55,12 @@ pub fn find(text: &[u8], word: Range<usize>, secrets: &mut Vec<Secret>) -> usize
         None => otherwise(text, &written, name, secrets),
     };
     let Some(mut value) = value else { return end };
+    let mut end = end;
     loop {
         if !says_nothing(&text[value.range.clone()]) {
-            // What was a number in JSON becomes a text.
-            let quotes = written.closing.filter(|quote| quote.is_double() && value.quote.is_none());
-            let quotes = quotes.filter(|_| link.is_some_and(|(link, _)| link == Link::Colon));
+            end = value.end;
+            let of_json = written.closing.filter(|_| link.is_some_and(|(link, _)| link == Link::Colon));
+            let quotes = of_json.filter(|quote| value.lacks(text, *quote));
             secrets.push(Secret { range: value.range.clone(), quotes });
         }
         value = match next_value(text, &value) {
@@ -109,7 +110,8 @@ fn link(text: &[u8], written: &Written) -> Option<(Link, usize)> {
     let (link, length) = match text.get(at..)? {
         [b'=', b'>', ..] => (Link::Arrow, 2),
         [b'=', b'=' | b'~', ..] | [b':', b':', ..] => return None,
-        [b':', b'=', ..] => (Link::Equals, 2),
+        [b'|', b'|', b'=', ..] | [b'?', b'?', b'=', ..] => (Link::Equals, 3),
+        [b':' | b'?', b'=', ..] => (Link::Equals, 2),
         [b'=', ..] => (Link::Equals, 1),
         [b':', ..] => (Link::Colon, 1),
         _ => return None,
@@ -127,6 +129,7 @@ fn may_tell_otherwise(text: &[u8], written: &Written) -> bool {
     written.dashes > 0
         || matches!(text.get(end..), Some([b' ' | b'\t' | b'(', ..])) && sql(text, written).is_some()
         || start > 0 && text[start - 1] == b'<' && text.get(end) == Some(&b'>')
+        || text[..start].ends_with(b"ENV ")
         || entries::may_be_named(text, written)
 }
 
@@ -147,6 +150,10 @@ fn otherwise(text: &[u8], written: &Written, name: Name, secrets: &mut Vec<Secre
         let is_element =
             text.get(range.end..)?.starts_with(b"</") && text[range.clone()].iter().any(u8::is_ascii_graphic);
         return is_element.then_some(Value::plain(range));
+    }
+    // `ENV NAME x` of a Dockerfile.
+    if text[..start].ends_with(b"ENV ") && !name.is_word && text.get(end) == Some(&b' ') {
+        return value_at(text, end + 1).filter(|value| ends(text, value.end));
     }
     entries::find(text, written, secrets);
     None
@@ -244,64 +251,91 @@ fn sql(text: &[u8], written: &Written) -> Option<Value> {
 fn assigned(text: &[u8], written: &Written, name: Name, link: Link, at: usize) -> Option<Value> {
     let end = written.range.end + written.closing.map_or(0, Quote::len);
     let is_tight = !text[end..at].iter().any(u8::is_ascii_whitespace);
+    let place = place(text, written);
+    let is_in_text = link == Link::Colon && written.closing.is_none();
+    if is_in_text && (place == Place::Path || is_verb(&text[written.range.clone()])) {
+        return None;
+    }
     let is_header_list =
         link == Link::Colon && is_tight && text.get(at) == Some(&b'[') && mark(&text[at..]).is_none();
-    let value = value_at(text, at).or_else(|| is_header_list.then(|| value_at(text, at + 1)).flatten())?;
-    let content = &text[value.range.clone()];
-    let is_number = content.iter().all(u8::is_ascii_digit) && content.len() <= 5;
-    if is_number && (name.is_pass || name.family == Family::Token) || is_folder(text, written, content) {
-        return None;
-    }
-    // An id of an access key and where it is used: who signed a request, and no secret.
-    // In `"password: " + x` and in "`token:` of" the quote closes what stands before.
-    let is_closed = written.closing.is_none() && value.quote.is_some() && value.quote == written.opening;
-    if is_closed || value.quote.is_some() && content.starts_with(b" ") {
-        return None;
-    }
-    if value.quote.is_some() && is_sentence(content) || content.starts_with(b"[redacted:aws-access-key]/") {
-        return None;
-    }
-    let is_bare_secret = name.family == Family::Secret && name.is_word;
-    if is_bare_secret && is_path_of_words(content) || value.quote.is_none() && is_code(content) {
+    let whole = if link == Link::Equals && is_tight { whole(text, written, at) } else { None };
+    let value = whole.or_else(|| value_at(text, at));
+    let value = value.or_else(|| is_header_list.then(|| value_at(text, at + 1)).flatten())?;
+    if is_other(text, written, name, &value) {
         return None;
     }
     let is_secret = match link {
         Link::Arrow => true,
         Link::Equals if is_tight || value.quote.is_some() => true,
         Link::Equals => {
-            !is_next_setting(text, value.range.start) && is_said(text, written, name, link, &value)
+            !is_next_setting(text, value.range.start) && is_said(text, written, name, place, link, &value)
         }
         Link::Colon => {
-            let is_quoted = written.closing.is_some();
-            let place = place(text, written);
-            let is_excluded = !is_quoted && (place == Place::Path || is_verb(&text[written.range.clone()]))
-                || content.starts_with(b"http://")
-                || content.starts_with(b"https://")
-                || name.is_pass && text[written.range.start].is_ascii_uppercase() && value.quote.is_none()
-                || is_tight
-                    && value.quote.is_none()
-                    && !is_tight_setting(text, written, name, place, content);
-            !is_excluded && is_said(text, written, name, link, &value)
+            let content = &text[value.range.clone()];
+            let is_address = content.starts_with(b"http://") || content.starts_with(b"https://");
+            let is_bare = value.quote.is_none();
+            // `PASS: TestCheckout` of test runners.
+            let is_verdict = is_bare && name.is_pass && text[written.range.start].is_ascii_uppercase();
+            let is_tag = is_bare && is_tight && !is_tight_setting(text, written, name, place, content);
+            !is_address && !is_verdict && !is_tag && is_said(text, written, name, place, link, &value)
         }
     };
     is_secret.then_some(value)
 }
 
+/// Returns what `x y` is in `["NAME=x y"]` and `-e "NAME=x y"`, where name and value are quoted as one.
+fn whole(text: &[u8], written: &Written, at: usize) -> Option<Value> {
+    let quote = written.opening.filter(|_| written.closing.is_none() && quote_at(text, at).is_none())?;
+    let before = text[..written.range.start - quote.len()].trim_ascii_end();
+    let is_item = before.ends_with(b"[") || before.ends_with(b",") && !before.ends_with(b"-c\",");
+    let is_taken =
+        [&b"-e"[..], b"--env", b"--build-arg", b"export"].iter().any(|option| before.ends_with(option));
+    let (to, end) = closing(text, at, quote)?;
+    let is_last = matches!(text.get(end), None | Some(b',' | b']' | b' ' | b'\n' | b'\r'));
+    (is_last && (is_item || is_taken)).then(|| Value::plain(at..to))
+}
+
+/// Whether what a name is linked to is something else than its secret, whatever links them.
+fn is_other(text: &[u8], written: &Written, name: Name, value: &Value) -> bool {
+    let content = &text[value.range.clone()];
+    let is_bare = value.quote.is_none();
+    let is_number = content.len() <= 5 && content.iter().all(u8::is_ascii_digit);
+    let is_count = is_number && (name.is_pass || name.family == Family::Token);
+    // In `"password: " + x` and in "`token:` of" the quote closes what stands before.
+    let may_close = content.first().is_none_or(|byte| *byte == b'+' || may_follow(Some(byte)));
+    let is_closed = !is_bare && may_close && written.closing.is_none() && value.quote == written.opening;
+    let is_sentence = !is_bare && (content.starts_with(b" ") || is_sentence(content));
+    // An id of an access key and where it is used: who signed a request, and no secret.
+    let is_scope = content.starts_with(b"[redacted:aws-access-key]/");
+    let is_name = name.family == Family::Secret && name.is_word && is_path_of_words(content);
+    let is_code = is_bare && is_code(content);
+    is_count
+        || is_closed
+        || is_sentence
+        || is_scope
+        || is_name
+        || is_code
+        || is_folder(text, written, content)
+}
+
 /// Whether what follows `name: ` or `name = ` is its value, and not how a sentence goes on.
-fn is_said(text: &[u8], written: &Written, name: Name, link: Link, value: &Value) -> bool {
+fn is_said(text: &[u8], written: &Written, name: Name, place: Place, link: Link, value: &Value) -> bool {
     let content = &text[value.range.clone()];
     let is_strict = name.is_word && name.family != Family::Password;
     let rigour = if is_strict { Rigour::Strict } else { Rigour::Lenient };
-    let place = place(text, written);
     let is_setting = !name.is_word || written.closing.is_some() || place != Place::Sentence;
     if value.quote.is_some() {
         return is_setting || !is_strict || looks_random(content, rigour);
     }
-    // `token: x509: …` is a label; `token: Token` and `token: Option<Token>` are types.
+    // `token: x509: …` is a label; `token: Token`, `token: &str` and `token: Option<Token>` are types.
     let is_label = link == Link::Colon && content.ends_with(b":");
-    let is_generic = matches!(text.get(value.end..), Some([b'<', next, ..]) if next.is_ascii_alphabetic());
-    let is_type = is_generic || content.eq_ignore_ascii_case(&text[written.range.clone()]);
-    if is_label || is_type || depth(content) > 0 {
+    let is_generic = content.iter().all(u8::is_ascii_alphabetic) && text.get(value.end) == Some(&b'<');
+    let is_lent =
+        link == Link::Colon && content.starts_with(b"&") && content[1..].iter().all(u8::is_ascii_alphabetic);
+    let is_type = is_generic || is_lent || content.eq_ignore_ascii_case(&text[written.range.clone()]);
+    // A function that is called with several things: `password = read("password: ", …`.
+    let is_open = depth(content) > 0 && !looks_random(content, Rigour::Strict);
+    if is_label || is_type || is_open {
         return false;
     }
     is_setting && ends(text, value.end) || looks_random(content, rigour)
@@ -428,14 +462,15 @@ fn behind_spaces(before: &[u8]) -> Place {
         before.iter().rev().take(LONGEST_WORD).take_while(|byte| !byte.is_ascii_whitespace()).count();
     let word = &before[before.len() - length..];
     let Some(last) = word.last() else { return Place::Setting };
-    // What was removed from a setting leaves it one.
-    let said = memchr::memmem::find(word, b"[redacted:").unwrap_or(length - 1);
-    let is_pair = word[..said].iter().any(|byte| matches!(byte, b'=' | b':'));
+    // What was removed from a setting leaves it one, and a word a word.
+    let removed = memchr::memmem::find(word, b"[redacted:");
+    let is_pair = word[..removed.unwrap_or(length - 1)].iter().any(|byte| matches!(byte, b'=' | b':'));
     let is_time = word[0].is_ascii_digit();
     let is_level = word.len() > 1 && word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b':');
     match last {
         _ if is_time || is_level => Place::Line,
         b':' => Place::Sentence,
+        _ if removed == Some(0) => Place::Sentence,
         b',' | b';' | b'{' | b'(' | b'[' | b'|' | b'-' | b'+' | b'~' | b'*' | b'?' | b'&' => Place::Setting,
         b']' | b')' | b'>' | b'}' if !is_pair => Place::Line,
         _ if is_pair || word.starts_with(b"-") => Place::Setting,

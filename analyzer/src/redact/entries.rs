@@ -56,10 +56,19 @@ fn name_start(text: &[u8], written: &Written) -> Option<usize> {
     at -= text[..at].iter().rev().take(LONGEST_PATH).take_while(is_path).count();
     at -= quote_before(text, at).map_or(0, Quote::len);
     at -= if text[..at].ends_with(b"Some(") { 5 } else { 0 };
+    let spaced = at;
     at = before_spaces(text, at);
-    at -= match &text[..at] {
-        [.., b'=', b'>'] => 2,
-        [.., b':' | b'='] => 1,
+    let is_option = match &text[..at] {
+        [.., b'=', b'>'] => {
+            at -= 2;
+            false
+        }
+        [.., b':' | b'='] => {
+            at -= 1;
+            false
+        }
+        // `--name DB_PASSWORD --value x` of a command.
+        [.., last] if at < spaced && last.is_ascii_alphabetic() => true,
         _ => return None,
     };
     at = before_spaces(text, at);
@@ -67,6 +76,7 @@ fn name_start(text: &[u8], written: &Written) -> Option<usize> {
     let letters = text[..at].iter().rev().take(16).take_while(|byte| byte.is_ascii_alphabetic()).count();
     is_one_of(&NAMES, &text[at - letters..at]).then_some(())?;
     at -= letters;
+    (!is_option || text[..at].ends_with(b"--")).then_some(())?;
     Some(at - quote_before(text, at).map_or(0, Quote::len))
 }
 
@@ -103,7 +113,7 @@ fn before(text: &[u8], start: usize) -> Option<Secret> {
         for _ in 0..MOST_BETWEEN {
             // An item that begins between both is another entry.
             let next = skip_between(text, at);
-            let is_item = text[at..next.min(start)].windows(2).any(|pair| pair == b"- ");
+            let is_item = text.get(at..next.min(start))?.windows(2).any(|pair| pair == b"- ");
             if next >= start || is_item {
                 return first.value.filter(|_| next == start && !is_item);
             }
@@ -137,11 +147,12 @@ fn member(text: &[u8], at: usize) -> Option<Member> {
     let at = match text.get(at..)? {
         [b'=', b'>', ..] => at + 2,
         [b':' | b'=', ..] => at + 1,
+        _ if quote.is_none() && at > end && text[..from].ends_with(b"--") => at,
         _ => return None,
     };
     let at = skip_whitespace(text, at);
     let found = value_at(text, at)?;
-    let quotes = quote.filter(|quote| quote.is_double() && found.quote.is_none());
+    let quotes = quote.filter(|quote| found.lacks(text, *quote));
     Some(Member { key: from..to, end: found.end, value: Some(Secret { range: found.range, quotes }) })
 }
 

@@ -111,7 +111,16 @@ const OTHER_PASSES: &[&str] = &[
 
 const TOKENS: &[&str] =
     &["accesstoken", "apitoken", "authtoken", "bearertoken", "githubtoken", "refreshtoken"];
-const WHOLE_TOKENS: &[&str] = &["bottoken", "csrftoken", "ghtoken", "idtoken", "sessiontoken", "usertoken"];
+const WHOLE_TOKENS: &[&str] = &[
+    "bottoken",
+    "csrftoken",
+    "ghtoken",
+    "idtoken",
+    "identitytoken",
+    "registrytoken",
+    "sessiontoken",
+    "usertoken",
+];
 
 /// Tokens that only say where to go on.
 const OTHER_TOKENS: &[&str] = &[

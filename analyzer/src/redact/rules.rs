@@ -104,7 +104,9 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(Where::Captured, kind, words, hints, format!("(?i)(?<before>{names}{LINK}){value}").into())
     };
     let option = |secret, words, hints, commands: &str, options: &str| {
-        let source = format!(r"\b(?i:{commands})\b[^\n]{{0,4000}}?{BEFORE}(?:{options})");
+        // What `curl` is given has semicolons; elsewhere they and pipes end a command.
+        let within = if commands == "curl" { r"[^\n]" } else { r"[^\n|;]" };
+        let source = format!(r"\b(?i:{commands})\b{within}*?{BEFORE}(?:{options})");
         rule(secret, "password", words, hints, source.into())
     };
     let mut rules = vec![
@@ -163,7 +165,7 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             "bearer-token",
             &["bearer", "authorization"],
             &["bearer", "authorization"],
-            format!(r"(?i)(?<before>\bbearer\s+|authorization{LINK}\[?(?:basic|bearer|token|apikey|api-key|negotiate|sharedkey|splunk|aws4-hmac-sha256)\s+)(?<secret>[A-Za-z0-9._~+/=:-]{{8,}})").into(),
+            format!(r#"(?i)(?<before>\bbearer\s+|authorization{LINK}(?:\[\s*(?:\\*["'])?)?(?:basic|bearer|token|apikey|api-key|negotiate|sharedkey|splunk|aws4-hmac-sha256)\s+)(?<secret>[A-Za-z0-9._~+/=:-]{{8,}})"#).into(),
         ),
         // The last `@` before the host ends the password, which may have others. One that nobody encoded may have
         // slashes and question marks: then what follows the colon is no port.
@@ -172,6 +174,12 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             &["@"],
             &["://"],
             r#"(?<before>\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'<>\[]*:)(?:(?<secret>[^\s/?#"'<>]+)|(?<other>(?:\d{0,4}[^\d\s/?#"'<>@]|\d{5}[^\s/?#"'<>@])[^\s"'<>@]*[/?#][^\s"'<>@]*))(?<after>@)"#,
+        ),
+        form(
+            "url-password",
+            &["jdbc:oracle:"],
+            &["jdbc:oracle:"],
+            r#"(?<before>jdbc:oracle:\w+:[^\s/@"']+/)(?<secret>[^\s"']+)(?<after>@)"#,
         ),
         linked(
             "connection-string",
@@ -220,7 +228,7 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules.push(statement(
         &["identified"],
         &["identified"],
-        r"(?:(?i:\b(?:create|alter|grant|near)\b[^\n]{0,400}?\bidentified)|\bIDENTIFIED)(?i:\s+(?:with\s+\S+\s+)?by\s+(?:password\s+)?)".into(),
+        r"(?:(?i:\b(?:create|alter|grant|near)\b[^\n]*?\bidentified)|\bIDENTIFIED)(?i:\s+(?:with\s+\S+\s+)?by\s+(?:password\s+)?)".into(),
     ));
     rules.push(statement(
         &["requirepass", "masterauth"],

@@ -1,7 +1,7 @@
 //! Tells what stands in the place of a secret and is none from what could be one.
 
 use super::names::{is_variable, secret_name};
-use super::values::mark;
+use super::values::{count, mark};
 
 /// Words that stand where a secret could stand and tell nothing.
 const WORDS: &[&str] = &[
@@ -82,8 +82,6 @@ const REFERENCES: &[&str] = &[
     "!Sub",
     "!GetAtt",
     "!ImportValue",
-    "{{",
-    "#{",
     "os.",
     "process.env",
     "import.meta",
@@ -170,21 +168,23 @@ pub fn is_path_of_words(value: &[u8]) -> bool {
     value.contains(&b'/') && value.split(|byte| *byte == b'/').all(is_word)
 }
 
-/// Whether code stands where a value could stand: `config.password`, `get_secret("db")`.
+/// Whether code stands where a value could stand: `config.password`, `get_secret("db")`, `Token::new()`.
 pub fn is_code(value: &[u8]) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.".contains(byte);
+    let is_name = |byte: &u8| byte.is_ascii_alphabetic() || b"_.:".contains(byte);
     let name = value.iter().take_while(|byte| is_name(byte)).count();
     let (name, rest) = value.split_at(name);
-    let begins = name.first().is_some_and(u8::is_ascii_alphabetic);
-    // What a function is given: a text, a member of something, nothing.
-    let is_given =
-        || rest == b"()" || rest.windows(2).any(|two| two[0] == b'.' && two[1].is_ascii_alphabetic());
-    let has_parts = name.contains(&b'.') || name.contains(&b'_') || name.starts_with(b"get") || is_given();
-    match rest.first() {
-        None => {
-            begins && name.contains(&b'.') && name.rsplit(|byte| *byte == b'.').next().is_some_and(is_member)
-        }
-        Some(b'(') => begins && has_parts && name.last().is_some_and(u8::is_ascii_alphabetic),
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) {
+        return false;
+    }
+    let last = name.rsplit(|byte| b".:".contains(byte)).next().unwrap_or_default();
+    let has_parts = name.iter().any(|byte| b"_.:".contains(byte));
+    let is_nested = rest.iter().all(|byte| is_name(byte) || b"()".contains(byte)) && rest.ends_with(b")");
+    let is_call = is_nested && (has_parts || rest == b"()" || rest.contains(&b'.'));
+    // Generated passwords have brackets too: what a function is given tells, a text or more code.
+    match rest {
+        [] => name.contains(&b'.') && is_member(last) || memchr::memmem::find(name, b"::").is_some(),
+        [b'(', b'"' | b'\'', ..] => has_parts || name.starts_with(b"get"),
+        [b'(', ..] => is_call,
         _ => false,
     }
 }
@@ -260,8 +260,22 @@ fn is_placeholder(value: &[u8]) -> bool {
         let has = |is: fn(&u8) -> bool| text.iter().any(is);
         !(has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase))
     };
+    let named = |text: &[u8]| count(text, 0, |byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
+    let ends_with_name = |text: &[u8], ends: &[u8]| {
+        let length = named(text);
+        length > 0 && text[0].is_ascii_alphabetic() && text.get(length).is_none_or(|byte| ends.contains(byte))
+    };
+    let holds = |mark: &[u8]| memchr::memmem::find(value, mark).is_some();
     match value {
-        [b'$', b'{' | b'(', ..] | [b'$', b'$', ..] | [b'%', b'('] => true,
+        // Of `${NAME:-other words}` and the like only the first word may be there.
+        [b'$', b'{', b'{', ..] | [b'{', b'{', ..] => {
+            value.len() <= 3 || holds(b"}}") || value.contains(&b' ')
+        }
+        [b'$', b'{', name @ ..] => ends_with_name(name, b"}:-?+%/"),
+        [b'$', b'(', name @ ..] => ends_with_name(name, b" )-/"),
+        [b'#', b'{', name @ ..] => ends_with_name(name, b"} ([") && holds(b"}"),
+        [b'%', b'(', name @ ..] => ends_with_name(name, b")"),
+        [b'$', b'$', name @ ..] => is_name(name) && is_plain(name),
         [b'$', name @ ..] => is_name(name) && is_plain(name) && !name[0].is_ascii_digit(),
         [b'{', name @ .., b'}'] | [b'%', name @ .., b'%'] | [b'@', name @ .., b'@'] => {
             is_name(name) && is_plain(name)
@@ -330,6 +344,11 @@ mod tests {
         for value in [
             "hunter",
             "12345",
+            "${L]m&<*a",
+            "$(Uj+gTd",
+            "{{h_Q|gK",
+            "$$y(F.;",
+            "#{xsud$2",
             "Pa55w0rd",
             "$Pa55w0rd",
             "$2b$10$N9qo8uLOickgx2ZM",
@@ -345,6 +364,24 @@ mod tests {
             "Nothing",
         ] {
             assert!(!says_nothing(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn code_is_told_from_generated_passwords() {
+        for value in [
+            "config.password",
+            "get_secret(\"prod/db\")",
+            "os.getenv('TOKEN')",
+            "page.next_token()",
+            "Token::new()",
+            "cert(JSON.parse(process.env.ACCOUNT))",
+            "Value::Null",
+        ] {
+            assert!(is_code(value.as_bytes()), "{value}");
+        }
+        for value in ["aB_cD(eF1!", "hunter(2)", "hunter(x)", "a.b", "abc(\"x\")", "abc(def", "x_y(z"] {
+            assert!(!is_code(value.as_bytes()), "{value}");
         }
     }
 

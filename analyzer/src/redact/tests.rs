@@ -213,6 +213,9 @@ fn entries_of_an_environment_are_removed() {
     hides("+ name  = \"DB_PASSWORD\"\n+ value = \"‹x1›\"");
     hides("<add key=\"DbPassword\" value=\"‹x1›\"/>");
     hides(r#"{"key":"api_key","value":{"stringValue":"‹x1›"}}"#);
+    hides("aws ssm put-parameter --name /prod/db/password --value ‹x1› --type SecureString");
+    hides("[\"A=b\", \"DB_PASSWORD=‹x y›\", \"TZ=UTC\"]");
+    hides("docker run -e \"DB_PASSWORD=‹x y›\" web");
     hides("Property: app.api-key\n    Value: \"‹x1›\"");
 }
 
@@ -310,6 +313,7 @@ fn a_password_in_a_url_ends_at_its_last_at() {
             "amqp://a:b1@c:1,amqp://a:b2@d:1",
             "amqp://a:[redacted:url-password]@c:1,amqp://a:[redacted:url-password]@d:1",
         ),
+        ("jdbc:oracle:thin:shop/p@ss@db:1521/x", "jdbc:oracle:thin:shop/[redacted:url-password]@db:1521/x"),
         ("https://a:b1@c/d@e", "https://a:[redacted:url-password]@c/d@e"),
     ] {
         check(text, clean);
@@ -337,6 +341,9 @@ fn settings_are_found_behind_what_introduces_them() {
     hides("Using generated security password: ‹8e5c1b2a-77aa-4c1d-9a3e-0b1c2d3e4f5a›");
     hides("temporary password: ‹Pa55w0rd›");
     hides("- password: ‹hunter›");
+    hides("#9 [2/5] ENV DB_PASSWORD ‹hunter›");
+    hides("ENV['DB_PASSWORD'] ||= '‹hunter›'");
+    hides("DB_PASSWORD ?= ‹hunter›");
     hides("{\"msg\":\"password: ‹hunter›\"}");
 }
 
@@ -391,6 +398,7 @@ fn what_only_looks_like_a_secret_stays() {
         "(Service: Ecs, Request ID: 0a, Token: 0, RequestToken: 7f6c1a2b-0000, HandlerErrorCode: NotStabilized)",
         "permissions: { id-token: write, contents: read }",
         "password: Option<String>",
+        "fn read(token: &str) -> Token",
         "connect(host=host, password=settings.DB_PASSWORD)",
         "token = os.environ[\"API_TOKEN\"]",
         "password = get_secret(\"prod/db\")",
