@@ -253,7 +253,7 @@ fn assigned(text: &[u8], written: &Written, name: Name, link: Link, at: usize) -
     let is_tight = !text[end..at].iter().any(u8::is_ascii_whitespace);
     let place = place(text, written);
     let is_in_text = link == Link::Colon && written.closing.is_none();
-    if is_in_text && (place == Place::Path || is_verb(&text[written.range.clone()])) {
+    if is_in_text && place == Place::Path {
         return None;
     }
     let is_header_list =
@@ -277,7 +277,13 @@ fn assigned(text: &[u8], written: &Written, name: Name, link: Link, at: usize) -
             // `PASS: TestCheckout` of test runners.
             let is_verdict = is_bare && name.is_pass && text[written.range.start].is_ascii_uppercase();
             let is_tag = is_bare && is_tight && !is_tight_setting(text, written, name, place, content);
-            !is_address && !is_verdict && !is_tag && is_said(text, written, name, place, link, &value)
+            let is_act =
+                is_in_text && is_verb(&text[written.range.clone()]) && !looks_random(content, Rigour::Strict);
+            !is_address
+                && !is_verdict
+                && !is_tag
+                && !is_act
+                && is_said(text, written, name, place, link, &value)
         }
     };
     is_secret.then_some(value)
