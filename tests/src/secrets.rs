@@ -164,6 +164,20 @@ fn planted() -> impl Strategy<Value = Planted> {
             text: format!("{{\"client_secret\": \"{secret}\"}}"),
             secret,
         }),
+        ("[a-z]{4}[0-9]{4}[A-Z]{4}", 0usize..9).prop_map(|(secret, shape)| {
+            let text = match shape {
+                0 => format!("{{:host=>\"db\", :password=>\"{secret}\"}}"),
+                1 => format!("SMTP_PASS={secret}"),
+                2 => format!("{{\"name\": \"DB_PASSWORD\", \"value\": \"{secret}\"}}"),
+                3 => format!("CREATE USER shop IDENTIFIED BY '{secret}'"),
+                4 => format!("ALTER ROLE shop PASSWORD '{secret}'"),
+                5 => format!("docker login -u shop -p {secret} registry.internal"),
+                6 => format!("curl -u shop:{secret} https://registry.internal/v2/"),
+                7 => format!("DB_PASSWORD: {secret}"),
+                _ => format!("postgres://shop:p@ss:{secret}@db.internal/shop"),
+            };
+            Planted { kind: "password", text, secret }
+        }),
         "[A-Za-z0-9+/]{40}".prop_map(|secret| Planted {
             kind: "private-key",
             text: format!("-----BEGIN PRIVATE KEY-----\\n{secret}\\n-----END PRIVATE KEY-----"),
