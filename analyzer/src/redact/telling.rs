@@ -246,7 +246,7 @@ fn is_filler(bare: &[u8]) -> bool {
     let is_sign = |byte: &u8| !byte.is_ascii_alphanumeric() && byte.is_ascii();
     let Some(first) = bare.first() else { return true };
     bare == "…".as_bytes()
-        || bare.iter().all(|byte| b"*xX.".contains(byte))
+        || bare.len() > 2 && bare.iter().all(|byte| b"*xX.".contains(byte))
         || is_sign(first) && bare.iter().all(|byte| byte == first)
 }
 
@@ -343,6 +343,7 @@ mod tests {
     fn what_could_be_a_secret_says_something() {
         for value in [
             "hunter",
+            "x",
             "12345",
             "${L]m&<*a",
             "$(Uj+gTd",
