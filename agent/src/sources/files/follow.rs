@@ -9,7 +9,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::formats;
-use crate::sources::lines::{Count, Lines, Open, Placed};
+use crate::sources::lines::{self, Count, Lines, Open, Placed};
 
 /// So many bytes before the place that was reached tell whether a file is still the same.
 const TOLD_BY: usize = 256;
@@ -24,6 +24,20 @@ pub struct Mark {
     pub before: Before,
     pub count: Count,
     pub open: Vec<Open>,
+    /// How many bytes before `offset` belong to a line that was given out without its end.
+    #[serde(default)]
+    pub said: u64,
+    /// The last line whose rest was given out by itself.
+    #[serde(default)]
+    pub rest: Option<Rest>,
+}
+
+/// The rest of a line: its beginning was given out before it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    pub at: u64,
+    /// How many bytes before it tell what it is.
+    pub said: u64,
 }
 
 /// The bytes just before an offset.
@@ -60,18 +74,33 @@ pub struct Follow {
     begun: Vec<u8>,
     /// The last bytes before `offset`.
     recent: Vec<u8>,
+    /// What was given out of a line that has not ended.
+    said: Vec<u8>,
+    rest: Option<Rest>,
 }
 
 impl Follow {
     pub fn new(stream: Arc<Stream>) -> Follow {
-        Follow { lines: Lines::new(stream.clone()), stream, offset: 0, begun: Vec::new(), recent: Vec::new() }
+        Follow {
+            lines: Lines::new(stream.clone()),
+            stream,
+            offset: 0,
+            begun: Vec::new(),
+            recent: Vec::new(),
+            said: Vec::new(),
+            rest: None,
+        }
     }
 
     /// Goes on where a file was left; `None` where it is not the same any more.
     pub fn resume(mark: &Mark, file: &File, done: &mut Vec<Placed>) -> io::Result<Option<Follow>> {
         let Some(recent) = bytes_before(mark, file)? else { return Ok(None) };
         let stream = Arc::new(Stream { name: mark.stream.clone(), source: mark.source });
-        let mut follow = Follow { recent, offset: mark.offset, ..Follow::new(stream) };
+        let mut said = vec![0; mark.said as usize];
+        if !read_all_at(file, &mut said, mark.offset.saturating_sub(mark.said))? {
+            return Ok(None);
+        }
+        let mut follow = Follow { recent, offset: mark.offset, said, rest: mark.rest, ..Follow::new(stream) };
         follow.read_again(mark, file, done)?;
         follow.lines.count = mark.count;
         Ok(Some(follow))
@@ -96,10 +125,17 @@ impl Follow {
         Ok(if got == chunk.len() { Step::Full } else { Step::Read })
     }
 
-    /// Takes everything as complete: the line that has no end yet, and the records that may go on.
-    pub fn settle(&mut self, done: &mut Vec<Placed>) {
-        self.take(self.begun.len(), done);
-        self.lines.finish(done);
+    /// Takes the records as complete that may go on; with `all`, also the line that has no end yet.
+    pub fn settle(&mut self, all: bool, done: &mut Vec<Placed>) {
+        if all {
+            let (begun, mut said) = (self.begun.clone(), self.said.clone());
+            self.take(begun.len(), done);
+            lines::keep_said(&mut said, &begun);
+            self.said = said;
+        }
+        if all || !self.lines.is_in_key() {
+            self.lines.finish(done);
+        }
     }
 
     pub fn is_settled(&self) -> bool {
@@ -118,6 +154,8 @@ impl Follow {
             before: hash(&self.recent),
             count: self.lines.count,
             open: self.lines.open.clone(),
+            said: self.said.len() as u64,
+            rest: self.rest,
         }
     }
 
@@ -129,7 +167,15 @@ impl Follow {
         let taken = &self.begun[..length];
         for line in formats::split(taken) {
             let at = self.offset + line.start as u64;
-            self.lines.push(&String::from_utf8_lossy(&taken[line]), at, done);
+            if line.start == 0 && !self.said.is_empty() {
+                self.rest = Some(Rest { at, said: self.said.len() as u64 });
+                self.lines.push_rest(&self.said, &taken[line], at, done);
+            } else {
+                self.lines.push(&String::from_utf8_lossy(&taken[line]), at, done);
+            }
+        }
+        if !taken.is_empty() {
+            self.said.clear();
         }
         keep_last(&mut self.recent, taken);
         self.offset += length as u64;
@@ -164,7 +210,14 @@ impl Follow {
             let whole = if is_end { buffer.len() } else { formats::end_of_lines(&buffer, 0) };
             for line in formats::split(&buffer[..whole]) {
                 let start = at + line.start as u64;
-                self.lines.push_again(&String::from_utf8_lossy(&buffer[line]), start, &mark.open, done);
+                let mut text = String::from_utf8_lossy(&buffer[line.clone()]);
+                if let Some(rest) = mark.rest.filter(|rest| rest.at == start) {
+                    let mut said = vec![0; rest.said as usize];
+                    read_all_at(file, &mut said, start.saturating_sub(rest.said))?;
+                    let Some(shown) = lines::rest_of_line(&said, &buffer[line]) else { continue };
+                    text = shown.into();
+                }
+                self.lines.push_again(&text, start, &mark.open, done);
             }
             at += whole as u64;
             buffer.drain(..whole);

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::follow::{self, Follow, Mark, Step};
 use crate::formats::{self, Collected};
-use crate::sources::lines::Placed;
+use crate::sources::lines::{HALF_LINE, Placed};
 use crate::sources::{Arrival, answered, id};
 
 /// A file that nobody writes to for so long has said all that it had to say.
@@ -191,7 +191,7 @@ impl Tail {
                     Step::Idle => {}
                     Step::Read | Step::Full => self.changed = Instant::now(),
                     Step::Replaced => {
-                        follow.settle(&mut batch.placed);
+                        follow.settle(true, &mut batch.placed);
                         let records = follow.records();
                         self.hand_over(batch);
                         batch.cut.push(self.save());
@@ -205,13 +205,14 @@ impl Tail {
         }
     }
 
-    /// Takes all that was read as complete, once it is quiet, or at the end.
+    /// Takes records as complete once it is quiet, and a line without its end much later; at the end, all.
     pub fn settle(&mut self, at_end: bool, batch: &mut Batch) {
+        let quiet = self.changed.elapsed();
         if let State::Lines(follow) = &mut self.state
             && !follow.is_settled()
-            && (at_end || self.changed.elapsed() >= QUIET)
+            && (at_end || quiet >= QUIET)
         {
-            follow.settle(&mut batch.placed);
+            follow.settle(at_end || quiet >= HALF_LINE, &mut batch.placed);
             self.hand_over(batch);
         }
     }

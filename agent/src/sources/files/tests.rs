@@ -176,15 +176,64 @@ async fn a_record_is_handed_over_when_the_file_is_quiet() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::default();
     let (outlet, stop) = fake.collect();
-    append(folder.path(), "a.log", "one");
+    append(folder.path(), "a.log", "one\npassword=hunt");
     let path = folder.path().join("a.log").to_string_lossy().into_owned();
     let running = tokio::spawn(run(vec![path], None, None, false, outlet));
     fake.wait_for(1).await;
-    append(folder.path(), "a.log", "\ntwo\n");
-    fake.wait_for(2).await;
+    append(folder.path(), "a.log", "er2secret99 refused\ntwo\n");
+    fake.wait_for(3).await;
     stop.cancel();
     running.await.unwrap().unwrap();
-    assert_eq!(fake.texts(), ["one", "two"]);
+    assert_eq!(fake.texts(), ["one", "password=hunter2secret99 refused", "two"], "half a line is held back");
+}
+
+#[test]
+fn the_rest_of_a_line_that_was_given_out_keeps_its_secret() {
+    check(
+        &[
+            &|f| append(f, "a.log", "one\npassword=hunt"),
+            &|_| (),
+            &|f| append(f, "a.log", "er2secret99 refu"),
+            &|f| append(f, "a.log", "sed\n\tat a.B.c(B.java:1)\ntwo\nlast, with no end"),
+            &|f| append(f, "a.log", "\nthree\n"),
+        ],
+        &[
+            "one",
+            "password=hunt",
+            "[continues the line above] refu",
+            "[continues the line above] sed\n\tat a.B.c(B.java:1)",
+            "two",
+            "last, with no end",
+            "three",
+        ],
+    );
+}
+
+/// Wherever reading is left behind the rest of a line, it is the same record when it is read again.
+#[test]
+fn the_rest_of_a_line_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    append(folder.path(), "a.log", "ERROR password=hunt");
+    let file = File::open(folder.path().join("a.log")).unwrap();
+    let stream = analyzer::record::Stream { name: "a".to_owned(), source: Source::ContainerLog };
+    let mut follow = follow::Follow::new(Arc::new(stream));
+    let (mut done, mut chunk) = (Vec::new(), vec![0; 1024]);
+    follow.step(&file, &mut chunk, &mut done).unwrap();
+    follow.settle(true, &mut done);
+    append(folder.path(), "a.log", "er2secret99 refused\n\tat a.B.c(B.java:1)\n");
+    follow.step(&file, &mut chunk, &mut done).unwrap();
+    let mut again = follow::Follow::resume(&follow.mark(), &file, &mut done).unwrap().unwrap();
+    assert_eq!(again.mark(), follow.mark());
+    assert_eq!(done.len(), 1);
+    let mut of_both = [Vec::new(), Vec::new()];
+    follow.settle(true, &mut of_both[0]);
+    again.settle(true, &mut of_both[1]);
+    assert_eq!(of_both[0], of_both[1]);
+    let shown = &of_both[1][0].record;
+    assert_eq!(
+        (shown.text.as_str(), shown.line),
+        ("[continues the line above] refused\n\tat a.B.c(B.java:1)", 1)
+    );
 }
 
 /// Feature: exactly once. Medic is killed at many points, and goes on from what was stored, while the log
