@@ -332,6 +332,15 @@ impl Config {
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
             bail!("two sources are called `{twice}`: give each a `name` of its own");
         }
+        for (name, source) in names.iter().zip(&config.sources) {
+            if let SourceConfig::Files { paths, .. } = source
+                && paths.iter().all(|path| path.trim().is_empty())
+            {
+                bail!(
+                    "source `{name}` has no paths: write `paths = [\"/var/log/app\"]`, with files, folders or globs"
+                );
+            }
+        }
         Ok(config)
     }
 
@@ -401,6 +410,14 @@ mod tests {
         check_refused("[[source]]\nkind = \"cloudwatch-logs\"\ngruops = []\n", "did you mean `groups`?");
         check_refused("[[source]]\nkind = \"cloudwatch-log\"\n", "did you mean `cloudwatch-logs`?");
         check_refused("[retention]\nage = \"two weeks\"\n", "two weeks");
+    }
+
+    #[test]
+    fn files_are_named() {
+        for paths in ["[]", "[\"\"]", "[\" \", \"\"]"] {
+            let text = format!("[[source]]\nkind = \"files\"\npaths = {paths}\n");
+            check_refused(&text, "source `files` has no paths: write `paths = [");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A file is known by its device and inode, so a renamed file goes on under its new name, and a file that has
 //! its old name is a new one. Of a file that is cut and begun anew, what was read before stays as it was.
 
+mod asked;
 mod follow;
 mod rotation;
 mod saved;
@@ -18,6 +19,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tracing::warn;
 
 use self::rotation::{Horizon, Rotation};
 use self::saved::{Copied, Held, Key, New, Saved, Whereabouts};
@@ -92,7 +94,9 @@ struct Reader {
     batch: Batch,
     chunk: Vec<u8>,
     gaps: BTreeMap<String, Gap>,
-    said_gaps: Option<Vec<String>>,
+    /// What could not be looked into at the last look.
+    unreadable: BTreeSet<String>,
+    said_gaps: Option<BTreeMap<String, Gap>>,
 }
 
 impl Reader {
@@ -114,6 +118,7 @@ impl Reader {
             batch: Batch::default(),
             chunk: vec![0; CHUNK],
             gaps: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             said_gaps: None,
         }
     }
@@ -169,9 +174,11 @@ impl Reader {
     }
 
     fn deliver(&mut self) -> Result<(), Closed> {
-        let names: Vec<String> = self.gaps.keys().cloned().collect();
         // What was said before Medic was started anew is taken back, too.
-        let says_gaps = self.said_gaps.as_ref() != Some(&names);
+        let says_gaps = self.said_gaps.as_ref() != Some(&self.gaps);
+        if says_gaps {
+            self.warn();
+        }
         let Batch { arrivals, snapshot, cut, .. } = std::mem::take(&mut self.batch);
         self.cut.extend(cut);
         self.cut.drain(..self.cut.len().saturating_sub(MOST_CUT));
@@ -192,8 +199,25 @@ impl Reader {
             .ok(),
             stored: None,
         })?;
-        self.said_gaps = Some(names);
+        self.said_gaps = Some(self.gaps.clone());
         Ok(())
+    }
+
+    /// Tells whoever watches Medic itself what cannot be read.
+    fn warn(&self) {
+        for (name, gap) in &self.gaps {
+            let was_said = self.said_gaps.as_ref().and_then(|said| said.get(name)) == Some(gap);
+            if !was_said {
+                let remedy = gap.remedy.as_deref().unwrap_or_default();
+                warn!(
+                    source = &*self.hand.outlet.name,
+                    path = gap.what,
+                    because = gap.because,
+                    remedy,
+                    "gap"
+                );
+            }
+        }
     }
 
     /// Opens files that were not seen before, and notes which still have their names. `hurry`: none may wait.
@@ -450,49 +474,36 @@ impl Reader {
 
     fn matching(&mut self) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
+        let mut unreadable = BTreeSet::new();
         for pattern in &self.paths {
-            let outcome = expand(pattern).and_then(|files| match files.is_empty() {
-                true => Err(io::Error::new(io::ErrorKind::NotFound, "there is no such file yet")),
-                false => Ok(files),
-            });
-            found.extend(note(&mut self.gaps, pattern.clone(), outcome).unwrap_or_default());
+            let expanded = note(&mut self.gaps, pattern.clone(), asked::expand(pattern)).unwrap_or_default();
+            found.extend(expanded.files);
+            for (path, error) in expanded.unreadable {
+                let name = path.to_string_lossy().into_owned();
+                note::<()>(&mut self.gaps, name.clone(), Err(error));
+                unreadable.insert(name);
+            }
         }
+        for name in self.unreadable.difference(&unreadable) {
+            self.gaps.remove(name);
+        }
+        self.unreadable = unreadable;
         found
     }
 }
 
-/// Returns the files that a path, a folder or a glob means.
-fn expand(pattern: &str) -> io::Result<Vec<PathBuf>> {
-    let path = Path::new(pattern);
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let below = format!("{}/**/*", glob::Pattern::escape(pattern.trim_end_matches('/')));
-    let pattern = if path.is_dir() { &below } else { pattern };
-    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-    let paths = glob::glob_with(pattern, options)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
-    Ok(paths.filter_map(Result::ok).filter(|path| path.is_file()).collect())
-}
-
 /// Keeps what cannot be read as a gap, for as long as it cannot be read.
 fn note<T>(gaps: &mut BTreeMap<String, Gap>, what: String, outcome: io::Result<T>) -> Option<T> {
-    let error = match outcome {
+    match outcome {
         Ok(value) => {
             gaps.remove(&what);
-            return Some(value);
+            Some(value)
         }
-        Err(error) => error,
-    };
-    let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "check the path",
-        io::ErrorKind::PermissionDenied => "run Medic as a user that may read it",
-        io::ErrorKind::InvalidInput => "correct the pattern in `paths`",
-        _ => "check that the file is whole",
-    };
-    let because = format!("cannot read it: {error}");
-    gaps.insert(what.clone(), Gap { what, because, remedy: Some(remedy.to_owned()) });
-    None
+        Err(error) => {
+            gaps.insert(what.clone(), asked::gap(what, &error));
+            None
+        }
+    }
 }
 
 #[cfg(test)]
