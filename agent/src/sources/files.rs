@@ -338,7 +338,8 @@ impl Reader {
         let goes_on = whereabouts != Whereabouts::Cut && self.tails.iter().any(|tail| tail.key == origin.key);
         let (path, batch) = (&new.path, &mut self.batch);
         let tail = match (copied, new.is_compressed) {
-            (Copied::WithMore, true) => Tail::open_rest(path, &origin, goes_on, batch)?,
+            // Also of a file that was read to its end a record may still be open.
+            (Copied::WithMore | Copied::Whole, true) => Tail::open_rest(path, &origin, goes_on, batch)?,
             (_, true) => Tail::open_read(path, origin.base)?,
             (Copied::Less, false) => Tail::open_at_end(path, &origin, batch)?,
             _ if goes_on => Tail::open_copy(path, &origin, batch)?,

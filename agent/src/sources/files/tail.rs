@@ -119,7 +119,8 @@ impl Tail {
         let Held::Lines(mark) = &saved.held else { return Tail::open(path, saved.base) };
         let stream = Stream { name: mark.stream.clone(), source: mark.source };
         let at_end = follow::mark_at_end(&stream, &File::open(path)?)?;
-        let end = follow::Mark { count: mark.count, ..at_end };
+        let open = mark.open.iter().filter(|open| open.offset < at_end.offset).cloned().collect();
+        let end = follow::Mark { count: mark.count, open, rest: mark.rest, ..at_end };
         Tail::open_copy(path, &Saved { held: Held::Lines(end), ..saved.clone() }, batch)
     }
 
@@ -142,7 +143,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Opens a compressed copy of a file of which all was read: there is nothing to read in it.
+    /// Opens a compressed copy of a file that holds less than was read: there is nothing to read in it.
     pub fn open_read(path: &Path, base: u64) -> io::Result<Tail> {
         let mut tail = Tail::open(path, base)?;
         let metadata = tail.file.metadata()?;

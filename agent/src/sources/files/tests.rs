@@ -165,6 +165,25 @@ fn a_compressed_copy_of_a_file_that_was_cut_is_read_on() {
     );
 }
 
+/// Medic is killed while the last record may still go on; then the file is compressed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_record_is_found_in_the_compressed_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let (outlet, _stop) = fake.collect();
+    append(folder.path(), "a.log", &format!("{LONG}ERROR x\n\tat a.B.c(B.java:1)\n"));
+    let path = folder.path().to_string_lossy().into_owned();
+    let running = tokio::spawn(run(vec![path], None, None, false, outlet));
+    fake.wait_for(1).await;
+    running.abort();
+    let _ = running.await;
+    fake.kill().await;
+    compress(&folder.path().join("a.log"), &folder.path().join("a.log.1.gz"));
+    read_once(folder.path(), &fake).await;
+    assert_eq!(fake.texts(), [LONG.trim_end(), "ERROR x\n\tat a.B.c(B.java:1)"]);
+    assert_eq!(fake.store.lock().unwrap().repeated, 0);
+}
+
 #[test]
 fn a_copy_that_is_older_than_what_was_read_is_not_read() {
     check(
