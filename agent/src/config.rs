@@ -349,6 +349,13 @@ impl Config {
                 let known: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
                 bail!("source `{name}` cannot hold `{kind}`: write one of {}", known.join(", "));
             }
+            if let SourceConfig::Files { paths, .. } = source
+                && paths.iter().all(|path| path.trim().is_empty())
+            {
+                bail!(
+                    "source `{name}` has no paths: write `paths = [\"/var/log/app\"]`, with files, folders or globs"
+                );
+            }
         }
         Ok(config)
     }
@@ -419,6 +426,14 @@ mod tests {
         check_refused("[[source]]\nkind = \"cloudwatch-logs\"\ngruops = []\n", "did you mean `groups`?");
         check_refused("[[source]]\nkind = \"cloudwatch-log\"\n", "did you mean `cloudwatch-logs`?");
         check_refused("[retention]\nage = \"two weeks\"\n", "two weeks");
+    }
+
+    #[test]
+    fn files_are_named() {
+        for paths in ["[]", "[\"\"]", "[\" \", \"\"]"] {
+            let text = format!("[[source]]\nkind = \"files\"\npaths = {paths}\n");
+            check_refused(&text, "source `files` has no paths: write `paths = [");
+        }
     }
 
     #[test]

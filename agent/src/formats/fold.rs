@@ -121,6 +121,12 @@ impl Folder {
         done.append(&mut rest);
     }
 
+    /// Whether a private key was begun whose last line has not come.
+    pub fn is_in_key(&self) -> bool {
+        let mut open = self.open.iter().chain(self.of_entities.values());
+        open.any(|open| open.trace == Trace::Key && !open.record.text.contains("-----END "))
+    }
+
     /// Takes back records that nobody needs any more: the memory of their texts serves the next ones.
     pub fn reuse(&mut self, records: &mut Vec<Record>) {
         for record in records.drain(..) {

@@ -1,10 +1,19 @@
 //! Folds the lines of a stream that has not ended, and knows where each unfinished record began.
 
 use analyzer::record::{Record, Stream};
+use analyzer::redact::{Redactions, redact};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::formats::{self, Effect, Folder};
+
+/// A line without its end is given out after so long a time in which nothing came: its rest could be the rest of
+/// a secret, and nobody would know it as one.
+pub const HALF_LINE: Duration = Duration::from_secs(30);
+/// So much of a line tells what its rest is.
+const CONTEXT: usize = 4096;
+const CONTINUES: &str = "[continues the line above] ";
 
 /// The lines of one stream.
 pub struct Lines {
@@ -76,6 +85,20 @@ impl Lines {
         self.give_out(done);
     }
 
+    /// Takes the rest of a line whose beginning, `said`, was given out as a line of its own.
+    pub fn push_rest(&mut self, said: &[u8], rest: &[u8], offset: u64, done: &mut Vec<Placed>) {
+        if let Some(text) = rest_of_line(said, rest) {
+            // It is the same line.
+            self.count.lines -= 1;
+            self.push(&text, offset, done);
+        }
+    }
+
+    /// Whether a secret of several lines was begun.
+    pub fn is_in_key(&self) -> bool {
+        self.folder.is_in_key()
+    }
+
     /// Gives out what is open: nothing more of it is expected.
     pub fn finish(&mut self, done: &mut Vec<Placed>) {
         self.folder.finish(&mut self.closed);
@@ -118,10 +141,51 @@ impl Lines {
     }
 }
 
+/// Returns how the rest of a line is shown whose beginning was given out: without what belongs to a secret that
+/// began there. `None` where nothing else is left of it.
+pub fn rest_of_line(said: &[u8], rest: &[u8]) -> Option<String> {
+    let whole = [said, rest].concat();
+    let (said, whole) = (String::from_utf8_lossy(said), String::from_utf8_lossy(&whole));
+    let said = redact(&said, &mut Redactions::new());
+    let whole = redact(&whole, &mut Redactions::new());
+    let pairs = said.chars().zip(whole.chars());
+    let same: usize = pairs.take_while(|(one, other)| one == other).map(|(one, _)| one.len_utf8()).sum();
+    // A mark that stands for a secret is not cut in its middle.
+    let mark = whole[..same].rfind("[redacted:").filter(|at| !whole[*at..same].contains(']'));
+    let rest = &whole[mark.unwrap_or(same)..];
+    (!rest.trim().is_empty()).then(|| format!("{CONTINUES}{}", rest.trim_start()))
+}
+
+/// Returns what is to be kept of a line that was given out without its end: enough to tell what its rest is.
+pub fn keep_said(said: &mut Vec<u8>, taken: &[u8]) {
+    let from = memchr::memrchr2(b'\n', b'\r', taken).map_or(0, |at| at + 1);
+    if from > 0 {
+        said.clear();
+    }
+    said.extend_from_slice(&taken[from..]);
+    said.drain(..said.len().saturating_sub(CONTEXT));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use analyzer::record::Source;
+
+    #[track_caller]
+    fn check_rest(said: &str, rest: &str, wanted: Option<&str>) {
+        let wanted = wanted.map(|wanted| format!("{CONTINUES}{wanted}"));
+        assert_eq!(rest_of_line(said.as_bytes(), rest.as_bytes()), wanted);
+    }
+
+    #[test]
+    fn the_rest_of_a_secret_is_not_told() {
+        check_rest("password=hunt", "er2secret99 refused", Some("refused"));
+        check_rest("password=", "hunter2secret99 refused", Some("[redacted:password] refused"));
+        check_rest("pass", "word=hunter2secret99", Some("word=[redacted:password]"));
+        check_rest("password=hunt", "er2secret99", None);
+        check_rest("cannot open ", "the pool", Some("the pool"));
+        check_rest("cannot open", "", None);
+    }
 
     fn stream() -> Arc<Stream> {
         Arc::new(Stream { name: "test".to_owned(), source: Source::ContainerLog })

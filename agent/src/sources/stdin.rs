@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::hand::{self, Hand};
-use super::lines::{Lines, Placed};
+use super::lines::{HALF_LINE, Lines, Placed, keep_said};
 use super::{Arrival, Closed, Delivery, Outlet, id};
 use crate::formats::{self, Collected};
 
@@ -64,6 +64,8 @@ struct Reader {
     /// `None` until the first bytes tell what the input holds.
     lines: Option<Lines>,
     begun: Vec<u8>,
+    /// What was given out of a line that has not ended.
+    said: Vec<u8>,
     offset: u64,
     done: Vec<Placed>,
 }
@@ -71,7 +73,16 @@ struct Reader {
 impl Reader {
     fn new(holds: Option<Source>, hand: Hand) -> Reader {
         let run = format!("{}:{}", Timestamp::now().as_nanosecond(), std::process::id());
-        Reader { hand, holds, run, lines: None, begun: Vec::new(), offset: 0, done: Vec::new() }
+        Reader {
+            hand,
+            holds,
+            run,
+            lines: None,
+            begun: Vec::new(),
+            said: Vec::new(),
+            offset: 0,
+            done: Vec::new(),
+        }
     }
 
     fn run(mut self, input: &Receiver<io::Result<Vec<u8>>>) -> Result<(), Closed> {
@@ -85,24 +96,31 @@ impl Reader {
                     self.take(false)?;
                 }
                 Ok(Err(error)) => {
-                    self.settle()?;
+                    self.settle(true)?;
                     return self
                         .hand
                         .deliver(Delivery { gaps: Some(vec![gap(&error)]), ..Delivery::default() });
                 }
-                Err(RecvTimeoutError::Timeout) if ends => return self.settle(),
-                Err(RecvTimeoutError::Timeout) if changed.elapsed() >= QUIET => self.settle()?,
+                Err(RecvTimeoutError::Timeout) if ends => return self.settle(true),
+                Err(RecvTimeoutError::Timeout) if changed.elapsed() >= QUIET => {
+                    self.settle(changed.elapsed() >= HALF_LINE)?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.settle(),
+                Err(RecvTimeoutError::Disconnected) => return self.settle(true),
             }
             self.hand.check()?;
         }
     }
 
-    /// Takes what has come as complete.
-    fn settle(&mut self) -> Result<(), Closed> {
-        self.take(true)?;
-        if let Some(lines) = &mut self.lines {
+    /// Takes records as complete; with `all`, also the line that has no end yet.
+    fn settle(&mut self, all: bool) -> Result<(), Closed> {
+        if self.lines.is_none() {
+            self.recognise(true)?;
+        }
+        self.take(all)?;
+        if let Some(lines) = &mut self.lines
+            && (all || !lines.is_in_key())
+        {
             lines.finish(&mut self.done);
         }
         self.deliver()
@@ -118,8 +136,12 @@ impl Reader {
         let taken = &self.begun[..length];
         for line in formats::split(taken) {
             let at = self.offset + line.start as u64;
-            lines.push(&String::from_utf8_lossy(&taken[line]), at, &mut self.done);
+            match line.start == 0 && !self.said.is_empty() {
+                true => lines.push_rest(&self.said, &taken[line], at, &mut self.done),
+                false => lines.push(&String::from_utf8_lossy(&taken[line]), at, &mut self.done),
+            }
         }
+        keep_said(&mut self.said, taken);
         self.offset += length as u64;
         self.begun.drain(..length);
         self.deliver()
@@ -186,6 +208,34 @@ mod tests {
     async fn lines_are_folded_to_the_end() {
         let fake = collected("ERROR x\n\tat a.B.c(B.java:1)\r\nnext\n{\"msg\":\"last\"}").await;
         assert_eq!(fake.texts(), ["ERROR x\n\tat a.B.c(B.java:1)", "next", "{\"msg\":\"last\"}"]);
+    }
+
+    /// Gives each piece after a pause that is longer than a quiet one.
+    struct Pieces(std::vec::IntoIter<&'static str>);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(piece) = self.0.next() else { return Ok(0) };
+            buffer[..piece.len()].copy_from_slice(piece.as_bytes());
+            if self.0.len() < 2 {
+                std::thread::sleep(QUIET + 3 * LOOK);
+            }
+            Ok(piece.len())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn half_a_line_waits_for_its_rest() {
+        let fake = Fake::default();
+        let (outlet, _stop) = fake.collect();
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n";
+        let rest = "MIIEvQIBADANBgkq\n-----END PRIVATE KEY-----\npassword=hunt";
+        let pieces = vec![key, rest, "er2secret99\n"];
+        read(Pieces(pieces.into_iter()), None, outlet).await.unwrap();
+        fake.ended().await;
+        let wanted = [key, rest].concat();
+        let (wanted, _) = wanted.rsplit_once('\n').unwrap();
+        assert_eq!(fake.texts(), [wanted, "password=hunter2secret99"]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

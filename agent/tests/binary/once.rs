@@ -25,3 +25,17 @@ fn once_leaves_out_what_waits_for_others() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(errors(&refused).contains("leave out --once, or name files"), "{}", errors(&refused));
 }
+
+#[test]
+fn once_says_which_paths_are_not_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (missing, glob) = (folder.path().join("missing.log"), folder.path().join("none").join("*.log"));
+    let mut command = medic();
+    command.args(["collect", "--once", "--state"]).arg(folder.path().join("state")).arg(&missing).arg(&glob);
+    let output = command.output().expect("medic runs");
+    let said = errors(&output);
+    for path in [missing, glob] {
+        assert!(said.contains(&*path.to_string_lossy()), "{said}");
+    }
+    assert!(said.contains("there is no such file yet") && said.contains("check the path"), "{said}");
+}

@@ -1,75 +1,25 @@
 //! One file: what it holds, and how far it has been read.
 
-use analyzer::record::{Source, Stream};
+use analyzer::record::{Record, Source, Stream};
 use analyzer::snapshot::Snapshot;
-use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::follow::{self, Follow, Mark, Step};
+use super::follow::{self, Follow, Step, modified};
+use super::saved::{BETWEEN, Held, Key, Saved, Whole};
 use crate::formats::{self, Collected};
-use crate::sources::lines::Placed;
+use crate::sources::lines::{HALF_LINE, Placed};
 use crate::sources::{Arrival, answered, id};
 
 /// A file that nobody writes to for so long has said all that it had to say.
 pub const QUIET: Duration = Duration::from_secs(2);
-/// Two files that share fewer bytes may do so by chance.
-const TELLING: u64 = 32;
 /// Larger files are no answer of the AWS CLI.
 const LARGEST_DOCUMENT: u64 = 64 << 20;
-/// Room between the numbers of records of two files that had the same name, one after the other.
-const BETWEEN: u64 = 1 << 20;
-
-/// What tells a file from all others while it exists, whatever it is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Key {
-    pub device: u64,
-    pub inode: u64,
-}
-
-impl Key {
-    pub fn of(metadata: &Metadata) -> Key {
-        Key { device: metadata.dev(), inode: metadata.ino() }
-    }
-}
-
-/// What is stored of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
-    pub path: PathBuf,
-    pub key: Key,
-    /// The file that was read: another one, where this is a copy of it.
-    pub origin: Key,
-    /// Its content's beginning and its birth, hashed: an inode is used again for other files.
-    pub fingerprint: u64,
-    /// How often the file was cut and begun anew.
-    pub generation: u32,
-    /// The number of its first record in its stream, less one.
-    pub base: u64,
-    pub held: Held,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Held {
-    /// Nothing was read yet.
-    Nothing,
-    Lines(Mark),
-    Whole(Whole),
-}
-
-/// A file that is read as a whole: an answer of the AWS CLI, or a compressed file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whole {
-    pub size: u64,
-    pub modified: i64,
-    pub records: u64,
-}
 
 pub struct Tail {
     pub path: PathBuf,
@@ -78,7 +28,10 @@ pub struct Tail {
     pub present: bool,
     /// When it was last written to, as far as was seen.
     pub changed: Instant,
+    /// Whether nothing was found under its name at some time.
+    pub absent: bool,
     origin: Key,
+    born: i64,
     file: File,
     fingerprint: u64,
     generation: u32,
@@ -106,11 +59,14 @@ impl Tail {
     /// Opens a file that was not seen before; `base` numbers its records behind those of its predecessor.
     pub fn open(path: &Path, base: u64) -> io::Result<Tail> {
         let file = File::open(path)?;
-        let key = Key::of(&file.metadata()?);
+        let metadata = file.metadata()?;
+        let key = Key::of(&metadata);
         Ok(Tail {
             path: path.to_owned(),
             key,
             origin: key,
+            born: follow::born(&metadata),
+            absent: false,
             present: true,
             changed: Instant::now(),
             file,
@@ -121,7 +77,7 @@ impl Tail {
         })
     }
 
-    /// Opens a file that was read before, or a copy of it.
+    /// Opens a file that was read before, or what took its place.
     pub fn reopen(path: &Path, saved: &Saved, batch: &mut Batch) -> io::Result<Tail> {
         let mut tail = Tail::open(path, saved.base)?;
         tail.origin = saved.origin;
@@ -132,7 +88,11 @@ impl Tail {
             Held::Whole(whole) => tail.state = State::Whole(whole.clone()),
             Held::Lines(mark) => {
                 let mut done = Vec::new();
-                let follow = Follow::resume(mark, &tail.file, &mut done)?;
+                // An inode is used again: the file that has it now is another one.
+                let follow = match saved.is_born_as(tail.born) || saved.key != tail.key {
+                    true => Follow::resume(mark, &tail.file, &mut done)?,
+                    false => None,
+                };
                 batch.placed = done;
                 tail.hand_over(batch);
                 match follow {
@@ -147,7 +107,43 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Opens a compressed copy of a file of which all was read: there is nothing to read in it.
+    /// Opens a copy of a file that goes on elsewhere: what is added to the copy is its own.
+    pub fn open_copy(path: &Path, saved: &Saved, batch: &mut Batch) -> io::Result<Tail> {
+        let mut tail = Tail::reopen(path, saved, batch)?;
+        (tail.origin, tail.generation) = (tail.key, 0);
+        Ok(tail)
+    }
+
+    /// Opens a copy that holds less than was read.
+    pub fn open_at_end(path: &Path, saved: &Saved, batch: &mut Batch) -> io::Result<Tail> {
+        let Held::Lines(mark) = &saved.held else { return Tail::open(path, saved.base) };
+        let stream = Stream { name: mark.stream.clone(), source: mark.source };
+        let at_end = follow::mark_at_end(&stream, &File::open(path)?)?;
+        let open = mark.open.iter().filter(|open| open.offset < at_end.offset).cloned().collect();
+        let end = follow::Mark { count: mark.count, open, rest: mark.rest, ..at_end };
+        Tail::open_copy(path, &Saved { held: Held::Lines(end), ..saved.clone() }, batch)
+    }
+
+    /// Opens a compressed copy of a file, and reads what it holds beyond what was read. `is_own`: the file goes on.
+    pub fn open_rest(path: &Path, saved: &Saved, is_own: bool, batch: &mut Batch) -> io::Result<Tail> {
+        let mut tail = Tail::open_read(path, saved.base)?;
+        let Held::Lines(mark) = &saved.held else { return Ok(tail) };
+        let mut done = Vec::new();
+        let input = crate::input::decompressed(File::open(path)?)?;
+        let records = Follow::read_rest(mark, input, &mut done)?;
+        tail.fingerprint = saved.fingerprint;
+        if !is_own {
+            (tail.origin, tail.generation) = (saved.origin, saved.generation);
+        }
+        batch.placed = done;
+        tail.hand_over(batch);
+        if let State::Whole(whole) = &mut tail.state {
+            whole.records = records;
+        }
+        Ok(tail)
+    }
+
+    /// Opens a compressed copy of a file that holds less than was read: there is nothing to read in it.
     pub fn open_read(path: &Path, base: u64) -> io::Result<Tail> {
         let mut tail = Tail::open(path, base)?;
         let metadata = tail.file.metadata()?;
@@ -191,7 +187,7 @@ impl Tail {
                     Step::Idle => {}
                     Step::Read | Step::Full => self.changed = Instant::now(),
                     Step::Replaced => {
-                        follow.settle(&mut batch.placed);
+                        follow.settle(true, &mut batch.placed);
                         let records = follow.records();
                         self.hand_over(batch);
                         batch.cut.push(self.save());
@@ -205,15 +201,48 @@ impl Tail {
         }
     }
 
-    /// Takes all that was read as complete, once it is quiet, or at the end.
+    /// Takes records as complete once it is quiet, and a line without its end much later; at the end, all.
     pub fn settle(&mut self, at_end: bool, batch: &mut Batch) {
+        let quiet = self.changed.elapsed();
         if let State::Lines(follow) = &mut self.state
             && !follow.is_settled()
-            && (at_end || self.changed.elapsed() >= QUIET)
+            && (at_end || quiet >= QUIET)
         {
-            follow.settle(&mut batch.placed);
+            follow.settle(at_end || quiet >= HALF_LINE, &mut batch.placed);
             self.hand_over(batch);
         }
+    }
+
+    /// Returns when the file last changed, also in its names.
+    pub fn changed_at(&self) -> i64 {
+        self.file.metadata().map_or(0, |found| found.ctime() * 1_000_000_000 + found.ctime_nsec())
+    }
+
+    /// Whether all is given out that stands in the file.
+    pub fn is_at_end(&self) -> bool {
+        let State::Lines(follow) = &self.state else { return true };
+        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        follow.is_settled() && follow.offset() == size
+    }
+
+    /// Whether the file begins with all that another one holds.
+    pub fn begins_with(&self, path: &Path) -> io::Result<bool> {
+        const MOST: u64 = 1 << 20;
+        let other = File::open(path)?;
+        let size = other.metadata()?.len();
+        for (from, length) in [(0, size.min(MOST)), (size.saturating_sub(MOST), size.min(MOST))] {
+            let (mut one, mut two) = (vec![0; length as usize], vec![0; length as usize]);
+            let (one_got, two_got) = (self.file.read_at(&mut one, from)?, other.read_at(&mut two, from)?);
+            if one_got as u64 != length || one_got != two_got || one != two {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the file is still found under its name.
+    pub fn keeps_name(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|found| Key::of(&found) == self.key)
     }
 
     /// Whether the file has no name any more, under which somebody could find it.
@@ -229,6 +258,9 @@ impl Tail {
             fingerprint: self.fingerprint,
             generation: self.generation,
             base: self.base,
+            born: self.born,
+            absent: self.absent,
+            unnamed: !self.present,
             held: match &self.state {
                 State::New => Held::Nothing,
                 State::Lines(follow) => Held::Lines(follow.mark()),
@@ -298,6 +330,7 @@ impl Tail {
         let identity = self.identity();
         for record in found.records {
             let id = id(&["files", &identity, &record.seq.to_string()]);
+            let record = Record { seq: record.seq + self.base, ..record };
             batch.arrivals.push(Arrival { id, further: Vec::new(), record });
         }
         batch.snapshot.merge(found.snapshot);
@@ -309,6 +342,7 @@ impl Tail {
         self.generation += 1;
         self.fingerprint = 0;
         self.origin = self.key;
+        self.born = self.file.metadata().map_or(0, |metadata| follow::born(&metadata));
         self.state = State::New;
     }
 
@@ -327,72 +361,6 @@ impl Tail {
     }
 }
 
-impl Saved {
-    /// Returns the name of the stream of its records: the name under which the file was found first.
-    pub fn stream(&self) -> &Path {
-        match &self.held {
-            Held::Lines(mark) => Path::new(&mark.stream),
-            Held::Nothing | Held::Whole(_) => &self.path,
-        }
-    }
-
-    /// Whether a file with this name may hold what this one held: `app.log.1`, `app.log-20261128.gz`.
-    pub fn may_be_copied_to(&self, path: &Path) -> bool {
-        let Held::Lines(mark) = &self.held else { return false };
-        let longer = path.to_string_lossy();
-        let follows =
-            |name: &str| longer.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '-', '_']));
-        mark.before.length >= TELLING && (follows(&mark.stream) || follows(&self.path.to_string_lossy()))
-    }
-
-    /// Whether a file holds all that was read of this one.
-    pub fn is_copied_to(&self, path: &Path) -> io::Result<Copied> {
-        let Held::Lines(mark) = &self.held else { return Ok(Copied::No) };
-        if mark.before.length == 0 {
-            return Ok(Copied::No);
-        }
-        let file = File::open(path)?;
-        if !Tail::is_compressed(path)? {
-            return Ok(match follow::stands_in(mark, &file)? {
-                false => Copied::No,
-                true if file.metadata()?.len() > mark.offset => Copied::WithMore,
-                true => Copied::Whole,
-            });
-        }
-        let mut input = crate::input::decompressed(file)?;
-        let before = mark.offset - mark.before.length;
-        if io::copy(&mut input.by_ref().take(before), &mut io::sink())? < before {
-            return Ok(Copied::No);
-        }
-        let mut last = Vec::new();
-        input.by_ref().take(mark.before.length).read_to_end(&mut last)?;
-        if !mark.before.are(&last) {
-            return Ok(Copied::No);
-        }
-        let has_more = io::copy(&mut input.take(1), &mut io::sink())? > 0;
-        Ok(if has_more { Copied::WithMore } else { Copied::Whole })
-    }
-}
-
-/// How much of what was read another file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
-    No,
-    /// All of it, and nothing else.
-    Whole,
-    WithMore,
-}
-
-/// Returns the number from which a successor of this file counts its records.
-pub fn after(saved: &Saved) -> u64 {
-    let records = match &saved.held {
-        Held::Nothing => 0,
-        Held::Lines(mark) => mark.count.records,
-        Held::Whole(whole) => whole.records,
-    };
-    saved.base + records + BETWEEN
-}
-
 fn is_compressed(head: &[u8]) -> bool {
     head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
 }
@@ -405,18 +373,9 @@ fn is_unfinished(text: &[u8]) -> bool {
 
 fn fingerprint(head: &[u8], metadata: &Metadata) -> u64 {
     let mut hash = Xxh3::new();
-    let born = metadata.created().map_or(0, nanoseconds);
-    hash.update(&born.to_le_bytes());
+    hash.update(&follow::born(metadata).to_le_bytes());
     hash.update(&head[..head.len().min(256)]);
     hash.digest().max(1)
-}
-
-fn modified(metadata: &Metadata) -> i64 {
-    metadata.modified().map_or(0, nanoseconds)
-}
-
-fn nanoseconds(time: SystemTime) -> i64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }
 
 /// Returns how long ago a file was written to.

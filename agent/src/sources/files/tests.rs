@@ -114,6 +114,231 @@ fn a_file_with_the_same_words_as_one_that_is_gone_is_another() {
     );
 }
 
+const LONG: &str = "a line that is long enough to tell one file from another\n";
+
+fn compress(from: &Path, to: &Path) {
+    let text = fs::read(from).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(File::create(to).unwrap(), flate2::Compression::fast());
+    encoder.write_all(&text).unwrap();
+    let modified = fs::metadata(from).unwrap().modified().unwrap();
+    encoder.finish().unwrap().set_modified(modified).unwrap();
+    fs::remove_file(from).unwrap();
+}
+
+fn rename(folder: &Path, from: &str, to: &str) {
+    fs::rename(folder.join(from), folder.join(to)).unwrap();
+}
+
+#[test]
+fn of_a_compressed_copy_only_what_was_not_read_is_read() {
+    for name in ["a.log.gz", "a.log.1.gz", "app-2026-11-28-1.log.gz"] {
+        check(
+            &[
+                &|f| append(f, "a.log", &format!("{LONG}ERROR x\npassword=hunt")),
+                &|f| {
+                    append(f, "a.log", "er2secret99 refused\n\tat a.B.c(B.java:1)\nlast\n");
+                    compress(&f.join("a.log"), &f.join(name));
+                },
+                &|f| rename(f, name, &format!("2-{name}")),
+            ],
+            &[
+                LONG.trim_end(),
+                "ERROR x",
+                "password=hunt",
+                "[continues the line above] refused\n\tat a.B.c(B.java:1)",
+                "last",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_compressed_copy_of_a_file_that_was_cut_is_read_on() {
+    check(
+        &[&|f| append(f, "a.log", LONG), &|f| {
+            append(f, "a.log", "before the copy\n");
+            fs::copy(f.join("a.log"), f.join("x")).unwrap();
+            compress(&f.join("x"), &f.join("a.log.1.gz"));
+            File::create(f.join("a.log")).unwrap().write_all(b"after\n").unwrap();
+        }],
+        &[LONG.trim_end(), "before the copy", "after"],
+    );
+}
+
+/// Medic is killed while the last record may still go on; then the file is compressed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_record_is_found_in_the_compressed_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let (outlet, _stop) = fake.collect();
+    append(folder.path(), "a.log", &format!("{LONG}ERROR x\n\tat a.B.c(B.java:1)\n"));
+    let path = folder.path().to_string_lossy().into_owned();
+    let running = tokio::spawn(run(vec![path], None, None, false, outlet));
+    fake.wait_for(1).await;
+    running.abort();
+    let _ = running.await;
+    fake.kill().await;
+    compress(&folder.path().join("a.log"), &folder.path().join("a.log.1.gz"));
+    read_once(folder.path(), &fake).await;
+    assert_eq!(fake.texts(), [LONG.trim_end(), "ERROR x\n\tat a.B.c(B.java:1)"]);
+    assert_eq!(fake.store.lock().unwrap().repeated, 0);
+}
+
+#[test]
+fn a_copy_that_is_older_than_what_was_read_is_not_read() {
+    check(
+        &[
+            &|f| append(f, "a.log", &LONG.repeat(9)),
+            &|f| {
+                fs::copy(f.join("a.log"), f.join("a.log.bak")).unwrap();
+                append(f, "a.log", "more\n");
+            },
+            &|f| {
+                fs::copy(f.join("a.log"), f.join("a.log.2.bak")).unwrap();
+                append(f, "a.log.bak", "of its own\n");
+            },
+        ],
+        &[&[LONG.trim_end(); 9][..], &["more", "of its own"]].concat(),
+    );
+}
+
+#[test]
+fn what_takes_the_place_of_a_file_goes_on() {
+    for text in [LONG, "short\n"] {
+        let replace = |f: &Path| {
+            fs::copy(f.join("a.log"), f.join(".x")).unwrap();
+            append(f, ".x", "two\n");
+            rename(f, ".x", "a.log");
+        };
+        check(&[&|f| append(f, "a.log", text), &replace, &replace], &[text.trim_end(), "two", "two"]);
+    }
+}
+
+#[test]
+fn copies_are_known_wherever_the_number_stands() {
+    for (text, name) in [(LONG, "app.1.log"), ("short\n", "app.1.log"), ("short\n", "app.log.1")] {
+        check(
+            &[&|f| append(f, "app.log", text), &|f| {
+                append(f, "app.log", "before\n");
+                fs::copy(f.join("app.log"), f.join(name)).unwrap();
+                File::create(f.join("app.log")).unwrap();
+            }],
+            &[text.trim_end(), "before"],
+        );
+    }
+}
+
+#[test]
+fn another_log_with_the_same_beginning_is_no_copy() {
+    check(
+        &[&|f| append(f, "web-1.log", LONG), &|f| append(f, "web-2.log", &format!("{LONG}two\n"))],
+        &[LONG.trim_end(), LONG.trim_end(), "two"],
+    );
+}
+
+#[test]
+fn a_file_on_a_device_that_is_numbered_anew_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    append(folder.path(), "a.log", "one\n");
+    append(
+        folder.path(),
+        "b.json",
+        r#"{"services": [{"serviceName": "web", "desiredCount": 2, "events": []}]}"#,
+    );
+    runtime.block_on(read_once(folder.path(), &fake));
+    for file in fake.store.lock().unwrap().cursor.as_mut().unwrap()["files"].as_array_mut().unwrap() {
+        file["key"]["device"] = 1.into();
+    }
+    append(folder.path(), "a.log", "two\n");
+    runtime.block_on(read_once(folder.path(), &fake));
+    assert_eq!(fake.texts(), ["one", "two"]);
+    assert_eq!(fake.store.lock().unwrap().repeated, 0);
+}
+
+#[test]
+fn what_is_written_anew_at_the_same_length_is_read() {
+    check(
+        &[&|f| append(f, "a.log", "one\n"), &|f| fs::write(f.join("a.log"), "two\n").unwrap()],
+        &["one", "two"],
+    );
+    let same = |f: &Path| {
+        let _ = fs::remove_file(f.join("a.log"));
+        append(f, "a.log", "same\n");
+    };
+    // The file gets the inode of the one that is gone.
+    check(&[&same, &|f| fs::remove_file(f.join("a.log")).unwrap(), &same], &["same", "same"]);
+}
+
+/// Follows one path of a folder in steps, each followed by a run of Medic.
+fn follow_path(steps: &[&dyn Fn(&Path)]) -> (Vec<String>, Vec<Gap>) {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for step in steps {
+        step(folder.path());
+        runtime.block_on(async {
+            let (outlet, _stop) = fake.collect();
+            let path = folder.path().join("a.log").to_string_lossy().into_owned();
+            run(vec![path], None, fake.cursor(), true, outlet).await.unwrap();
+            fake.ended().await;
+        });
+    }
+    let store = fake.store.lock().unwrap();
+    assert_eq!(store.repeated, 0);
+    let gaps = store.gaps.clone();
+    drop(store);
+    (fake.texts(), gaps)
+}
+
+#[test]
+fn files_that_were_rotated_while_nobody_looked_are_read() {
+    let rotate = |f: &Path| {
+        if f.join("a.log.1").exists() {
+            rename(f, "a.log.1", "a.log.2");
+        }
+        rename(f, "a.log", "a.log.1");
+    };
+    let (texts, gaps) = follow_path(&[
+        &|f| {
+            append(f, "a.log.1", "before Medic\n");
+            append(f, "a.log", LONG);
+        },
+        &|f| {
+            append(f, "a.log", "two\n");
+            rotate(f);
+            append(f, "a.log", "three, which was never seen under its name\n");
+            rotate(f);
+            append(f, "a.log", "four\n");
+        },
+        &|f| {
+            append(f, "a.log", "five\n");
+            rename(f, "a.log", "x");
+            compress(&f.join("x"), &f.join("a.log-20261128.gz"));
+            append(f, "a.log", "six\n");
+        },
+        &|_| (),
+    ]);
+    let wanted =
+        [LONG.trim_end(), "two", "three, which was never seen under its name", "four", "five", "six"];
+    assert_eq!(texts, wanted);
+    assert_eq!(gaps, []);
+}
+
+#[test]
+fn a_file_that_is_not_found_again_is_a_gap() {
+    let (texts, gaps) = follow_path(&[&|f| append(f, "a.log", LONG), &|f| {
+        append(f, "a.log", "nobody will read this\n");
+        fs::remove_file(f.join("a.log")).unwrap();
+        append(f, "a.log", "another file\n");
+    }]);
+    assert_eq!(texts, [LONG.trim_end(), "another file"]);
+    assert_eq!(gaps.len(), 1);
+    assert!(gaps[0].what.ends_with("/a.log"), "{gaps:?}");
+    assert!(gaps[0].remedy.as_ref().unwrap().contains("`a.log*` in `paths`"), "{gaps:?}");
+}
+
 #[test]
 fn an_answer_of_the_cli_is_described() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,15 +401,64 @@ async fn a_record_is_handed_over_when_the_file_is_quiet() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::default();
     let (outlet, stop) = fake.collect();
-    append(folder.path(), "a.log", "one");
+    append(folder.path(), "a.log", "one\npassword=hunt");
     let path = folder.path().join("a.log").to_string_lossy().into_owned();
     let running = tokio::spawn(run(vec![path], None, None, false, outlet));
     fake.wait_for(1).await;
-    append(folder.path(), "a.log", "\ntwo\n");
-    fake.wait_for(2).await;
+    append(folder.path(), "a.log", "er2secret99 refused\ntwo\n");
+    fake.wait_for(3).await;
     stop.cancel();
     running.await.unwrap().unwrap();
-    assert_eq!(fake.texts(), ["one", "two"]);
+    assert_eq!(fake.texts(), ["one", "password=hunter2secret99 refused", "two"], "half a line is held back");
+}
+
+#[test]
+fn the_rest_of_a_line_that_was_given_out_keeps_its_secret() {
+    check(
+        &[
+            &|f| append(f, "a.log", "one\npassword=hunt"),
+            &|_| (),
+            &|f| append(f, "a.log", "er2secret99 refu"),
+            &|f| append(f, "a.log", "sed\n\tat a.B.c(B.java:1)\ntwo\nlast, with no end"),
+            &|f| append(f, "a.log", "\nthree\n"),
+        ],
+        &[
+            "one",
+            "password=hunt",
+            "[continues the line above] refu",
+            "[continues the line above] sed\n\tat a.B.c(B.java:1)",
+            "two",
+            "last, with no end",
+            "three",
+        ],
+    );
+}
+
+/// Wherever reading is left behind the rest of a line, it is the same record when it is read again.
+#[test]
+fn the_rest_of_a_line_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    append(folder.path(), "a.log", "ERROR password=hunt");
+    let file = File::open(folder.path().join("a.log")).unwrap();
+    let stream = analyzer::record::Stream { name: "a".to_owned(), source: Source::ContainerLog };
+    let mut follow = follow::Follow::new(Arc::new(stream));
+    let (mut done, mut chunk) = (Vec::new(), vec![0; 1024]);
+    follow.step(&file, &mut chunk, &mut done).unwrap();
+    follow.settle(true, &mut done);
+    append(folder.path(), "a.log", "er2secret99 refused\n\tat a.B.c(B.java:1)\n");
+    follow.step(&file, &mut chunk, &mut done).unwrap();
+    let mut again = follow::Follow::resume(&follow.mark(), &file, &mut done).unwrap().unwrap();
+    assert_eq!(again.mark(), follow.mark());
+    assert_eq!(done.len(), 1);
+    let mut of_both = [Vec::new(), Vec::new()];
+    follow.settle(true, &mut of_both[0]);
+    again.settle(true, &mut of_both[1]);
+    assert_eq!(of_both[0], of_both[1]);
+    let shown = &of_both[1][0].record;
+    assert_eq!(
+        (shown.text.as_str(), shown.line),
+        ("[continues the line above] refused\n\tat a.B.c(B.java:1)", 1)
+    );
 }
 
 /// Feature: exactly once. Medic is killed at many points, and goes on from what was stored, while the log
