@@ -91,7 +91,7 @@ fn gap(kind: Kind, call: Call, place: &Place, what: &str, code: &str, said: &str
         Kind::Denied => {
             (format!("access denied for {action}"), Some(format!("allow it: {}", call.statement(place))))
         }
-        Kind::Credentials if has_none(&said) => (
+        Kind::Credentials if has_none(said) => (
             format!("no credentials were found for {action}: {said}"),
             Some(
                 "log in (`aws sso login`), name a profile with --profile, or give the task a task role"
