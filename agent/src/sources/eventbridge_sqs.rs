@@ -32,10 +32,13 @@ pub async fn run(
     let name = queue_url.rsplit('/').next().unwrap_or(queue_url).to_owned();
     let what = format!("queue {name}");
     let account = queue_url.rsplit('/').nth(1).map(str::to_owned).filter(|account| account.len() == 12);
+    let (cluster, service) = (place.cluster.clone(), place.service.clone());
     let mut asking = Asking::new(aws, Place { queue: Some(name.clone()), account, ..place });
     let mut queue = Queue {
         stream: Arc::new(Stream { name: format!("sqs:{name}"), source: Source::EcsServiceEvent }),
         order: Order::default(),
+        cluster,
+        service,
     };
     let mut said: Option<Vec<Gap>> = None;
     // It changes nothing, so it tells whether the queue can be read before a message is taken.
@@ -91,12 +94,28 @@ pub async fn run(
 struct Queue {
     stream: Arc<Stream>,
     order: Order,
+    /// What is watched: a rule of EventBridge often brings the events of all services.
+    cluster: Option<String>,
+    service: Option<String>,
 }
 
 impl Queue {
     /// Takes a message in.
     fn take(&mut self, body: &str, message_id: &str, delivery: &mut Delivery) {
         let value: Option<Value> = serde_json::from_str(body).ok();
+        // A topic of SNS in between wraps what it passes on.
+        let wrapped = value.as_ref().filter(|value| value["Type"] == "Notification");
+        let message = wrapped
+            .and_then(|value| value["Message"].as_str())
+            .and_then(|text| serde_json::from_str(text).ok());
+        let value = message.or(value);
+        let is_of_another = |value: &Value| {
+            value["source"] == "aws.ecs"
+                && !ecs_event::may_be_about(value, self.cluster.as_deref(), self.service.as_deref())
+        };
+        if value.as_ref().is_some_and(is_of_another) {
+            return;
+        }
         let read = value.as_ref().and_then(|value| ecs_event::read(value, &self.stream));
         let (records, snapshot) = match read {
             Some(read) => read,
@@ -137,7 +156,8 @@ mod tests {
 
     fn take(bodies: &[&str]) -> Vec<Arrival> {
         let stream = Arc::new(Stream { name: "sqs:events".to_owned(), source: Source::EcsServiceEvent });
-        let mut queue = Queue { stream, order: Order::default() };
+        let (cluster, service) = (Some("shop".to_owned()), Some("web".to_owned()));
+        let mut queue = Queue { stream, order: Order::default(), cluster, service };
         let mut delivery = Delivery::default();
         for body in bodies {
             queue.take(body, "message", &mut delivery);
@@ -152,6 +172,19 @@ mod tests {
         let told = take(&[task, &again]);
         assert_eq!(told[0].id, told[1].id);
         assert_eq!(told[0].record.text, "task 1 STOPPED TaskFailedToStart");
+    }
+
+    #[test]
+    fn what_a_topic_wraps_is_read_and_other_services_are_left_out() {
+        let task = |group: &str| {
+            format!(
+                "{{\"id\":\"a\",\"source\":\"aws.ecs\",\"detail-type\":\"ECS Task State Change\",\"detail\":{{\"taskArn\":\"task/shop/1\",\"group\":\"{group}\",\"version\":3,\"lastStatus\":\"STOPPED\",\"stopCode\":\"TaskFailedToStart\"}}}}"
+            )
+        };
+        let wrapped = serde_json::json!({"Type": "Notification", "Message": task("service:web")}).to_string();
+        let told = take(&[&wrapped, &task("service:mail")]);
+        let texts: Vec<&str> = told.iter().map(|arrival| arrival.record.text.as_str()).collect();
+        assert_eq!(texts, ["task 1 STOPPED TaskFailedToStart"]);
     }
 
     #[test]
