@@ -106,13 +106,14 @@ fn read_whole(
     // Only what is at hand to its end can be taken apart.
     let one_more = head.len() + 1;
     let is_whole = head.len() < HEAD || fill(&mut input, &mut head, one_more)? == 0;
-    if is_whole && let Some(sections) = sections::split(&head) {
-        read_sections(name, hint, &sections, sink);
+    let answers = stream(name, hint.unwrap_or(Source::Other));
+    if is_whole && let Some(sections) = sections::split(&head, &answers) {
+        read_sections(name, hint, sections, sink);
         return Ok(());
     }
     if head.len() < HEAD
         && let Some(elements) = pieces::elements(&head)
-        && let Some(found) = describe::read(&elements, &stream(name, hint.unwrap_or(Source::Other)))
+        && let Some(found) = describe::read(&elements, &answers)
     {
         hand_on(vec![(1, found)], (&head, true), sink);
         return Ok(());
@@ -144,21 +145,18 @@ fn read_log_events(
 }
 
 /// Reads answers and what stands between them: one stream, in the order in which it was written.
-fn read_sections(name: &str, hint: Option<Source>, sections: &[Section<'_>], sink: &mut impl Sink) {
+fn read_sections(name: &str, hint: Option<Source>, sections: Vec<Section<'_>>, sink: &mut impl Sink) {
     let between: Vec<&[u8]> =
         sections.iter().filter(|section| section.answer.is_none()).map(|section| section.bytes).collect();
     let source = hint.unwrap_or_else(|| recognise_lines(&between.join(&b'\n')));
-    let (answers, text) = (stream(name, hint.unwrap_or(Source::Other)), stream(name, source));
+    let text = stream(name, source);
     let mut records: Vec<Record> = Vec::new();
     for section in sections {
-        let mut found = match &section.answer {
-            Some(answer) => match describe::read(answer, &answers) {
-                Some(found) => {
-                    sink.snapshot(found.snapshot);
-                    placed(vec![(1, found.records)], section.bytes, true)
-                }
-                None => Vec::new(),
-            },
+        let mut found = match section.answer {
+            Some(answer) => {
+                sink.snapshot(answer.snapshot);
+                placed(vec![(1, answer.records)], section.bytes, true)
+            }
             None => {
                 let mut folder = Folder::new(text.clone());
                 let mut done = Vec::new();

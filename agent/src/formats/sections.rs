@@ -1,10 +1,10 @@
 //! Sections of a text that holds answers of AWS between other lines: a session in a terminal, or a log behind an answer.
 
-use analyzer::record::{Source, Stream};
+use analyzer::record::Stream;
 use serde_json::Value;
 use std::sync::Arc;
 
-use super::describe;
+use super::describe::{self, Described};
 
 /// Longer texts are read as lines.
 const LONGEST: usize = 64 << 20;
@@ -15,17 +15,16 @@ const MOST_UNKNOWN: usize = 32;
 pub struct Section<'t> {
     pub line: u64,
     pub bytes: &'t [u8],
-    /// The answer that it is; without one, it is lines.
-    pub answer: Option<Value>,
+    /// What the answer says that it is; without one, it is lines.
+    pub answer: Option<Described>,
 }
 
 /// Splits a text at the answers that begin with a line of it; `None` where it holds none, or nothing besides.
-pub fn split(bytes: &[u8]) -> Option<Vec<Section<'_>>> {
+pub fn split<'t>(bytes: &'t [u8], stream: &Arc<Stream>) -> Option<Vec<Section<'t>>> {
     if bytes.len() > LONGEST {
         return None;
     }
-    let stream = Arc::new(Stream { name: String::new(), source: Source::Other });
-    let mut sections: Vec<Section<'_>> = Vec::new();
+    let mut sections: Vec<Section<'t>> = Vec::new();
     let (mut from, mut from_line, mut unknown) = (0, 1, 0);
     for (number, line) in (1..).zip(super::split(bytes)) {
         let indent = bytes[line.clone()].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -35,16 +34,16 @@ pub fn split(bytes: &[u8]) -> Option<Vec<Section<'_>>> {
         }
         let mut values = serde_json::Deserializer::from_slice(&bytes[at..]).into_iter::<Value>();
         let Some(Ok(value)) = values.next() else { continue };
-        if describe::read(&value, &stream).is_none() {
+        let Some(answer) = describe::read(&value, stream) else {
             unknown += 1;
             if unknown > MOST_UNKNOWN && sections.is_empty() {
                 return None;
             }
             continue;
-        }
+        };
         let end = at + values.byte_offset();
         sections.push(Section { line: from_line, bytes: &bytes[from..line.start], answer: None });
-        sections.push(Section { line: number, bytes: &bytes[at..end], answer: Some(value) });
+        sections.push(Section { line: number, bytes: &bytes[at..end], answer: Some(answer) });
         from = end;
         from_line = number + super::split(&bytes[at..end]).count() as u64 - 1;
     }

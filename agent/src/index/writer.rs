@@ -37,12 +37,19 @@ pub struct Writer {
     state: PathBuf,
     fields: Fields,
     retention: Retention,
-    closed: Vec<(u64, Index)>,
+    closed: Vec<ClosedPart>,
     open: OpenPart,
     ledger: Ledger,
     contexts: Contexts,
     /// Held as long as this writer lives.
     _lock: File,
+}
+
+struct ClosedPart {
+    number: u64,
+    index: Index,
+    /// When something was last recorded into it.
+    last: Option<Timestamp>,
 }
 
 struct OpenPart {
@@ -85,15 +92,15 @@ impl Writer {
                 continue;
             }
             let index = parts::open(state, number)?;
-            if let Some(found) = parts::ledger(&index)?
-                && found.commit >= ledger.commit
-            {
+            let found = parts::ledger(&index)?;
+            let last = found.as_ref().and_then(|found| found.at);
+            if let Some(found) = found.filter(|found| found.commit >= ledger.commit) {
                 ledger = found;
             }
-            closed.push((number, index));
+            closed.push(ClosedPart { number, index, last });
         }
         let open = match closed.pop() {
-            Some((number, index)) => OpenPart::reopen(state, number, index)?,
+            Some(ClosedPart { number, index, .. }) => OpenPart::reopen(state, number, index)?,
             None => OpenPart::create(state, last + 1)?,
         };
         let mut writer = Writer {
@@ -179,7 +186,7 @@ impl Writer {
 
     /// Returns a view of what is committed.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::of(self.closed.iter().map(|(_, index)| index).chain(std::iter::once(&self.open.index)))
+        Reader::of(self.closed.iter().map(|part| &part.index).chain(std::iter::once(&self.open.index)))
     }
 
     fn largest_part(&self) -> u64 {
@@ -193,7 +200,7 @@ impl Writer {
         prepared.set_payload(payload);
         prepared.commit()?;
         let old = std::mem::replace(&mut self.open, next);
-        self.closed.push((old.number, old.index));
+        self.closed.push(ClosedPart { number: old.number, index: old.index, last: self.ledger.at });
         // Merges that go on are left to end; what they have not merged stays as it is.
         std::thread::spawn(move || old.writer.wait_merging_threads());
         Ok(())
@@ -207,19 +214,15 @@ impl Writer {
     /// Parts are as old as the last of what was recorded into them: an old log that is read today is kept like any other.
     fn retain(&mut self, now: Option<Timestamp>) -> Result<()> {
         let oldest_kept = now.map_or(Timestamp::MIN, |now| ago(now, self.retention.age.0));
-        while let Some((number, index)) = self.closed.first() {
-            let sizes: u64 = self.closed.iter().map(|(number, _)| parts::size(&self.state, *number)).sum();
+        while let Some(oldest) = self.closed.first() {
+            let sizes: u64 = self.closed.iter().map(|part| parts::size(&self.state, part.number)).sum();
             let too_large = sizes + parts::size(&self.state, self.open.number) > self.retention.size.0;
             let too_full = self.lacks_space();
-            let last = match parts::ledger(index)?.and_then(|ledger| ledger.at) {
-                Some(at) => Some(at),
-                None => newest_in(index)?,
-            };
-            let too_old = last.is_some_and(|last| last < oldest_kept);
+            let too_old = oldest.last.is_some_and(|last| last < oldest_kept);
             if !(too_large || too_full || too_old) {
                 break;
             }
-            parts::remove(&self.state, *number)?;
+            parts::remove(&self.state, oldest.number)?;
             self.closed.remove(0);
         }
         Ok(())
@@ -293,16 +296,4 @@ fn lock(state: &Path) -> Result<File> {
 
 fn ago(now: Timestamp, span: Duration) -> Timestamp {
     now.checked_sub(span).unwrap_or(Timestamp::MIN)
-}
-
-/// Returns the time of the newest document of a part.
-fn newest_in(index: &Index) -> Result<Option<Timestamp>> {
-    let reader: tantivy::IndexReader =
-        index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-    let mut newest = None;
-    for segment in reader.searcher().segment_readers() {
-        let last = segment.fast_fields().date("time")?.max_value();
-        newest = newest.max(Timestamp::from_microsecond(last.into_timestamp_micros()).ok());
-    }
-    Ok(newest)
 }

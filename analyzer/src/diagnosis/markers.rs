@@ -321,7 +321,7 @@ pub fn says_that_it_connects(line: &str) -> bool {
     SUCCESSES.iter().filter(|(word, _)| *word != "connected").any(connects)
 }
 
-/// Words that mean an application only beside an address.
+/// Words that mean an application only beside an address, beside a time, or at the end of a line.
 const WITH_ADDRESS: [&str; 5] = ["listening", "serving", "running on ", "started in ", "] started"];
 
 const SHUTDOWNS: &[&str] = &[

@@ -146,8 +146,9 @@ static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-static UNCAUGHT_OF_RUBY: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"^\S+:\d+:in [`'][^']*': .+ \((?:[A-Z]\w*::)*[A-Z]\w*\)\s*$"));
+static UNCAUGHT_OF_RUBY: LazyLock<Regex> = LazyLock::new(|| regex(OF_RUBY));
+
+const OF_RUBY: &str = r"^\S+:\d+:in [`'][^']*': .+ \((?:[A-Z]\w*::)*[A-Z]\w*\)\s*$";
 
 /// The most that the form of a line, and the words in it, are worth.
 const MOST_FORM: i32 = 95;
@@ -162,7 +163,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
         r"^(?:.*\s)?(?:thread '.*' panicked|panic: |fatal error: |Fatal error: |Fatal Python error|FATAL: |fatal: |Unhandled exception|Uncaught)",
         50,
     ),
-    (r"^\S+:\d+:in [`'][^']*': .+ \((?:[A-Z]\w*::)*[A-Z]\w*\)\s*$", 50),
+    (OF_RUBY, 50),
     (r"##\[error\]|^::error", 30),
     (
         r"(?i)(?:^|[\s\[(|])(?:error|err|fatal|crit(?:ical)?|emerg|severe|alert)(?:\]|\)|:|!|\s*\||\s-|\s{2,}|/)",
