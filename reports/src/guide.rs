@@ -89,6 +89,8 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Quote {
     pub text: String,
+    /// What the record says once it is decoded, where that differs.
+    pub said: Option<String>,
     pub line: String,
     pub source: Source,
     pub stream: String,
@@ -162,7 +164,7 @@ pub struct Missing {
 impl Quote {
     /// Returns what a reader is shown.
     pub fn readable(&self) -> &str {
-        readable(&self.text)
+        self.said.as_deref().unwrap_or_else(|| readable(&self.text))
     }
 
     /// Whether it stands in a line of a file, rather than in a stream of an account.
@@ -309,6 +311,7 @@ fn cause(finding: &Finding, patterns: &Patterns, diagnosis: &Diagnosis) -> Cause
 fn quote(evidence: &Evidence) -> Quote {
     Quote {
         text: evidence.text.clone(),
+        said: evidence.said.clone(),
         line: evidence.line.clone(),
         source: evidence.source,
         stream: evidence.stream.clone(),

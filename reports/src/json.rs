@@ -84,6 +84,8 @@ pub struct ReportFinding {
 pub struct ReportEvidence {
     /// The record as it stands in the input; a removed secret reads `[redacted:KIND]`.
     pub text: String,
+    /// What the record says once it is decoded, where that differs: the messages of a JSON record, one a line.
+    pub said: Option<String>,
     /// The line of the record that tells.
     pub line: String,
     pub source: String,

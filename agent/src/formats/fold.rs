@@ -1,12 +1,12 @@
 //! Folds lines into records: a stack trace belongs to the message that it explains.
 
-use aho_corasick::packed::Searcher;
 use analyzer::record::{Level, Record, Source, Stream, without_transport};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use super::line::{self, Line};
+use super::line::{self, Docker, Line};
+use super::trace::{Trace, is_exception_header, is_frame, is_list, is_nested_cause};
 
 /// A record that grows beyond this is closed.
 const MOST_LINES: usize = 1500;
@@ -42,28 +42,13 @@ pub enum Effect {
 
 struct Open {
     record: Record,
+    /// The end of the record is a part of a line that docker cut.
+    cut: Option<Docker>,
     lines: usize,
     indented: usize,
     trace: Trace,
     blank: bool,
     last_was_frame: bool,
-}
-
-/// What kind of trace a record has begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trace {
-    None,
-    /// Frames of Java, Node, .NET, Ruby or PHP.
-    Frames,
-    /// Python: indented lines, then the exception.
-    Python,
-    PythonDone,
-    Go,
-    Rust,
-    /// A private key, up to its last line.
-    Key,
-    /// Node: the place, the code with a mark below it, a blank line, the error and its frames.
-    Node,
 }
 
 impl Folder {
@@ -87,6 +72,10 @@ impl Folder {
             Some(name) => self.of_entities.get_mut(name),
         };
         match open {
+            Some(open) if open.is_continued_by(&line) => {
+                open.join(&line);
+                return Effect::Joins(open.record.entity.clone());
+            }
             Some(open) if is_blank => {
                 open.blank = true;
                 return Effect::None;
@@ -98,11 +87,13 @@ impl Folder {
             None if is_blank => return Effect::None,
             _ => {}
         }
+        let cut = line.docker.filter(|docker| docker.is_cut);
         let record = self.begin(line, number);
         let entity = record.entity.clone();
+        let begun = Open { cut, ..Open::new(record) };
         let closed = match entity.clone() {
-            None => self.open.replace(Open::new(record)),
-            Some(name) => self.of_entities.insert(name, Open::new(record)),
+            None => self.open.replace(begun),
+            Some(name) => self.of_entities.insert(name, begun),
         };
         if let Some(closed) = closed {
             done.push(unwrapped(closed.record));
@@ -209,8 +200,26 @@ fn level_of_event(message: &str, source: Source) -> Level {
 
 impl Open {
     fn new(record: Record) -> Open {
-        let trace = begins(record.said());
-        Open { record, lines: 1, indented: 0, trace, blank: false, last_was_frame: false }
+        let trace = Trace::begun_by(record.said());
+        Open { record, cut: None, lines: 1, indented: 0, trace, blank: false, last_was_frame: false }
+    }
+
+    /// Whether a line is the next part of the one that the record ends with.
+    fn is_continued_by(&self, line: &Line<'_>) -> bool {
+        let has_room = self.record.text.len() < MOST_BYTES;
+        has_room && self.cut.zip(line.docker).is_some_and(|(cut, next)| cut.is_stderr == next.is_stderr)
+    }
+
+    fn join(&mut self, part: &Line<'_>) {
+        self.record.text.push_str(&part.text);
+        self.cut = part.docker.filter(|docker| docker.is_cut);
+        if self.cut.is_none() && self.lines == 1 {
+            // Only the whole line can be decoded.
+            let whole = line::read(&self.record.text);
+            self.record.level = whole.level;
+            self.record.body = whole.body;
+            self.trace = Trace::begun_by(self.record.said());
+        }
     }
 
     fn continues(&self, line: &Line<'_>) -> bool {
@@ -288,6 +297,7 @@ impl Open {
             body.push('\n');
             body.push_str(message);
         }
+        self.cut = line.docker.filter(|docker| docker.is_cut);
         self.last_was_frame = is_frame(trimmed, indented) || indented;
         self.trace = match self.trace {
             Trace::Python if !indented && !trimmed.is_empty() => Trace::PythonDone,
@@ -304,84 +314,8 @@ impl Open {
     }
 }
 
-fn begins(said: &str) -> Trace {
-    let has_word = BEGINNINGS.as_ref().is_none_or(|words| words.find(said).is_some());
-    if has_word {
-        if said.contains("PRIVATE KEY") && said.contains("-----BEGIN ") {
-            return Trace::Key;
-        }
-        if said.contains("Traceback (most recent call last)") {
-            return Trace::Python;
-        }
-        if said.contains("panic: ") || said.contains("fatal error: ") && !said.contains(".c") {
-            return Trace::Go;
-        }
-    }
-    if is_place(said.trim_end()) {
-        return Trace::Node;
-    }
-    if has_word && (said.contains("' panicked at ") || said.contains(") panicked at ")) {
-        return Trace::Rust;
-    }
-    Trace::None
-}
-
-/// One of these stands in a line that begins a trace; looked for in one pass, as most lines have none.
-static BEGINNINGS: LazyLock<Option<Searcher>> = LazyLock::new(|| {
-    Searcher::new(["PRIVATE KEY", "Traceback (most recent", "panic: ", "fatal error: ", " panicked at "])
-});
-
-/// `node:internal/modules/cjs/loader:1143` alone on a line.
-fn is_place(said: &str) -> bool {
-    if !said.ends_with(|c: char| c.is_ascii_digit()) {
-        return false;
-    }
-    said.rsplit_once(':').is_some_and(|(file, line)| {
-        line.bytes().all(|byte| byte.is_ascii_digit())
-            && !file.contains(' ')
-            && ["node:internal/", "/", "file:///"].iter().any(|start| file.starts_with(start))
-    })
-}
-
 fn states_level(line: &Line<'_>) -> bool {
     line.level != Level::Unknown
-}
-
-/// A frame of a stack trace of one of the usual runtimes.
-fn is_frame(trimmed: &str, indented: bool) -> bool {
-    let java = trimmed.starts_with("at ") && (indented || trimmed.contains('('));
-    let more =
-        trimmed.starts_with("... ") && (trimmed.ends_with(" more") || trimmed.contains("frames omitted"));
-    let python = indented
-        && (trimmed.starts_with("File \"") || trimmed.bytes().all(|byte| matches!(byte, b'^' | b'~' | b' ')));
-    let ruby = trimmed.starts_with("from ") && trimmed.contains(":in ")
-        || trimmed.starts_with('/') && trimmed.contains(":in `")
-        || trimmed.starts_with('/') && trimmed.contains(":in '");
-    let php = trimmed.starts_with('#')
-        && trimmed.as_bytes().get(1).is_some_and(u8::is_ascii_digit)
-        && trimmed.contains("): ");
-    let dotnet = trimmed.starts_with("--- End of ");
-    java || more || python || ruby || php || dotnet
-}
-
-fn is_nested_cause(trimmed: &str) -> bool {
-    ["Caused by:", "Suppressed:", "---> ", "caused by:", "Stack trace:", "[cause]:", "Wrapped by:"]
-        .iter()
-        .any(|start| trimmed.starts_with(start))
-}
-
-/// `java.lang.IllegalStateException: …` alone on a line.
-fn is_exception_header(trimmed: &str) -> bool {
-    let name = trimmed.split([':', ' ']).next().unwrap_or_default();
-    let named = name.ends_with("Exception") || name.ends_with("Error") || name.ends_with("Throwable");
-    named
-        && name.contains('.')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
-}
-
-/// Items of lists and progress stand for themselves.
-fn is_list(trimmed: &str) -> bool {
-    ["- ", "* ", "✓", "✔", "✘", "✖", "•", "|"].iter().any(|start| trimmed.starts_with(start))
 }
 
 #[cfg(test)]
@@ -416,6 +350,34 @@ mod tests {
             "2026-05-01T10:00:00Z ERROR run failed\n\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\n\t... 3 more\nCaused by: x.Y: z\n\tat q.R.s(R.java:2)\n2026-05-01T10:00:01Z INFO bye",
             &["2026-05-01T10:00:00Z ERROR run failed", "2026-05-01T10:00:01Z INFO bye"],
         );
+    }
+
+    #[test]
+    fn a_line_that_docker_cut_is_one_line() {
+        let said = format!(
+            r#"{{"level":"error","context":"{}","msg":"connection refused by db.internal"}}"#,
+            "x".repeat(40_000)
+        );
+        let part = |log: &str, stream: &str| {
+            serde_json::json!({"log": log, "stream": stream, "time": "2026-05-01T10:00:00Z"}).to_string()
+        };
+        let (one, rest) = said.split_at(16 << 10);
+        let (two, three) = rest.split_at(16 << 10);
+        let text = [
+            part("before\n", "stdout"),
+            part(one, "stdout"),
+            part(two, "stdout"),
+            part(&format!("{three}\n"), "stdout"),
+            part("behind\n", "stdout"),
+        ];
+        let found = records(&text.join("\n"), Source::ContainerLog);
+        assert_eq!(found.iter().map(|record| record.text.len()).collect::<Vec<_>>(), [6, said.len(), 6]);
+        assert_eq!(found[1].body.as_deref(), Some("connection refused by db.internal"));
+        assert_eq!(found[1].level, Level::Error);
+
+        // What the container prints to its other output is no part of it.
+        let text = [part(one, "stdout"), part("alarm\n", "stderr")];
+        assert_eq!(records(&text.join("\n"), Source::ContainerLog).len(), 2);
     }
 
     #[test]

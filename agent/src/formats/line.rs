@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::members::Members;
-use super::time;
+use super::{level, time};
 
 /// What one line says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +22,16 @@ pub struct Line<'t> {
     pub source: Option<Source>,
     /// The decoded message of a JSON line.
     pub body: Option<String>,
+    /// What docker's log driver says of the line.
+    pub docker: Option<Docker>,
+}
+
+/// A line of docker's json-file driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Docker {
+    pub is_stderr: bool,
+    /// Whether the line goes on in the next one of the same output.
+    pub is_cut: bool,
 }
 
 impl Line<'_> {
@@ -67,7 +77,7 @@ pub fn read(raw: &str) -> Line<'_> {
     if is_object && let Ok(members) = serde_json::from_str::<Members>(message) {
         return of_json(line, &members);
     }
-    line.level = level_of(message);
+    line.level = level::of(message);
     if line.time.is_none() {
         line.time = time_inside(message);
     }
@@ -184,137 +194,6 @@ fn build_step(text: &str) -> Option<usize> {
     .then_some(after)
 }
 
-/// Reads the level that a message states about itself.
-pub fn level_of(message: &str) -> Level {
-    let head = message.trim_start();
-    if let Some(rest) = head.strip_prefix("##[").or_else(|| head.strip_prefix("::")) {
-        let word: &str = rest.split([']', ' ', ':']).next().unwrap_or_default();
-        if let Some(level) = Level::named(word) {
-            return level;
-        }
-    }
-    if let Some(rest) = head.strip_prefix("npm ") {
-        let word = rest.split([' ', '!']).next().unwrap_or_default();
-        return Level::named(word).unwrap_or_default();
-    }
-    let mut end = head.len().min(LONGEST_HEAD);
-    while !head.is_char_boundary(end) {
-        end -= 1;
-    }
-    let head = &head[..end];
-    if let Some(level) = level_of_key(head) {
-        return level;
-    }
-    let letters = Letters::of(head.as_bytes());
-    let (mut words, mut at) = (0, 0);
-    while let Some((from, to)) = letters.word(at) {
-        at = to;
-        words += 1;
-        if let Some(level) = stated(head, from, to, words) {
-            return level;
-        }
-        if words > MOST_WORDS {
-            break;
-        }
-    }
-    Level::Unknown
-}
-
-/// How much of a message, and how many words of it, can state its level.
-const LONGEST_HEAD: usize = 160;
-const MOST_WORDS: usize = 12;
-
-/// Reads `level=info`, `"severity": "ERROR"` and the like.
-fn level_of_key(head: &str) -> Option<Level> {
-    // All keys have a `v` in their first three letters, and `v` is rare.
-    let may_be_key = |at: usize| {
-        let from = at.saturating_sub(2);
-        ["level", "lvl=", "sever"]
-            .iter()
-            .any(|key| head.as_bytes()[from..].windows(key.len()).take(2).any(|part| part == key.as_bytes()))
-    };
-    if !memchr::memchr_iter(b'v', head.as_bytes()).any(may_be_key) {
-        return None;
-    }
-    ["level=", "lvl=", "severity=", "\"level\":", "\"severity\":"].into_iter().find_map(|key| {
-        let at = head.find(key)?;
-        let value = head[at + key.len()..].trim_start_matches(['"', ' ']);
-        let word = value.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-        Level::named(word)
-    })
-}
-
-/// Which bytes of a head are ASCII letters, a bit a byte.
-struct Letters([u64; LONGEST_HEAD.div_ceil(64)]);
-
-impl Letters {
-    fn of(head: &[u8]) -> Letters {
-        let mut letters = [0u64; LONGEST_HEAD.div_ceil(64)];
-        for (bits, part) in letters.iter_mut().zip(head.chunks(64)) {
-            let (words, rest) = part.as_chunks::<8>();
-            for (index, word) in words.iter().enumerate() {
-                *bits |= letters_of_eight(u64::from_le_bytes(*word)) << (8 * index);
-            }
-            for (index, byte) in rest.iter().enumerate() {
-                *bits |= u64::from(byte.is_ascii_alphabetic()) << (8 * words.len() + index);
-            }
-        }
-        Letters(letters)
-    }
-
-    /// Returns the first word at or after a place, from its first letter to behind its last.
-    fn word(&self, at: usize) -> Option<(usize, usize)> {
-        let from = self.next(at, 0)?;
-        Some((from, self.next(from, u64::MAX)?))
-    }
-
-    /// Returns the first place that is a letter, or with all bits flipped, the first that is none.
-    fn next(&self, at: usize, flip: u64) -> Option<usize> {
-        let mut index = at / 64;
-        let mut bits = (self.0.get(index)? ^ flip) & (u64::MAX << (at % 64));
-        while bits == 0 {
-            index += 1;
-            bits = self.0.get(index)? ^ flip;
-        }
-        Some(index * 64 + bits.trailing_zeros() as usize)
-    }
-}
-
-/// Returns a bit for each of eight bytes: whether it is an ASCII letter.
-fn letters_of_eight(bytes: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let lower = (bytes | (0x20 * ONES)) & !HIGH;
-    let from_a = lower + u64::from(0x80 - b'a') * ONES;
-    let beyond_z = lower + u64::from(0x80 - b'z' - 1) * ONES;
-    let letters = from_a & !beyond_z & !bytes & HIGH;
-    // Gathers the high bits of all bytes in the highest byte.
-    (letters >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-/// A word states a level when it is written like one: in capitals, in brackets, or first and before a colon.
-fn stated(head: &str, from: usize, to: usize, words: usize) -> Option<Level> {
-    let bytes = head.as_bytes();
-    let word = &bytes[from..to];
-    if !(3..=11).contains(&word.len()) {
-        return None;
-    }
-    let before = from.checked_sub(1).map(|at| bytes[at]);
-    let after = bytes.get(to).copied();
-    let capitals = || word.iter().all(u8::is_ascii_uppercase);
-    let plain = || {
-        !matches!(before, Some(b'_' | b'-' | b'.' | b'=' | b'/' | b'\'' | b'"' | b'`'))
-            && !matches!(after, Some(b'_' | b'-' | b'.' | b'=' | b'\'' | b'"' | b'`'))
-    };
-    let bracketed = matches!(before, Some(b'[' | b'(')) && matches!(after, Some(b']' | b')' | b':'));
-    let leads = words <= 1 && after == Some(b':');
-    if leads || bracketed || words <= 8 && capitals() && plain() {
-        Level::named(&head[from..to])
-    } else {
-        None
-    }
-}
-
 /// Finds a time near the start of a message: `[2026-05-01 10:00:00 +0000] …`, `time="2026-…"`.
 fn time_inside(message: &str) -> Option<Timestamp> {
     if let Some(found) = message.strip_prefix('[').and_then(time::leading) {
@@ -358,17 +237,14 @@ fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
         // A line of docker's json-file driver: what the container printed is inside.
         let inner = read(log.trim_end_matches(['\n', '\r']));
         let time = first(&["time", "timestamp"]).and_then(time::of_value).or(inner.time);
-        let text = inner.text.into_owned();
-        return Line {
-            text: Cow::Owned(text),
-            time,
-            ..inner_owned(inner.message_at, inner.level, inner.named, inner.source, inner.body)
-        };
+        let is_stderr = matches!(value.get("stream"), Some(Value::String(stream)) if stream == "stderr");
+        let docker = Some(Docker { is_stderr, is_cut: is_cut_by_docker(log) });
+        return Line { time, docker, ..owned(inner) };
     }
     if let Some(time) = first(&TIMES).and_then(time::of_value) {
         line.time = Some(time);
     }
-    line.level = first(&LEVELS).map_or(Level::Unknown, level_of_value);
+    line.level = first(&LEVELS).map_or(Level::Unknown, level::of_value);
     let mut body = String::new();
     for names in [
         &[
@@ -401,41 +277,29 @@ fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
     if !body.is_empty() {
         line.body = Some(body);
     } else {
-        line.level = line.level.max(level_of(line.message()));
+        line.level = line.level.max(level::of(line.message()));
     }
     line
 }
 
-fn inner_owned<'t>(
-    message_at: usize,
-    level: Level,
-    named: Option<Range<usize>>,
-    source: Option<Source>,
-    body: Option<String>,
-) -> Line<'t> {
-    Line { message_at, level, named, source, body, ..Line::default() }
+fn owned<'t>(line: Line<'_>) -> Line<'t> {
+    Line {
+        text: Cow::Owned(line.text.into_owned()),
+        message_at: line.message_at,
+        time: line.time,
+        level: line.level,
+        named: line.named,
+        source: line.source,
+        body: line.body,
+        docker: line.docker,
+    }
 }
 
-fn level_of_value(value: &Value) -> Level {
-    match value {
-        Value::String(name) => match name.as_str() {
-            "E" => Level::Error,
-            "F" => Level::Fatal,
-            "W" => Level::Warn,
-            "I" => Level::Info,
-            name => Level::named(name).unwrap_or_default(),
-        },
-        // The numbers of bunyan and pino.
-        Value::Number(number) => match number.as_u64() {
-            Some(60..) => Level::Fatal,
-            Some(50..) => Level::Error,
-            Some(40..) => Level::Warn,
-            Some(30..) => Level::Info,
-            Some(20..) => Level::Debug,
-            _ => Level::Unknown,
-        },
-        _ => Level::Unknown,
-    }
+/// Lines of more than 16 KiB come in parts, of which only the last one ends with `\n`.
+/// What a program prints last has no `\n` either, and that is short.
+fn is_cut_by_docker(log: &str) -> bool {
+    const SHORTEST_PART: usize = 8 << 10;
+    !log.ends_with(['\n', '\r']) && log.len() >= SHORTEST_PART
 }
 
 /// Writes the texts of a value, one a line; errors come as objects with a message and a stack.
@@ -510,14 +374,6 @@ mod tests {
         assert_eq!(time("[01-May-2026 10:00:00] NOTICE: ready").as_deref(), Some("2026-05-01T10:00:00Z"));
         assert_eq!(time("[2026-05-01 10:00:00 +0000] [1] [INFO] x").as_deref(), Some("2026-05-01T10:00:00Z"));
         assert_eq!(time("[ 1 ] {} x on a line that is long enough"), None);
-    }
-
-    #[test]
-    fn levels_are_stated_not_mentioned() {
-        check("an error occurred", "an error occurred", Level::Unknown);
-        check("time=x level=warning msg=\"error\"", "time=x level=warning msg=\"error\"", Level::Warn);
-        check("[INFO] 0 errors", "[INFO] 0 errors", Level::Info);
-        check("error: cannot open", "error: cannot open", Level::Error);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod describe;
 mod fold;
+mod level;
 mod line;
 mod members;
 mod newest;
@@ -10,6 +11,7 @@ mod places;
 mod recognise;
 mod sections;
 mod time;
+mod trace;
 
 pub use fold::{Effect, Folder};
 

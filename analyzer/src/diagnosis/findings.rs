@@ -299,8 +299,8 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
     let asks_early = class == Some(Class::Network) && asks_itself(&group.first.line);
     let is_refused = source == Source::ContainerLog && group.first.line.contains(" ERROR:  ");
     if asks_early || is_refused {
-        let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
-        let mut starts = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Application));
+        let of_stream = study.successes_of(&lane.0);
+        let mut starts = of_stream.filter_map(|scopes| scopes.get(&Scope::Application));
         if let Some(start) = starts.find(|start| heals(&Scope::Application, start)) {
             return Some(start.line.clone());
         }
@@ -313,8 +313,8 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         return Some(start.line.clone());
     }
     // A build that ends with an image, and nowhere says that it failed, has overcome what its steps met before.
-    let of_stream = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
-    let mut images = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Pipeline));
+    let of_stream = study.successes_of(&lane.0);
+    let mut images = of_stream.filter_map(|scopes| scopes.get(&Scope::Pipeline));
     if source == Source::DockerBuild
         && !study.failed.contains(&lane.0)
         && let Some(success) = images.find(|success| success.seq > group.last.seq)
@@ -322,8 +322,8 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         return Some(success.line.clone());
     }
     // A stack that is complete has overcome what its resources met before.
-    let of_stack = study.successes.iter().filter(|((stream, _), _)| *stream == lane.0);
-    let complete = of_stack.filter_map(|(_, scopes)| scopes.get(&Scope::Stack));
+    let of_stack = study.successes_of(&lane.0);
+    let complete = of_stack.filter_map(|scopes| scopes.get(&Scope::Stack));
     if let Some(success) = complete.into_iter().find(|success| heals(&Scope::Stack, success)) {
         return Some(success.line.clone());
     }
@@ -502,6 +502,7 @@ pub(super) fn of_group(group: &Group) -> Evidence {
     let kept = &group.first;
     Evidence {
         text: kept.text.clone(),
+        said: kept.said.clone(),
         line: kept.line.clone(),
         source: kept.source,
         stream: kept.place.stream.clone(),
@@ -524,6 +525,7 @@ pub(super) fn of_check(result: &CheckResult) -> Evidence {
     Evidence {
         line: text.clone(),
         text,
+        said: None,
         source: Source::Other,
         stream: "snapshot".to_owned(),
         line_number: 0,

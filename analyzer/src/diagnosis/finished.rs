@@ -30,6 +30,7 @@ mod tests {
             source: Source::EcsStoppedTask,
             level,
             text: format!("{head}\n{containers}"),
+            said: None,
             line: head.to_owned(),
             line_index: 0,
             line_number: 1,

@@ -35,6 +35,8 @@ pub(super) struct Kept {
     pub source: Source,
     pub level: Level,
     pub text: String,
+    /// What it says once it is decoded, where that differs.
+    pub said: Option<String>,
     /// The line that tells, and its number in the record.
     pub line: String,
     pub line_index: usize,
@@ -94,6 +96,7 @@ pub(super) fn keep(
         source: record.source,
         level: record.level,
         text: cut_lines(text, line),
+        said: record.body.is_some().then(|| cut_lines(&lines.join("\n"), line)),
         line: told_line(lines, line),
         line_index: line,
         line_number: record.line,

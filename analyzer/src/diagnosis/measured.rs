@@ -92,6 +92,7 @@ mod tests {
             source: Source::Metric,
             level: Level::Info,
             text: String::new(),
+            said: None,
             line: String::new(),
             line_index: 0,
             line_number: 1,

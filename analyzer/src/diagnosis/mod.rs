@@ -120,6 +120,8 @@ pub enum Proof {
 pub struct Evidence {
     /// The record as it stands in the input, without secrets; long traces are cut.
     pub text: String,
+    /// What it says once it is decoded, where that differs.
+    pub said: Option<String>,
     /// The line of it that tells.
     pub line: String,
     pub source: Source,

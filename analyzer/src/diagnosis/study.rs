@@ -228,10 +228,20 @@ impl<'p> Study<'p> {
         }
     }
 
+    /// Returns what succeeded in a stream, for each of its lanes.
+    pub(super) fn successes_of(&self, stream: &str) -> impl Iterator<Item = &BTreeMap<Scope, Success>> {
+        self.lanes_of(stream).map(|(_, scopes)| scopes)
+    }
+
+    fn lanes_of(&self, stream: &str) -> impl Iterator<Item = (&Lane, &BTreeMap<Scope, Success>)> {
+        let first: Lane = (stream.to_owned(), None);
+        self.successes.range(first.clone()..).take_while(move |(lane, _)| lane.0 == first.0)
+    }
+
     /// Whether a database server of a stream of several containers says after some place that it is ready.
     pub(super) fn database_is_ready(&self, stream: &str, after: u64) -> bool {
-        let of_stream =
-            self.successes.iter().filter(|((name, entity), _)| name == stream && entity.is_some());
+        let is_named = |(lane, _): &(&Lane, &BTreeMap<Scope, Success>)| lane.1.is_some();
+        let of_stream = self.lanes_of(stream).filter(is_named);
         let mut starts = of_stream.filter_map(|(_, scopes)| scopes.get(&Scope::Application));
         starts.any(|start| {
             start.seq > after && start.line.to_ascii_lowercase().contains("ready to accept connections")
@@ -240,7 +250,7 @@ impl<'p> Study<'p> {
 
     /// Remembers the last requests of a lane that were answered well.
     fn serve(&mut self, record: &Record) {
-        let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
+        let lane = lane(record);
         self.answered.keep(&lane, record.said(), record.seq);
         let places = self.served.entry(lane).or_default();
         places.push(record.seq);
@@ -404,8 +414,7 @@ impl<'p> Study<'p> {
                     *place = record.seq.max(*place);
                 }
                 Marker::Shutdown => {
-                    let lane = (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned));
-                    let place = self.shutdowns.entry(lane).or_default();
+                    let place = self.shutdowns.entry(lane(record)).or_default();
                     *place = record.seq.max(*place);
                 }
                 Marker::PhaseFailed => {

@@ -14,25 +14,23 @@ pub(super) fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineE
     for (place, kept) in &study.events {
         entries.insert(place.clone(), entry(place, kept.source, kept.level, &kept.line, None, 1));
     }
+    let mut places: BTreeMap<(String, String), Place> = BTreeMap::new();
+    for (place, entry) in &entries {
+        places.entry((entry.stream.clone(), entry.text.clone())).or_insert_with(|| place.clone());
+    }
     for finding in findings {
         for evidence in finding.evidence.iter().filter(|evidence| evidence.line_number > 0) {
-            let found = entries
-                .values_mut()
-                .find(|entry| entry.stream == evidence.stream && entry.text == clip(&evidence.line));
-            match found {
-                Some(entry) => {
-                    entry.cause.get_or_insert_with(|| finding.cause.clone());
-                    entry.count = entry.count.max(evidence.count);
-                }
-                None => {
-                    let place =
-                        Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.seq };
-                    let cause = Some(finding.cause.clone());
-                    let entry =
-                        entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
-                    entries.entry(place).or_insert(entry);
-                }
+            let said = (evidence.stream.clone(), clip(&evidence.line));
+            if let Some(entry) = places.get(&said).and_then(|place| entries.get_mut(place)) {
+                entry.cause.get_or_insert_with(|| finding.cause.clone());
+                entry.count = entry.count.max(evidence.count);
+                continue;
             }
+            let place = Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.seq };
+            let cause = Some(finding.cause.clone());
+            let entry = entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
+            entries.entry(place.clone()).or_insert(entry);
+            places.insert(said, place);
         }
     }
     for ((stream, _), scopes) in &study.successes {
@@ -43,14 +41,20 @@ pub(super) fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineE
             entries.entry(place).or_insert(entry);
         }
     }
-    let mut timeline: Vec<TimelineEntry> = entries.into_values().collect();
-    while timeline.len() > MOST_TIMELINE {
-        // What is evidence stays; of the rest the middle goes first.
-        let middle = timeline.len() / 2;
-        let idle = (0..timeline.len()).filter(|&index| timeline[index].cause.is_none());
-        let Some(index) = idle.min_by_key(|index| index.abs_diff(middle)) else { break };
-        timeline.remove(index);
-    }
+    shortened(entries.into_values().collect())
+}
+
+/// Leaves out what a long timeline has too much: evidence stays, of the rest the middle goes.
+fn shortened(timeline: Vec<TimelineEntry>) -> Vec<TimelineEntry> {
+    let idle = timeline.iter().filter(|entry| entry.cause.is_none()).count();
+    let room = MOST_TIMELINE.saturating_sub(timeline.len() - idle).min(idle);
+    let (head, tail) = (room.div_ceil(2), room / 2);
+    let mut passed = 0;
+    let stays = |entry: &TimelineEntry| {
+        passed += usize::from(entry.cause.is_none());
+        entry.cause.is_some() || passed <= head || passed > idle - tail
+    };
+    let mut timeline: Vec<TimelineEntry> = timeline.into_iter().filter(stays).collect();
     timeline.truncate(MOST_TIMELINE);
     timeline
 }

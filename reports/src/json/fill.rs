@@ -131,6 +131,7 @@ fn finding(cause: &Cause) -> ReportFinding {
 fn evidence(quote: &Quote) -> ReportEvidence {
     ReportEvidence {
         text: quote.text.clone(),
+        said: quote.said.clone(),
         line: quote.line.clone(),
         source: quote.source.as_str().to_owned(),
         time: time(quote.time),

@@ -35,6 +35,9 @@ pub struct Group {
     name: String,
     /// What the names of its streams begin with.
     pub prefix: Option<String>,
+    /// What is deployed: events of ECS about other clusters and services are left out.
+    pub cluster: Option<String>,
+    pub service: Option<String>,
     /// The time of the newest event of the turns that were read to their end.
     newest: i64,
     /// The same with the turn that is under way.
@@ -71,6 +74,8 @@ impl Group {
         Group {
             name: name.to_owned(),
             prefix: None,
+            cluster: None,
+            service: None,
             newest: newest.unwrap_or(from),
             newest_of_turn: newest.unwrap_or(from),
             seen: BTreeSet::new(),
@@ -163,6 +168,9 @@ impl Group {
     /// Reads an event of ECS that EventBridge wrote into the group.
     fn ecs_event(&mut self, event: &Event<'_>) -> Option<(Vec<Arrival>, Snapshot)> {
         let value = describe::event_in(event.message)?;
+        if !ecs_event::may_be_about(&value, self.cluster.as_deref(), self.service.as_deref()) {
+            return Some(Default::default());
+        }
         let stream = self.stream(event.stream);
         let (records, snapshot) = ecs_event::read(&value, &stream)?;
         let numbered = records.into_iter().map(|(id, mut record)| {
@@ -389,6 +397,23 @@ mod tests {
         let mut group = Group::new("/aws/events/ecs", None, 0, i64::MAX);
         let (found, snapshot) = group.take(vec![event("a", 1000, message)], Instant::now());
         assert_eq!(texts(&found), ["task 1 STOPPED TaskFailedToStart"]);
+        assert_eq!(snapshot.tasks.items().len(), 1);
+    }
+
+    #[test]
+    fn events_about_other_services_are_left_out() {
+        let of = |service: &str| {
+            let group = format!("service:{service}");
+            json!({"source": "aws.ecs", "detail-type": "ECS Task State Change",
+                "detail": {"taskArn": format!("task/shop/{service}"), "group": group, "lastStatus": "STOPPED"}})
+            .to_string()
+        };
+        let (ours, others) = (of("web"), of("billing"));
+        let mut group = Group::new("/aws/events/ecs", None, 0, i64::MAX);
+        group.service = Some("web".to_owned());
+        let (found, snapshot) =
+            group.take(vec![event("a", 1000, &ours), event("b", 1000, &others)], Instant::now());
+        assert_eq!(texts(&found), ["task web STOPPED"]);
         assert_eq!(snapshot.tasks.items().len(), 1);
     }
 }

@@ -11,6 +11,7 @@ use flate2::read::MultiGzDecoder;
 use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::io::Read;
 
 use super::{LARGEST_REQUEST, Receiver};
@@ -91,7 +92,26 @@ async fn decode<T: Message + Default + DeserializeOwned>(
     }
     match coding {
         Coding::Protobuf => T::decode(bytes).map_err(|error| Refused::Malformed(error.to_string())),
-        Coding::Json => serde_json::from_slice(&bytes).map_err(|error| Refused::Malformed(error.to_string())),
+        Coding::Json => of_json(&bytes).map_err(|error| Refused::Malformed(error.to_string())),
+    }
+}
+
+/// Reads JSON of protobuf, where `null` says what a missing member says.
+fn of_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    let mut value: Value = serde_json::from_slice(bytes)?;
+    leave_out_nulls(&mut value);
+    serde_json::from_value(value)
+}
+
+/// Goes as deep as the parser of JSON does, which has a limit.
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(leave_out_nulls),
+        _ => {}
     }
 }
 

@@ -176,7 +176,7 @@ async fn an_export_over_http_is_stored_when_it_succeeds() {
     assert_eq!(posted(http, "/v1/logs", PROTOBUF, &body).await, (200, Vec::new()));
     assert_eq!(fake.texts(), ["a"]);
     let json = br#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"web"}}]},
-        "scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"7000000000","severityNumber":17,
+        "scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"7000000000","severityNumber":17,"attributes":null,"traceId":null,
         "body":{"stringValue":"b"}}]}]}]}"#;
     let (status, answer) = posted(http, "/v1/logs", JSON, json).await;
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
