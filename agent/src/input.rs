@@ -37,13 +37,25 @@ pub struct Feed<'s, 'p> {
     pub study: &'s mut Study<'p>,
     pub snapshot: Snapshot,
     pub span: Span,
-    /// How many records were handed over so far.
+    /// How many records were handed over so far, and how many of them lie outside of the span.
     taken: u64,
+    outside: u64,
 }
 
 impl<'s, 'p> Feed<'s, 'p> {
     pub fn new(study: &'s mut Study<'p>, span: Span) -> Feed<'s, 'p> {
-        Feed { study, snapshot: Snapshot::default(), span, taken: 0 }
+        Feed { study, snapshot: Snapshot::default(), span, taken: 0, outside: 0 }
+    }
+}
+
+impl Feed<'_, '_> {
+    /// Says that all records lie outside of the span, where that is so.
+    pub fn outside_gap(&self) -> Option<Gap> {
+        (self.outside > 0 && self.outside == self.taken).then(|| Gap {
+            what: "the records of the span".to_owned(),
+            because: format!("all {} records are left out by --since and --until", self.outside),
+            remedy: Some("choose a span that the records lie in".to_owned()),
+        })
     }
 }
 
@@ -55,6 +67,7 @@ impl Sink for Feed<'_, '_> {
             return;
         }
         let within: Vec<Record> = records.iter().filter(|record| self.span.admits(record)).cloned().collect();
+        self.outside += (records.len() - within.len()) as u64;
         self.study.observe(&within);
     }
 

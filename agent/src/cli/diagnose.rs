@@ -81,6 +81,11 @@ impl Diagnose {
         if self.paths.is_empty() {
             bail!("there is nothing to diagnose: name files, folders or `-`, or a recorded --deployment");
         }
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since > until
+        {
+            bail!("--since ({since}) is after --until ({until}): no record lies between them");
+        }
         let mut study = Study::new(&patterns);
         let mut gaps = Vec::new();
         let span = Span { since: self.since, until: self.until };
@@ -93,6 +98,7 @@ impl Diagnose {
                 if because.is_empty() { "the folder holds no files".to_owned() } else { because.join("; ") };
             bail!("there is nothing to read: {because}");
         }
+        gaps.extend(feed.outside_gap());
         let snapshot = feed.snapshot;
         let diagnosis = study.conclude(&snapshot, gaps);
         show(&diagnosis, &patterns, self.format.format())?;

@@ -1,7 +1,7 @@
 //! Times as people write them.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Reads a time, or a span before now.
@@ -9,8 +9,9 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    if let Ok(date) = text.parse::<Date>() {
-        return date.to_zoned(TimeZone::UTC).map(|day| day.timestamp()).map_err(|error| error.to_string());
+    // Without a zone a time is one of UTC, as in logs.
+    if let Ok(time) = text.parse::<DateTime>() {
+        return time.to_zoned(TimeZone::UTC).map(|time| time.timestamp()).map_err(|error| error.to_string());
     }
     let wrong = || {
         format!(
@@ -19,4 +20,20 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
     };
     let span: crate::config::Span = text.parse().map_err(|_| wrong())?;
     Timestamp::now().checked_sub(span.0).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_a_zone_keeps_its_clock() {
+        let time = |text: &str| parse(text).map(|time| time.to_string());
+        for text in ["2026-05-01T10:30:00Z", "2026-05-01T12:30:00+02:00", "2026-05-01T10:30:00", "2026-05-01 10:30"]
+        {
+            assert_eq!(time(text).as_deref(), Ok("2026-05-01T10:30:00Z"), "{text}");
+        }
+        assert_eq!(time("2026-05-01").as_deref(), Ok("2026-05-01T00:00:00Z"));
+        assert!(time("10:30").is_err());
+    }
 }

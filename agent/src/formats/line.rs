@@ -199,6 +199,9 @@ fn time_inside(message: &str) -> Option<Timestamp> {
     if let Some(found) = message.strip_prefix('[').and_then(time::leading) {
         return Some(found.0);
     }
+    if let Some(rest) = message.strip_prefix("[Nest] ") {
+        return rest.split_once(" - ").and_then(|(_, rest)| time::leading(rest.trim_start())).map(|found| found.0);
+    }
     let mut end = message.len().min(48);
     while !message.is_char_boundary(end) {
         end -= 1;
@@ -211,9 +214,22 @@ fn time_inside(message: &str) -> Option<Timestamp> {
     time::leading(&message[at..]).map(|(time, _)| time)
 }
 
-/// Names of members that hold the time, and the level: of most libraries, Serilog, the console of .NET, Monolog.
-const TIMES: [&str; 10] =
-    ["time", "timestamp", "@timestamp", "ts", "t", "date", "asctime", "@t", "Timestamp", "datetime"];
+/// Names of members that hold the time, and the level: of most libraries, Serilog, the console of .NET, Monolog, Log4j.
+const TIMES: [&str; 13] = [
+    "time",
+    "timestamp",
+    "@timestamp",
+    "ts",
+    "t",
+    "date",
+    "asctime",
+    "@t",
+    "Timestamp",
+    "datetime",
+    "instant",
+    "timeMillis",
+    "eventTime",
+];
 const LEVELS: [&str; 11] = [
     "level",
     "severity",
@@ -374,6 +390,10 @@ mod tests {
         assert_eq!(time("[01-May-2026 10:00:00] NOTICE: ready").as_deref(), Some("2026-05-01T10:00:00Z"));
         assert_eq!(time("[2026-05-01 10:00:00 +0000] [1] [INFO] x").as_deref(), Some("2026-05-01T10:00:00Z"));
         assert_eq!(time("[ 1 ] {} x on a line that is long enough"), None);
+        assert_eq!(
+            time("[Nest] 1  - 05/01/2026, 10:00:00 AM     LOG [NestFactory] Starting").as_deref(),
+            Some("2026-05-01T10:00:00Z")
+        );
     }
 
     #[test]

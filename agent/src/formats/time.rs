@@ -6,7 +6,8 @@ use jiff::Timestamp;
 ///
 /// Known are ISO 8601 and its relatives (`2026-05-01T10:00:00.123Z`, `2026/05/01 10:00:00`, `… +0200`, `…,123`),
 /// the form of access logs (`01/May/2026:10:00:00 +0000`), that of mails (`Fri, 01 May 2026 10:00:00 GMT`), that of C
-/// (`Fri May  1 10:00:00 2026`), the American one with AM or PM, and seconds since 1970 with a fraction.
+/// (`Fri May  1 10:00:00 2026`), the American one with AM or PM, the German one (`01.05.2026 10:00:00`), and seconds since
+/// 1970 with a fraction.
 /// A time without a zone is taken for UTC; one without a year is none.
 pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
     let bytes = text.as_bytes();
@@ -24,6 +25,9 @@ pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
     }
     if bytes[0].is_ascii_digit() && matches!((bytes[1], bytes[2]), (b'/', _) | (_, b'/')) {
         return american(bytes);
+    }
+    if bytes[2] == b'.' && bytes[5] == b'.' && matches!(bytes[10], b' ' | b',') {
+        return continental(bytes);
     }
     if bytes[0] == b'1' && (bytes[10] == b'.' || bytes[13] == b' ') {
         return since_1970(bytes);
@@ -58,6 +62,10 @@ pub fn of_value(value: &serde_json::Value) -> Option<Timestamp> {
     }
     if let Some(text) = value.get("$date").and_then(|date| date.as_str()) {
         return leading(text).map(|(time, _)| time);
+    }
+    if let Some(seconds) = value.get("epochSecond").and_then(|seconds| seconds.as_i64()) {
+        let nanos = value.get("nanoOfSecond").and_then(|nanos| nanos.as_i64()).unwrap_or(0);
+        return Timestamp::new(seconds, nanos.try_into().ok()?).ok();
     }
     let number = value.as_f64()?;
     match number {
@@ -110,6 +118,16 @@ fn american(bytes: &[u8]) -> Option<(Timestamp, usize)> {
     let fits = is_clock && (1..=12).contains(&hour) && minutes < 60 && seconds <= 60;
     let seconds = (hour % 12 + afternoon) * 3600 + minutes * 60 + seconds;
     fits.then(|| timestamp(year, month, day, seconds, 0)).flatten().map(|time| (time, colon + 9))
+}
+
+/// Reads `01.05.2026 10:00:00.123`.
+fn continental(bytes: &[u8]) -> Option<(Timestamp, usize)> {
+    let (day, month, year) = (number::<2>(bytes, 0)?, number::<2>(bytes, 3)?, number::<4>(bytes, 6)?);
+    let from = 11 + bytes.get(10..)?.iter().take_while(|byte| matches!(byte, b',')).count();
+    let (seconds, at) = clock(bytes, from)?;
+    let (nanos, at) = fraction(bytes, at);
+    let (offset, end) = zone(bytes, at);
+    Some((timestamp(year, month, day, seconds - offset, nanos)?, end))
 }
 
 /// Reads seconds since 1970 with a fraction, or milliseconds.
@@ -237,6 +255,8 @@ mod tests {
         check("1793606403.125 x, and more", "2026-11-02T08:00:03.125Z", " x, and more");
         check("1793606403125 x, and more", "2026-11-02T08:00:03.125Z", " x, and more");
         check("1:M 01 May 2026 10:00:00.125 * Ready", "2026-05-01T10:00:00.125Z", " * Ready");
+        check("01.05.2026 10:00:00.125 [main]", "2026-05-01T10:00:00.125Z", " [main]");
+        check("01.05.2026, 10:00:00 INFO", "2026-05-01T10:00:00Z", " INFO");
     }
 
     #[test]

@@ -111,9 +111,10 @@ impl Logs {
             for (name, prefix) in &found.groups {
                 if !self.groups.contains_key(name) {
                     let from = first_moment(&known, now());
-                    let group = Group::new(name, self.stored.get(name), from, now().as_millisecond());
-                    let (cluster, service) = (asking.place.cluster.clone(), asking.place.service.clone());
-                    self.groups.insert(name.clone(), Group { cluster, service, ..group });
+                    let mut group = Group::new(name, self.stored.get(name), from, now().as_millisecond());
+                    group.cluster = asking.place.cluster.clone();
+                    group.service = asking.place.service.clone();
+                    self.groups.insert(name.clone(), group);
                     // From here on nothing is left out, even if Medic stops before the first page is there.
                     outlet.deliver(Delivery { cursor: Some(self.cursor()), ..Delivery::default() }).await?;
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::confidence::Doubts;
 use super::facts;
 use super::findings::{self, Draft};
 use super::kept::Group;
@@ -10,8 +11,9 @@ use super::rank::rank;
 use super::study::Study;
 use super::telling::{self, TELLING_ENOUGH};
 use super::timeline::timeline;
+use super::under_way::under_way;
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};
-use super::{Blocker, Diagnosis, Finding, Gap, Seen, Verdict, confidence};
+use super::{Blocker, Diagnosis, Finding, Gap, RuledOut, Seen, Verdict, confidence};
 use crate::changes;
 use crate::checks::{Check, CheckResult, Outcome, Running};
 use crate::snapshot::Snapshot;
@@ -68,24 +70,32 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         finding.explained_by =
             candidate.explained_by.iter().map(|&index| drafts[index].pattern.id.clone()).collect();
         let confirm = &candidate.draft.pattern.confirm;
-        confidence::settle(&mut finding, confirm, undone, 0, None);
+        let doubts = Doubts { undone, rivals: 0, quiet: candidate.is_weak() };
+        confidence::settle(&mut finding, confirm, doubts, None);
         findings.push(finding);
     }
     if has_root_cause {
         name_explained(&mut findings);
         let page = study.patterns.get(&findings[0].cause);
         let confirm = page.map_or(&[][..], |page| &page.confirm);
-        confidence::settle(&mut findings[0], confirm, undone, rivals, probability);
+        let quiet = weak && findings[0].known && told.is_empty();
+        confidence::settle(&mut findings[0], confirm, Doubts { undone, rivals, quiet }, probability);
         gaps.extend(missing_cause(&findings[0]));
     } else {
         gaps.extend(told.first().map(|group| not_understood(group)));
     }
     gaps.extend(gaps_of_checks(&findings));
     gaps.extend(study.not_found.gaps());
+    let under_way = if has_root_cause { Vec::new() } else { under_way(&study, snapshot) };
+    let goes_on = !under_way.is_empty();
+    gaps.extend(under_way);
     gaps.sort();
     gaps.dedup();
     let blockers = blockers(&findings, &checks);
-    let verdict = verdict(&study, has_root_cause);
+    let verdict = verdict(&study, has_root_cause, goes_on);
+    if has_root_cause {
+        leave_out_asides(&mut ruled_out);
+    }
     let timeline = timeline(&study, &findings);
     let changes = changes::since_last_good(snapshot, changes::Remembered::default());
     let deployment = facts::facts(&study, snapshot, changes.as_ref());
@@ -145,14 +155,19 @@ fn name_explained(findings: &mut [Finding]) {
     root.explains = explained.into_iter().collect();
 }
 
-fn verdict(study: &Study<'_>, has_root_cause: bool) -> Verdict {
+/// Of a failure only the causes that were ruled out matter, not each line that means nothing.
+fn leave_out_asides(ruled_out: &mut BTreeSet<RuledOut>) {
+    ruled_out.retain(|ruled| !ruled.cause.starts_with('`'));
+}
+
+fn verdict(study: &Study<'_>, has_root_cause: bool, goes_on: bool) -> Verdict {
     // That something is connected, or that there is an instance, is no deployment yet.
     let is_deployment =
         |scope: &Scope| !matches!(scope, Scope::Connection | Scope::Launch | Scope::Registration);
     let succeeded = study.successes.values().flatten().any(|(scope, _)| is_deployment(scope));
     match (has_root_cause, succeeded) {
         (true, _) => Verdict::Failed,
-        (false, true) if !findings::was_undone(study) => Verdict::Healthy,
+        (false, true) if !goes_on && !findings::was_undone(study) => Verdict::Healthy,
         _ => Verdict::CannotTell,
     }
 }

@@ -10,14 +10,20 @@ use crate::checks::{Check, CheckResult, Outcome};
 /// However probable its class, what no page knows is less sure than what a page knows.
 const MOST_UNKNOWN: f64 = 0.9;
 
-/// Sets the confidence of a finding; `rivals` are findings that nothing explains either, `confirm` are the checks of its page.
-pub(super) fn settle(
-    finding: &mut Finding,
-    confirm: &[Check],
-    undone: bool,
-    rivals: usize,
-    probability: Option<f64>,
-) {
+/// What speaks against a finding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubts {
+    /// The deployment was undone: the described state is that of the version before.
+    pub undone: bool,
+    /// So many findings are explained by nothing either.
+    pub rivals: usize,
+    /// Its record says itself that nothing failed.
+    pub quiet: bool,
+}
+
+/// Sets the confidence of a finding; `confirm` are the checks of its page.
+pub(super) fn settle(finding: &mut Finding, confirm: &[Check], doubts: Doubts, probability: Option<f64>) {
+    let Doubts { undone, rivals, quiet } = doubts;
     let told = std::mem::take(&mut finding.confidence_because);
     let mut because = Vec::new();
     let mut confidence = match (finding.known, finding.generic, finding.symptom) {
@@ -47,6 +53,10 @@ pub(super) fn settle(
         }
         Proof::Unchecked => because.push(unchecked(confirm, &finding.proof_checks, undone)),
         Proof::Refuted => confidence *= 0.3,
+    }
+    if quiet {
+        confidence *= 0.6;
+        because.push("its record has the level of a message that reports no failure".to_owned());
     }
     if rivals > 0 {
         confidence *= if rivals == 1 { 0.9 } else { 0.8 };

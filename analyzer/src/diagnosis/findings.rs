@@ -8,7 +8,7 @@ use super::outlived::outlived;
 use super::study::{Study, Success};
 use super::success::succeeds;
 use super::telling::telling_score;
-use super::{Evidence, Proof, RuledOut, finished, settled};
+use super::{Evidence, Proof, RuledOut, finished, foreign, settled};
 use crate::checks::{CheckResult, Outcome};
 use crate::pattern::{Condition, Owner, Pattern, Role, Test, Within};
 use crate::record::{Level, Place, Source, without_transport};
@@ -202,6 +202,9 @@ pub(super) fn does_not_count(
         && !deployments.iter().any(|id| **id == **deployment)
     {
         return Some(format!("its task belongs to another deployment ({deployment})"));
+    }
+    if let Some(because) = foreign::is_of_another(&study.foreign, group) {
+        return Some(because);
     }
     if group.first.source == Source::EcsStoppedTask && is_scale_in(&group.first.text) {
         return Some("the task was stopped by scaling in, not by a failure".to_owned());
@@ -398,7 +401,7 @@ fn is_history(study: &Study<'_>, undone: &Place, source: Source) -> bool {
         let named = deployment.as_deref().is_some_and(|id| !study.returned.contains(id));
         named && !study.returned.is_empty() && place.time.is_some_and(|at| at > time)
     };
-    if study.completed.iter().any(is_another) {
+    if study.completed.iter().any(is_another) || study.redeployed.is_some_and(|at| at > time) {
         return true;
     }
     let later: BTreeSet<i64> = study

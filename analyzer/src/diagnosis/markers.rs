@@ -17,6 +17,8 @@ pub enum Marker {
     RolledBack,
     /// A deployment completed.
     Completed,
+    /// A service deployment is described.
+    ServiceDeployment,
     /// A step of a build is done.
     StepDone,
     /// A step of a job begins.
@@ -381,6 +383,7 @@ const JOBS: &[(&str, Marker)] = &[
     ("error response from daemon", Marker::JobFailed),
     ("deployment completed", Marker::Completed),
     ("rolloutstate=completed", Marker::Completed),
+    ("service deployment ", Marker::ServiceDeployment),
     (" done ", Marker::StepDone),
     ("not expected)", Marker::Supervised),
     ("entered running state", Marker::Supervised),

@@ -7,6 +7,7 @@ mod described;
 mod facts;
 mod findings;
 mod finished;
+mod foreign;
 mod kept;
 mod markers;
 mod measured;
@@ -25,6 +26,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod under_way;
 mod unknown;
 
 pub use study::Study;

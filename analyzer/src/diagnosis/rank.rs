@@ -244,9 +244,13 @@ fn names_source(draft: &Draft<'_>, source: Source) -> bool {
     draft.pattern.conditions.iter().any(|condition| condition.sources.contains(&source))
 }
 
-/// A message about an application in the output of a job is likelier a test's than the deployment's.
+/// A message about an application in the output of a job is likelier a test's than the deployment's,
+/// unless ECS says it of a task.
 fn is_away(study: &Study<'_>, class: Class, kept: &Kept) -> bool {
-    class.as_str().starts_with("application/") && findings::is_job(study, kept)
+    const OF_A_TASK: [&str; 4] =
+        ["ResourceInitializationError", "TaskFailedToStart", "toppedReason", "CannotPullContainerError"];
+    let is_of_task = OF_A_TASK.iter().any(|word| kept.line.contains(word));
+    class.as_str().starts_with("application/") && !is_of_task && findings::is_job(study, kept)
 }
 
 /// What happens in an inner layer causes what happens in an outer one.

@@ -19,6 +19,7 @@ use super::success::succeeds;
 use super::supervised::Supervised;
 use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
+use super::foreign::{self, Foreign};
 use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Signal, Source};
@@ -51,6 +52,10 @@ pub struct Study<'p> {
     /// Since when the service is steady, and whether events of the service say that something failed;
     /// known when all is taken in.
     pub(super) settled: Option<Timestamp>,
+    /// Described tasks that are not the deployment's.
+    pub(super) foreign: Foreign,
+    /// When a service deployment last succeeded.
+    pub(super) redeployed: Option<Timestamp>,
     pub(super) fails_outside: bool,
     /// When each stream begins.
     pub(super) began: BTreeMap<String, Timestamp>,
@@ -92,6 +97,13 @@ pub(super) struct Success {
     pub line: String,
 }
 
+impl Success {
+    fn of(record: &Record, said: &str) -> Success {
+        let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
+        Success { first: record.seq, seq: record.seq, time: record.time, line }
+    }
+}
+
 impl<'p> Study<'p> {
     pub fn new(patterns: &'p Patterns) -> Study<'p> {
         Study {
@@ -105,6 +117,8 @@ impl<'p> Study<'p> {
             returned: BTreeSet::new(),
             tails: Tails::default(),
             settled: None,
+            foreign: Foreign::new(),
+            redeployed: None,
             fails_outside: false,
             began: BTreeMap::new(),
             jobs: BTreeSet::new(),
@@ -202,9 +216,21 @@ impl<'p> Study<'p> {
         for (stream, success) in self.operations.complete_stacks(&self.undone) {
             self.succeed((stream, None), Scope::Stack, success);
         }
+        self.forget_earlier(snapshot);
+        self.foreign = foreign::foreign(snapshot, findings::was_undone(&self));
         self.settled = settled::settled(&self);
         self.fails_outside = findings::fails_outside(&self, snapshot);
         conclude::conclude(self, snapshot, gaps)
+    }
+
+    /// A steady state from before the deployment began is that of the version before.
+    fn forget_earlier(&mut self, snapshot: &Snapshot) {
+        let [service] = snapshot.services.items() else { return };
+        let Some(began) = service.primary().and_then(|primary| primary.created_at) else { return };
+        for scopes in self.successes.values_mut() {
+            let is_earlier = |success: &Success| success.time.is_some_and(|time| time < began);
+            scopes.retain(|scope, success| *scope != Scope::Service || !is_earlier(success));
+        }
     }
 
     /// Keeps a sample of a metric that a condition asks for.
@@ -370,10 +396,7 @@ impl<'p> Study<'p> {
                 // A task that stopped succeeded at nothing: its agent is connected, its image is there.
                 Marker::Success(_) if record.source == Source::EcsStoppedTask => {}
                 Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
-                    let lane = lane(record);
-                    let line = said.lines().next().unwrap_or_default().chars().take(300).collect();
-                    let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
-                    self.succeed(lane, *scope, success);
+                    self.succeed(lane(record), *scope, Success::of(record, said));
                 }
                 Marker::RolledBack if self.undone.len() < MOST_OUTCOMES => {
                     self.undone.insert(record.place(), record.source);
@@ -388,11 +411,13 @@ impl<'p> Study<'p> {
                         record.deployment.as_deref().map(str::to_owned).or_else(|| deployment_in(said));
                     self.completed.insert(record.place(), named);
                 }
+                Marker::ServiceDeployment if said.split_whitespace().nth(3) == Some("SUCCESSFUL") => {
+                    self.redeployed = self.redeployed.max(record.time);
+                    self.succeed(lane(record), Scope::Service, Success::of(record, said));
+                }
                 Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
-                    let lane = lane(record);
-                    let line = said.lines().next().unwrap_or_default().to_owned();
-                    let success = Success { first: record.seq, seq: record.seq, time: record.time, line };
-                    self.successes.entry(lane).or_default().insert(Scope::Step, success);
+                    let steps = self.successes.entry(lane(record)).or_default();
+                    steps.insert(Scope::Step, Success::of(record, said));
                 }
                 Marker::Job => {
                     self.jobs.insert(record.stream.name.clone());

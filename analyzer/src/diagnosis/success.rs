@@ -6,7 +6,8 @@ use super::markers::{Scope, says_that_it_connects, says_that_it_serves};
 pub(super) fn succeeds(scope: Scope, said: &str) -> bool {
     match scope {
         Scope::Stack => !said.contains("ROLLBACK") && !said.contains("DELETE_COMPLETE"),
-        Scope::Service => !said.contains("rolloutState=FAILED"),
+        // What an active deployment reached was reached before the primary one began.
+        Scope::Service => !said.contains("rolloutState=FAILED") && !said.contains(" ACTIVE rolloutState="),
         // "Make sure that the server is running" says that it is not.
         Scope::Application => {
             let lower = said.to_ascii_lowercase();

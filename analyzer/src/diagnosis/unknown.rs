@@ -1,5 +1,6 @@
 //! Failures that no page knows: the record that tells most, what a check shows, what the symptoms leave open.
 
+use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conclude::{MOST_EVIDENCE, finding_of, prevents};
@@ -432,6 +433,20 @@ pub(super) fn add_telling_evidence(evidence: &mut Vec<Evidence>, lead: Option<&G
     evidence.truncate(MOST_EVIDENCE);
 }
 
+/// An operation that is waited for longer than this does not come to its end by itself, as a rule.
+const LONG_WAIT: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether a pending operation has been waited for: by the times of the records, or as the CDK says after a while.
+fn is_waited_for(study: &Study<'_>, last: &Kept) -> bool {
+    let waited = study.span.zip(last.place.time).map(|((_, end), since)| end.duration_since(since));
+    let says_so = |kept: &Kept| {
+        kept.place.stream == last.place.stream
+            && kept.place.seq > last.place.seq
+            && (kept.line.contains("Currently in progress: ") || kept.line.contains("is not stable ("))
+    };
+    waited.is_some_and(|waited| waited >= LONG_WAIT) || study.events.values().any(says_so)
+}
+
 /// Says that an operation had not ended when the records end.
 fn stalled(study: &Study<'_>) -> Option<Finding> {
     let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope == Scope::Stack);
@@ -443,6 +458,9 @@ fn stalled(study: &Study<'_>) -> Option<Finding> {
         .map(|(_, kept)| kept)
         .collect();
     let last = pending.iter().max_by(|a, b| a.place.cmp(&b.place)).filter(|_| !succeeded)?;
+    if !is_waited_for(study, last) {
+        return None;
+    }
     let is_service = pending.iter().any(|kept| kept.line.contains("AWS::ECS::Service"));
     let class = if is_service { Class::ServiceStartup } else { Class::StackFailure };
     let what = if is_service { "an ECS service" } else { "a resource" };

@@ -1,0 +1,42 @@
+//! What had not ended when the records end: neither a success nor a failure.
+
+use super::Gap;
+use super::markers::Scope;
+use super::study::Study;
+use crate::snapshot::{Service, Snapshot};
+
+/// Returns what was still under way, as gaps; nothing where the records tell how it ended.
+pub(super) fn under_way(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
+    if study.settled.is_none() {
+        gaps.extend(snapshot.services.items().iter().filter(|service| is_rolling_out(service)).map(of_service));
+    }
+    let is_complete = study.successes.values().any(|scopes| scopes.contains_key(&Scope::Stack));
+    let is_of_stack = |resource: &str| resource.starts_with("AWS::CloudFormation::Stack ");
+    let pending = study.operations.pending.iter().filter(|((_, resource), _)| !resource.is_empty() && !is_complete);
+    let last = pending.min_by_key(|((_, resource), kept)| {
+        (is_of_stack(resource), std::cmp::Reverse(kept.place.clone()))
+    });
+    gaps.extend(last.map(|((_, resource), _)| Gap {
+        what: format!("the end of the operation on {resource}"),
+        because: "it was still in progress when the records end".to_owned(),
+        remedy: Some("diagnose again when it has ended".to_owned()),
+    }));
+    gaps
+}
+
+fn is_rolling_out(service: &Service) -> bool {
+    service.primary().is_some_and(|primary| primary.rollout_state.as_deref() == Some("IN_PROGRESS"))
+}
+
+fn of_service(service: &Service) -> Gap {
+    let counts = service.primary().and_then(|primary| Some((primary.running_count?, primary.desired_count?)));
+    let tasks = counts.map_or(String::new(), |(running, desired)| {
+        format!(", {running} of {desired} new tasks were running")
+    });
+    Gap {
+        what: format!("the end of the deployment of {}", service.name()),
+        because: format!("it was still in progress when the service was described{tasks}"),
+        remedy: Some("diagnose again when it has ended, or run medic watch".to_owned()),
+    }
+}
