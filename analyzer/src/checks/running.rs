@@ -62,6 +62,11 @@ impl Running {
         running
     }
 
+    /// Whether all services that are described run what they were to run, in full.
+    pub fn is_all(&self) -> bool {
+        self.is_all
+    }
+
     /// Whether a violated check is about what runs, and says that it cannot. `is_well` says that no task and no target failed.
     pub fn refutes(&self, result: &CheckResult, is_well: bool) -> bool {
         let is_denied = match denied_by(result.check) {

@@ -296,6 +296,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("scaling activity successful", Scope::Launch),
     ("registered container instance with cluster", Scope::Registration),
     ("instance registration completed successfully", Scope::Registration),
+    ("detected docker versions", Scope::Registration),
     ("test suites: ", Scope::Part),
     ("tests passed", Scope::Part),
     ("test result: ok", Scope::Part),

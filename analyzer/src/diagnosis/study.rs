@@ -21,6 +21,7 @@ use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
 use super::foreign::{self, Foreign};
 use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
+use crate::checks::Running;
 use crate::pattern::{Owner, Patterns};
 use crate::record::{Level, Place, Record, Signal, Source};
 use crate::redact::{Redactions, redact};
@@ -52,6 +53,8 @@ pub struct Study<'p> {
     /// Since when the service is steady, and whether events of the service say that something failed;
     /// known when all is taken in.
     pub(super) settled: Option<Timestamp>,
+    /// Whether all services are described as deployed, with all their tasks running.
+    pub(super) stands: bool,
     /// Described tasks that are not the deployment's.
     pub(super) foreign: Foreign,
     /// When a service deployment last succeeded.
@@ -117,6 +120,7 @@ impl<'p> Study<'p> {
             returned: BTreeSet::new(),
             tails: Tails::default(),
             settled: None,
+            stands: false,
             foreign: Foreign::new(),
             redeployed: None,
             fails_outside: false,
@@ -219,6 +223,7 @@ impl<'p> Study<'p> {
         self.forget_earlier(snapshot);
         self.foreign = foreign::foreign(snapshot, findings::was_undone(&self));
         self.settled = settled::settled(&self);
+        self.stands = Running::of(snapshot, self.settled.is_some()).is_all();
         self.fails_outside = findings::fails_outside(&self, snapshot);
         conclude::conclude(self, snapshot, gaps)
     }

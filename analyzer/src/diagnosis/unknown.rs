@@ -346,7 +346,9 @@ fn from_symptoms(study: &Study<'_>, drafts: &[Draft<'_>]) -> Option<Finding> {
                 && !["unhealthy", "unused", "unavailable"]
                     .iter()
                     .any(|state| group.first.text.contains(state));
-            !(findings::is_quiet(&group.first) || is_target && steady || leaves)
+            // A task that ended in a service that is deployed and complete has been replaced.
+            let is_replaced = group.first.source == Source::EcsStoppedTask && steady && study.stands;
+            !(findings::is_quiet(&group.first) || is_target && steady || leaves || is_replaced)
         })
     };
     let mut symptoms: Vec<&Draft<'_>> =
