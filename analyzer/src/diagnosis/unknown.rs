@@ -443,7 +443,7 @@ fn is_waited_for(study: &Study<'_>, last: &Kept) -> bool {
     let waited = study.span.zip(last.place.time).map(|((_, end), since)| end.duration_since(since));
     let says_so = |kept: &Kept| {
         kept.place.stream == last.place.stream
-            && kept.place.seq > last.place.seq
+            && kept.place.seq >= last.place.seq
             && (kept.line.contains("Currently in progress: ") || kept.line.contains("is not stable ("))
     };
     waited.is_some_and(|waited| waited >= LONG_WAIT) || study.events.values().any(says_so)
