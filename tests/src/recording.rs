@@ -201,6 +201,9 @@ fn quote_what_is_said(report: &mut serde_json::Value) {
             {
                 *text = said.to_owned();
             }
+            if fields.contains_key("said") && fields.get("said") == fields.get("text") {
+                fields.insert("said".to_owned(), serde_json::Value::Null);
+            }
             fields.values_mut().for_each(quote_what_is_said);
         }
         serde_json::Value::Array(items) => items.iter_mut().for_each(quote_what_is_said),

@@ -176,7 +176,7 @@ fn capacity_is_waited_for() {
 
     // At the end of the wait the deployment is not called failed: ECS goes on, and capacity may come.
     let mut diagnosis = scene.diagnosis().unwrap().clone();
-    assert!(super::session::may_come_to_be(&diagnosis));
+    assert!(session::may_come_to_be(&diagnosis));
     (diagnosis.verdict, diagnosis.has_root_cause) = (Verdict::CannotTell, false);
     let told = guide(diagnosis, &outcome(&scene.rollout()), &End::TimedOut, book());
     assert!(told.headline.contains("still deploying"), "{}", told.headline);
