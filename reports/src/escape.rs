@@ -173,15 +173,21 @@ pub fn around(text: &str, place: Option<Range<usize>>, most: usize) -> String {
     let told = place.map_or(count, |place| column(place.end));
     let head = most / 4;
     let room = most - head - 4;
-    // What follows a match often says more than what stands before it.
+    let at = |column: usize| starts.get(column).copied().unwrap_or(text.len());
+    // Reasons come last: where the end is too far away to be in the window, it gets some of the room.
+    let tail = match told + room / 3 >= count {
+        true => String::new(),
+        false => format!(" … {}", text[at(count - room / 4)..].trim_start()),
+    };
+    let room = if tail.is_empty() { room } else { room - room / 4 - 3 };
     let end = (told + room / 3).min(count);
     let start = end.saturating_sub(room);
     if start <= head + 3 {
-        return cut(text, most);
+        let start =
+            if tail.is_empty() { cut(text, most) } else { text[..at(head + 3 + room)].trim_end().to_owned() };
+        return start + &tail;
     }
-    let at = |column: usize| starts.get(column).copied().unwrap_or(text.len());
-    let last = if end < count { "…" } else { "" };
-    format!("{} … {}{last}", text[..at(head)].trim_end(), text[at(start)..at(end)].trim_start())
+    format!("{} … {}{tail}", text[..at(head)].trim_end(), text[at(start)..at(end)].trim())
 }
 
 /// Cuts text at a number of characters.
@@ -228,19 +234,23 @@ mod tests {
 
     #[test]
     fn what_tells_stays_in_a_long_line() {
-        let line = format!("task stopped: {}because access is denied{}", "x ".repeat(200), " y".repeat(100));
+        let line =
+            format!("task stopped: {}because access is denied{} at last", "x ".repeat(200), " y".repeat(100));
         let at = line.find("because").unwrap();
-        let short = around(&line, Some(at..at + 24), 100);
-        assert!(
-            short.starts_with("task stopped: x x") && short.contains("because access is denied y"),
-            "{short}"
-        );
-        assert!(short.chars().count() <= 100 && short.ends_with('…'), "{short}");
+        let short = around(&line, Some(at..at + 24), 120);
+        assert!(short.starts_with("task stopped: x x"), "{short}");
+        assert!(short.contains("because access is denied y") && short.ends_with("y at last"), "{short}");
+        assert!(short.chars().count() <= 120, "{short}");
         let short = around(&line, None, 100);
-        assert!(short.ends_with("y y") && short.chars().count() <= 100, "{short}");
+        assert!(short.ends_with("y y at last") && short.chars().count() <= 100, "{short}");
         assert_eq!(around("short", None, 100), "short");
         let first = around(&line, Some(0..4), 100);
-        assert!(first.starts_with("task stopped") && first.ends_with('…'), "{first}");
-        assert!(around(&"日".repeat(300), Some(600..603), 90).chars().count() <= 90);
+        assert!(first.starts_with("task stopped") && first.ends_with("at last"), "{first}");
+        for most in [40, 41, 57, 90, 200] {
+            for place in [None, Some(0..3), Some(600..603), Some(897..900)] {
+                let short = around(&"日".repeat(300), place, most);
+                assert!(short.chars().count() <= most, "{most}: {short}");
+            }
+        }
     }
 }

@@ -136,7 +136,9 @@ pub fn drift(known: &DeploymentFacts) -> Option<String> {
     let stack = known.stack.as_deref().and_then(plain).map(|name| format!(" {name}")).unwrap_or_default();
     let is_busy = known.stack_status.as_deref().is_some_and(|status| status.ends_with("_IN_PROGRESS"));
     Some(match is_busy {
-        true => format!("the stack{stack} is busy with this service: wait until it has finished"),
+        true => format!(
+            "the stack{stack}, which manages this service, was busy when the records end: not before it has finished"
+        ),
         false => format!(
             "the stack{stack} manages this service: a change by hand is drift that its next update takes back; not while the stack is busy"
         ),
@@ -204,7 +206,7 @@ mod tests {
     fn a_service_of_a_stack_is_not_changed_by_hand_without_a_warning() {
         assert_eq!(drift(&in_state("UPDATE_IN_PROGRESS")), None);
         let of_stack = DeploymentFacts { is_in_stack: true, ..in_state("UPDATE_IN_PROGRESS") };
-        assert!(drift(&of_stack).is_some_and(|said| said.contains("shop is busy")));
+        assert!(drift(&of_stack).is_some_and(|said| said.contains("was busy")));
         let of_stack = DeploymentFacts { is_in_stack: true, ..in_state("UPDATE_ROLLBACK_COMPLETE") };
         assert!(drift(&of_stack).is_some_and(|said| said.contains("drift")));
     }

@@ -92,7 +92,7 @@ impl Scale {
                 desired.is_none_or(|desired| desired > 1).then_some(Scale::Fewer)
             }
             // Tasks that run are not stopped to stop those that fail.
-            _ => running.is_none_or(|running| running == 0).then_some(Scale::Stop),
+            _ => (running == Some(0)).then_some(Scale::Stop),
         }
     }
 
