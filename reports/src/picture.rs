@@ -104,9 +104,6 @@ pub fn timeline(moments: &[Moment]) -> String {
     for (x, time) in axis.labels(if is_one_day { LABEL } else { LABEL_WITH_DAY }) {
         let Ok(time) = Timestamp::from_millisecond(time) else { continue };
         let time = time.strftime(if is_one_day { "%H:%M:%S" } else { "%m-%d %H:%M:%S" });
-        // What is wider than the room beside it would be cut off.
-        let half = if is_one_day { 0.0 } else { LABEL_WITH_DAY / 2.0 };
-        let x = x.min(WIDTH - half);
         svg.push_str(&format!(
             "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{time}</text>\n",
             bottom + 18.0
@@ -188,6 +185,8 @@ impl Axis {
         let mut labels = Vec::new();
         for index in order {
             let (time, x) = self.points[index];
+            // What is wider than the room beside it would be cut off.
+            let x = x.min(WIDTH - wide / 2.0);
             if taken.iter().all(|other| (other - x).abs() >= wide) {
                 taken.push(x);
                 labels.push((x, time));
@@ -230,6 +229,11 @@ mod tests {
         };
         let drawn = timeline(&[moment("2026-05-20T10:09:00Z"), moment("2026-06-02T10:09:00Z")]);
         assert!(drawn.contains(">05-20 10:09:00<") && drawn.contains(">06-02 10:09:00<"), "{drawn}");
+        let axis = Axis::new(&[0, 900 * MINUTE, 1000 * MINUTE, 1060 * MINUTE, 1090 * MINUTE, 1100 * MINUTE]);
+        let mut places: Vec<f64> = axis.labels(LABEL_WITH_DAY).into_iter().map(|(x, _)| x).collect();
+        places.sort_by(f64::total_cmp);
+        assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= LABEL_WITH_DAY), "{places:?}");
+        assert!(places.iter().all(|x| x + LABEL_WITH_DAY / 2.0 <= WIDTH), "{places:?}");
         let drawn = timeline(&[moment("2026-06-02T10:01:00Z"), moment("2026-06-02T10:09:00Z")]);
         assert!(drawn.contains(">10:01:00<") && drawn.contains(">10:09:00<"), "{drawn}");
     }
