@@ -110,13 +110,13 @@ fn stack_status(
     findings: &[Finding],
 ) -> Option<String> {
     let stack = facts.stack.as_deref()?;
-    let events = study.events.values().filter_map(|kept| {
+    let mut events = study.events.values().filter_map(|kept| {
         let operation = Operation::read(&kept.line)?;
         let is_own = operation.kind == Some("AWS::CloudFormation::Stack") && operation.name == stack;
         is_own.then(|| operation.status.to_owned())
     });
     let described = snapshot.stacks.items().iter().find(|other| other.stack_name == stack);
-    let mut said: Vec<String> = events.last().into_iter().collect();
+    let mut said: Vec<String> = events.next_back().into_iter().collect();
     said.extend(described.and_then(|stack| stack.stack_status.clone()));
     let evidence = findings.iter().flat_map(|finding| &finding.evidence);
     said.extend(
