@@ -155,6 +155,40 @@ impl CheckResult {
     pub fn is_violated(&self) -> bool {
         matches!(self.outcome, Outcome::Violated { .. })
     }
+
+    /// Returns the call that describes what is missing: it need not be the one that describes what is checked.
+    pub fn permission(&self) -> &'static str {
+        const CALLS: [(&str, &str); 8] = [
+            ("task definition", "ecs:DescribeTaskDefinition"),
+            ("tasks", "ecs:DescribeTasks"),
+            ("service", "ecs:DescribeServices"),
+            ("deployment", "ecs:DescribeServices"),
+            ("image", "ecr:DescribeImages"),
+            ("target group", "elasticloadbalancing:DescribeTargetGroups"),
+            ("target health", "elasticloadbalancing:DescribeTargetHealth"),
+            ("stack", "cloudformation:DescribeStacks"),
+        ];
+        let Outcome::Unknown { missing } = &self.outcome else { return self.check.permission() };
+        let call = CALLS.iter().find(|(part, _)| missing.starts_with(part));
+        call.map_or_else(|| self.check.permission(), |(_, call)| *call)
+    }
+
+    /// Says what was not provided, and the call that provides it; nothing where the check was decided.
+    pub fn not_provided(&self) -> Option<String> {
+        Some(format!("{} ({})", self.missing()?, self.permission()))
+    }
+
+    /// Says what was not provided.
+    pub fn missing(&self) -> Option<String> {
+        let Outcome::Unknown { missing } = &self.outcome else { return None };
+        Some(match missing.strip_suffix(": not described") {
+            Some("target health") => "target health was not provided".to_owned(),
+            Some(parts) => format!("{parts} were not provided"),
+            // A name, or a part with the reason why it could not be read.
+            None if missing.contains(": ") => missing.clone(),
+            None => format!("{missing} was not provided"),
+        })
+    }
 }
 
 impl fmt::Display for Check {

@@ -98,7 +98,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     }
     let timeline = timeline(&study, &findings);
     let changes = changes::since_last_good(snapshot, changes::Remembered::default());
-    let deployment = facts::facts(&study, snapshot, changes.as_ref());
+    let deployment = facts::facts(&study, snapshot, changes.as_ref(), &findings);
     let seen = Seen { streams: study.streams.len() as u64, ..study.seen };
     Diagnosis {
         verdict,
@@ -221,15 +221,20 @@ fn missing_cause(root: &Finding) -> Option<Gap> {
 
 fn gaps_of_checks(findings: &[Finding]) -> Vec<Gap> {
     let Some(root) = findings.first() else { return Vec::new() };
-    let unknown = root.proof_checks.iter().filter_map(|result| match &result.outcome {
-        Outcome::Unknown { missing } => Some(Gap {
-            what: missing.clone(),
-            because: format!("without it Medic cannot check whether {}", result.check.says()),
-            remedy: Some(format!("add the answer of {} to the input", result.check.permission())),
-        }),
-        _ => None,
+    let unknown = root.proof_checks.iter().filter_map(|result| {
+        Some(Gap {
+            what: upper_first(&result.missing()?),
+            because: format!("Medic cannot check whether {}", result.check.says()),
+            remedy: Some(format!("add the answer of {} to the input", result.permission())),
+        })
     });
     unknown.collect()
+}
+
+fn upper_first(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters).collect()
 }
 
 /// Returns the violated checks that would stop the next deployment, in the order in which it would meet them.

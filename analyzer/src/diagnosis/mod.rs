@@ -11,6 +11,7 @@ mod foreign;
 mod kept;
 mod markers;
 mod measured;
+mod names;
 pub mod noise;
 mod not_found;
 mod operations;
@@ -184,6 +185,15 @@ pub struct DeploymentFacts {
     pub service: Option<String>,
     pub task_definition: Option<String>,
     pub stack: Option<String>,
+    /// The last known status of the stack: `UPDATE_ROLLBACK_FAILED`.
+    pub stack_status: Option<String>,
+    /// Whether CloudFormation manages the service.
+    #[serde(default)]
+    pub is_in_stack: bool,
+    pub region: Option<String>,
+    pub account: Option<String>,
+    /// The revision that ran before, or that the service went back to: `web:41`.
+    pub good: Option<String>,
     pub desired: Option<i64>,
     pub running: Option<i64>,
     /// How many of them are of this deployment, while another has tasks too.
