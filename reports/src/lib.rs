@@ -100,7 +100,7 @@ fn read(guide: &Guide) -> String {
 /// Says how many secrets were removed.
 fn redacted(guide: &Guide) -> String {
     match guide.redacted() {
-        0 => "no secrets were found".to_owned(),
+        0 => "no secrets had to be removed".to_owned(),
         1 => "1 secret was removed".to_owned(),
         count => format!("{count} secrets were removed"),
     }

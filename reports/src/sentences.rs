@@ -15,6 +15,9 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
         }
         (Verdict::Healthy, None) => format!("{subject} is healthy: nothing in the records failed for good."),
         (Verdict::Failed, None) => format!("{subject} failed, and the records do not tell why."),
+        (Verdict::CannotTell, None) if diagnosis.under_way => {
+            format!("{subject} was still in progress when the records end, and nothing has failed for good.")
+        }
         (Verdict::CannotTell, None) => format!(
             "Medic cannot tell what happened to {}: the records show neither a failure nor a success.",
             lower_first(&subject)

@@ -102,6 +102,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let seen = Seen { streams: study.streams.len() as u64, ..study.seen };
     Diagnosis {
         verdict,
+        under_way: goes_on,
         findings,
         has_root_cause,
         blockers,

@@ -30,8 +30,8 @@ pub(super) fn settle(finding: &mut Finding, confirm: &[Check], doubts: Doubts, p
         (true, _, true) => {
             because_of(&mut because, 0.55, "only a consequence is visible, not what caused it")
         }
-        (true, false, false) => because_of(&mut because, 0.93, "exact match of a known error"),
-        (true, true, false) => because_of(&mut because, 0.85, "matches a known kind of error"),
+        (true, false, false) => because_of(&mut because, 0.93, "the message matches a known error exactly"),
+        (true, true, false) => because_of(&mut because, 0.85, "the message is of a known kind"),
         (false, _, true) => {
             because_of(&mut because, 0.6, "only a consequence is visible, not what caused it")
         }
@@ -72,7 +72,7 @@ pub(super) fn settle(finding: &mut Finding, confirm: &[Check], doubts: Doubts, p
 /// Says why no check decided: none could, something was not provided, or what is described does not rule the cause out.
 fn unchecked(confirm: &[Check], about: &[CheckResult], undone: bool) -> String {
     if confirm.is_empty() {
-        return "AWS state cannot confirm or rule this out".to_owned();
+        return "no described state could confirm it or rule it out".to_owned();
     }
     let missing: BTreeSet<String> = about.iter().filter_map(CheckResult::not_provided).collect();
     if !missing.is_empty() {
@@ -117,7 +117,7 @@ mod tests {
     fn what_was_missing_is_named() {
         let missing = Outcome::Unknown { missing: "images: not described".to_owned() };
         let exists = Check::ImageExists;
-        says(&[], &[], false, "AWS state cannot confirm or rule this out");
+        says(&[], &[], false, "no described state could confirm it or rule it out");
         says(
             &[exists, Check::ImageReferenceValid],
             &[(exists, missing), (Check::ImageReferenceValid, Outcome::Holds)],

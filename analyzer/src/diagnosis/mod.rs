@@ -55,6 +55,8 @@ pub fn diagnose(patterns: &Patterns, records: &[Record], snapshot: &Snapshot, ga
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
     pub verdict: Verdict,
+    /// Whether something was still in progress, so that the records cannot tell how it ended.
+    pub under_way: bool,
     /// The root cause first, then what it explains, then the rest.
     pub findings: Vec<Finding>,
     /// Whether the first finding is the root cause.
