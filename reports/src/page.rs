@@ -13,8 +13,9 @@ fn render(template: &str, finding: &Finding, variables: &[String]) -> String {
     let mut handlebars = Handlebars::new();
     handlebars.set_strict_mode(true);
     handlebars.register_escape_fn(inline);
-    handlebars.register_helper("word", Box::new(shell::word));
-    handlebars.register_helper("code", Box::new(shell::code));
+    // Named as no captured value can be.
+    handlebars.register_helper("as-word", Box::new(shell::word));
+    handlebars.register_helper("as-code", Box::new(shell::code));
     let mut values: BTreeMap<&str, &str> = variables.iter().map(|name| (name.as_str(), "")).collect();
     values.extend(finding.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     handlebars.render_template(&shell::with_words(template), &values).unwrap_or_else(|_| template.to_owned())

@@ -33,8 +33,8 @@ pub fn with_words(template: &str) -> String {
         written.push_str(if index > 0 { "`" } else { "" });
         let literal = part.split("{{").next().unwrap_or_default();
         match (index % 2 == 1, literal.trim_start().contains(' ')) {
-            (true, true) => written.push_str(&values_with("word", part)),
-            (true, false) => written.push_str(&values_with("code", part)),
+            (true, true) => written.push_str(&values_with("as-word", part)),
+            (true, false) => written.push_str(&values_with("as-code", part)),
             (false, _) => written.push_str(part),
         }
     }
@@ -84,7 +84,7 @@ mod tests {
     fn values_in_commands_are_words() {
         let written = with_words("see `{{host}}`: `dig {{#if host}}{{host}}{{else}}<name>{{/if}}`, {{host}}");
         let expected =
-            "see `{{{code host}}}`: `dig {{#if host}}{{{word host}}}{{else}}<name>{{/if}}`, {{host}}";
+            "see `{{{as-code host}}}`: `dig {{#if host}}{{{as-word host}}}{{else}}<name>{{/if}}`, {{host}}";
         assert_eq!(written, expected);
     }
 
