@@ -16,6 +16,7 @@ use super::unknown::{add_best_told, add_telling_evidence, telling_groups, withou
 use super::{Blocker, Diagnosis, Finding, Gap, RuledOut, Seen, Verdict, confidence};
 use crate::changes;
 use crate::checks::{Check, CheckResult, Outcome, Running};
+use crate::record::{Level, Source};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::Class;
 
@@ -92,7 +93,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     gaps.sort();
     gaps.dedup();
     let blockers = blockers(&findings, &checks);
-    let verdict = verdict(&study, has_root_cause, goes_on);
+    let verdict = verdict(&study, has_root_cause, goes_on || ends_badly(&study, &told));
     if has_root_cause {
         leave_out_asides(&mut ruled_out);
     }
@@ -161,14 +162,25 @@ fn leave_out_asides(ruled_out: &mut BTreeSet<RuledOut>) {
     ruled_out.retain(|ruled| !ruled.cause.starts_with('`'));
 }
 
-fn verdict(study: &Study<'_>, has_root_cause: bool, goes_on: bool) -> Verdict {
+/// Whether a log ends with an error that comes again and again: what was well before need not be any more.
+fn ends_badly(study: &Study<'_>, told: &[&Group]) -> bool {
+    const AGAIN_AND_AGAIN: u64 = 3;
+    told.iter().any(|group| {
+        group.first.level >= Level::Error
+            && group.count >= AGAIN_AND_AGAIN
+            && group.first.source == Source::ContainerLog
+            && study.tails.ends_with(group)
+    })
+}
+
+fn verdict(study: &Study<'_>, has_root_cause: bool, is_open: bool) -> Verdict {
     // That something is connected, or that there is an instance, is no deployment yet.
     let is_deployment =
         |scope: &Scope| !matches!(scope, Scope::Connection | Scope::Launch | Scope::Registration);
     let succeeded = study.successes.values().flatten().any(|(scope, _)| is_deployment(scope));
     match (has_root_cause, succeeded) {
         (true, _) => Verdict::Failed,
-        (false, true) if !goes_on && !findings::was_undone(study) => Verdict::Healthy,
+        (false, true) if !is_open && !findings::was_undone(study) => Verdict::Healthy,
         _ => Verdict::CannotTell,
     }
 }
