@@ -1,5 +1,6 @@
 //! Checks of images: their references, whether they exist, and what they run on.
 
+use super::places::Places;
 use super::scope::{not_described, per_container, unknown, violated};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{Container, ContainerDefinition, Image, Part, Snapshot, Task, TaskDefinition};
@@ -22,16 +23,29 @@ pub fn image_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
         Part::Known(images) => images,
         Part::Unknown { reason } => return vec![not_described(Check::ImageExists, "images", reason)],
     };
+    let places = Places::named_in(snapshot);
     per_container(Check::ImageExists, snapshot, |_, container| {
-        let (registry, repository) = ecr_repository(&container.image)?;
+        let home = ecr_home(&container.image)?;
         let reference = Reference::parse(&container.image).ok()?;
-        let in_registry = |image: &&Image| image.registry_id.is_empty() || image.registry_id == registry;
+        let repository = home.repository;
+        let in_registry = |image: &&Image| match image.registry_id.is_empty() {
+            // Without `--registry-id` the registry of the caller is asked.
+            true => places.is_only_account(home.account),
+            false => image.registry_id == home.account,
+        };
         let described: Vec<&Image> =
             images.iter().filter(|image| image.repository_name == repository).filter(in_registry).collect();
         if described.is_empty() {
             return Some(unknown(format!("images of repository {repository}")));
         }
-        Some(exists_among(&reference, &described))
+        // The answer names no region, and a repository of one name may be in each.
+        Some(match places.other_region(&home) {
+            Some(other) => unknown(format!(
+                "region of the described images of repository {repository}: the image is in {}, and {other} is named, too",
+                home.region
+            )),
+            None => exists_among(&reference, &described),
+        })
     })
 }
 
@@ -78,20 +92,73 @@ pub fn image_architecture_matches(snapshot: &Snapshot) -> Vec<CheckResult> {
         let definition = scope.definition;
         let ran = |task: &&Task| task.task_definition_arn.as_deref().is_some_and(|arn| definition.is(arn));
         let tasks: Vec<&Task> = tasks.iter().filter(ran).collect();
-        if let Some((task, said)) =
-            tasks.iter().find_map(|task| Some((task, wrong_platform(task, definition, container)?)))
-        {
-            let because = format!("task {} could not run the image: {said}", task.id());
-            return Some(violated("runtimePlatform.cpuArchitecture", architecture(definition), because));
-        }
+        let refused = tasks
+            .iter()
+            .filter_map(|task| Some((*task, wrong_platform(task, definition, container)?)))
+            .max_by_key(|(task, _)| task.created_at);
         let worked =
-            |ran: &Container| ran.health_status.as_deref() == Some("HEALTHY") || ran.exit_code == Some(0);
-        let ran = |task: &&Task| task.containers.iter().any(|ran| ran.name == container.name && worked(ran));
-        if tasks.iter().any(ran) {
-            return Some(Outcome::Holds);
+            tasks.iter().filter(|task| has_worked(task, container)).max_by_key(|task| task.created_at);
+        match (refused, worked) {
+            // The same platform could run what the tag meant later.
+            (Some((refused, _)), Some(worked))
+                if refused.created_at.is_some() && refused.created_at < worked.created_at =>
+            {
+                let missing =
+                    format!("image that container {} had when task {} failed", container.name, refused.id());
+                Some(unknown(missing))
+            }
+            (Some((task, said)), _) => {
+                let because = format!("task {} could not run the image: {said}", task.id());
+                Some(violated("runtimePlatform.cpuArchitecture", architecture(definition), because))
+            }
+            (None, Some(_)) if is_one_image(&tasks, container) => Some(Outcome::Holds),
+            _ => Some(unknown(format!(
+                "the platform that the image of container {} was built for",
+                container.name
+            ))),
         }
-        Some(unknown(format!("the platform that the image of container {} was built for", container.name)))
     })
+}
+
+fn has_worked(task: &Task, container: &ContainerDefinition) -> bool {
+    let worked =
+        |ran: &Container| ran.health_status.as_deref() == Some("HEALTHY") || ran.exit_code == Some(0);
+    task.containers.iter().any(|ran| ran.name == container.name && worked(ran))
+}
+
+/// Whether all tasks ran one image on one kind of processor, so that where it ran once, it runs. A tag may have been moved
+/// between two tasks, and instances of a cluster may differ.
+fn is_one_image(tasks: &[&Task], container: &ContainerDefinition) -> bool {
+    let digest_of = |task: &&Task| {
+        let ran = task.containers.iter().find(|ran| ran.name == container.name)?;
+        ran.image_digest.clone().filter(|digest| !digest.is_empty())
+    };
+    let is_same = |values: Vec<Option<String>>| {
+        values.iter().all(|value| value.is_some() && *value == values[0]) && !values.is_empty()
+    };
+    let is_one_image = is_pinned(&container.image) || is_same(tasks.iter().map(digest_of).collect());
+    // The task definition says what Fargate runs on.
+    let on_fargate = |task: &&Task| task.launch_type.as_deref() == Some("FARGATE");
+    let processor = |task: &&Task| {
+        let named = task.attributes.iter().find(|attribute| attribute.name == "ecs.cpu-architecture")?;
+        named.value.clone()
+    };
+    is_one_image && (tasks.iter().all(on_fargate) || is_same(tasks.iter().map(processor).collect()))
+}
+
+/// Whether a reference names its image by digest, and so means the same one always.
+pub(crate) fn is_pinned(image: &str) -> bool {
+    Reference::parse(image).is_ok_and(|reference| reference.digest.is_some())
+}
+
+/// Whether two references name one image: repository and tag, or repository and digest.
+pub(crate) fn is_same_image(one: &str, other: &str) -> bool {
+    let named = |text: &str| {
+        let reference = Reference::parse(text).ok()?;
+        let which = reference.digest.or(reference.tag).unwrap_or("latest").to_owned();
+        Some((reference.host.map(str::to_owned), reference.path.to_owned(), which))
+    };
+    named(one).is_some_and(|one| Some(one) == named(other))
 }
 
 /// Returns what the task said, if it said that the image is for another platform.
@@ -135,13 +202,23 @@ pub(super) fn has_placeholder(text: &str) -> bool {
     open.iter().any(|open| text.contains(open)) || text.starts_with('$')
 }
 
-/// Returns account and repository of an image in ECR.
-pub(super) fn ecr_repository(image: &str) -> Option<(&str, &str)> {
+/// Where an image is in ECR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Home<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    pub repository: &'a str,
+}
+
+/// Returns where an image is, if it is in ECR.
+pub(super) fn ecr_home(image: &str) -> Option<Home<'_>> {
     let reference = Reference::parse(image).ok()?;
     let host: Vec<&str> = reference.host?.split('.').collect();
     match host.as_slice() {
-        [account, "dkr", "ecr" | "ecr-fips", _, "amazonaws", ..]
-        | [account, "dkr-ecr" | "dkr-ecr-fips", _, "on", ..] => Some((account, reference.path)),
+        [account, "dkr", "ecr" | "ecr-fips", region, "amazonaws", ..]
+        | [account, "dkr-ecr" | "dkr-ecr-fips", region, "on", ..] => {
+            Some(Home { account, region, repository: reference.path })
+        }
         _ => None,
     }
 }
@@ -268,8 +345,10 @@ mod tests {
     #[test]
     fn only_a_registry_of_ecr_has_an_account() {
         let image = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web:v1";
-        assert_eq!(ecr_repository(image), Some(("111122223333", "shop/web")));
-        assert_eq!(ecr_repository("public.ecr.aws/nginx/nginx"), None);
+        let home = Home { account: "111122223333", region: "eu-west-1", repository: "shop/web" };
+        assert_eq!(ecr_home(image), Some(home));
+        assert_eq!(ecr_home("111122223333.dkr-ecr.eu-west-1.on.aws/shop/web:v1"), Some(home));
+        assert_eq!(ecr_home("public.ecr.aws/nginx/nginx"), None);
     }
 
     #[test]

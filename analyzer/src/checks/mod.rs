@@ -64,6 +64,7 @@ mod excerpts;
 mod health;
 mod image;
 mod logging;
+mod places;
 mod ports;
 mod references;
 mod running;
@@ -71,7 +72,10 @@ mod scope;
 mod sizes;
 mod task_definition;
 
+pub(crate) use image::{is_pinned, is_same_image};
 pub use running::Running;
+pub(crate) use running::had_tasks;
+pub(crate) use scope::services_behind;
 
 checks! {
     TargetPortMatchesContainer "target-port-matches-container" ports target_port_matches_container "elasticloadbalancing:DescribeTargetHealth"
@@ -94,7 +98,7 @@ checks! {
         "every image reference is well formed",
     ImageExists "image-exists" image image_exists "ecr:DescribeImages"
         "the images of the task definition are among those described in the repository",
-    ImageArchitectureMatches "image-architecture-matches" image image_architecture_matches "ecs:DescribeTaskDefinition"
+    ImageArchitectureMatches "image-architecture-matches" image image_architecture_matches "ecs:DescribeTasks"
         "the tasks could run the images on the platform of the task definition",
     SecretReferencesValid "secret-references-valid" references secret_references_valid "ecs:DescribeTaskDefinition"
         "every secret reference is well formed",

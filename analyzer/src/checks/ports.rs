@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::scope::{
-    lists_its_containers, name_of, network_mode, not_described, one_per_subject, per_container,
-    planned_definitions, subject_of, unknown, violated,
+    answers, lists_its_containers, name_of, network_mode, not_described, one_per_subject, per_container,
+    planned_definitions, services_behind, subject_of, unknown, violated,
 };
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{
-    ContainerDefinition, LoadBalancer, Part, PortMapping, Service, Snapshot, TargetGroup, TargetHealth, Task,
-    TaskDefinition,
+    ContainerDefinition, LoadBalancer, Part, PortMapping, Service, Snapshot, TargetGroup, TargetHealth,
+    TaskDefinition, last_segment,
 };
 
 pub fn target_port_matches_container(snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -47,13 +47,13 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
         let is_foreign = target.target_group_arn.is_some();
         return (!is_foreign).then(|| unknown(format!("the service behind target {}", target.address())));
     }
+    if answers(target) {
+        return Some(Outcome::Holds);
+    }
     let definitions: Vec<&TaskDefinition> =
         services.iter().flat_map(|service| running_definitions(snapshot, service)).collect();
     if definitions.is_empty() {
         return Some(unknown(format!("task definition of {}", subject_of(services[0]))));
-    }
-    if target.health.state.as_deref() == Some("healthy") {
-        return Some(Outcome::Holds);
     }
     let ports = open_ports(&definitions, &services);
     let given = snapshot.tasks.items().iter().flat_map(|task| &task.containers);
@@ -64,6 +64,10 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
     if let Some(missing) = ports.missing {
         return Some(unknown(missing));
     }
+    // The target may be a task of another deployment.
+    if let Some(missing) = services.iter().find_map(|service| undescribed_definition(snapshot, service)) {
+        return Some(unknown(format!("task definition {}", last_segment(missing))));
+    }
     if ports.dynamic {
         return Some(unknown("the host ports that the tasks were given"));
     }
@@ -71,37 +75,23 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
     Some(violated("Target.Port", port.to_string(), because))
 }
 
-/// Returns the services whose tasks the target is one of: by target group, by address,
-/// or because only one service has a load balancer.
-fn services_behind<'a>(snapshot: &'a Snapshot, target: &TargetHealth) -> Vec<&'a Service> {
-    let services = snapshot.services.items().iter().filter(|service| !service.load_balancers.is_empty());
-    if let Some(arn) = &target.target_group_arn {
-        return services.filter(|service| service.load_balancers.iter().any(|one| one.serves(arn))).collect();
-    }
-    let has_address = |task: &&Task| {
-        let mut interfaces = task.containers.iter().flat_map(|container| &container.network_interfaces);
-        interfaces
-            .any(|interface| interface.private_ipv4_address.as_deref() == Some(target.target.id.as_str()))
-    };
-    let task = snapshot.tasks.items().iter().find(has_address);
-    let group = task.and_then(|task| task.group.as_deref()).and_then(|group| group.strip_prefix("service:"));
-    let services: Vec<&Service> = services.collect();
-    let named: Vec<&Service> =
-        services.iter().copied().filter(|service| Some(service.name()) == group).collect();
-    match (named.is_empty(), services.len()) {
-        (false, _) => named,
-        (true, 1) => services,
-        (true, _) => Vec::new(),
-    }
-}
-
 /// Returns what the deployments of the service run.
 fn running_definitions<'a>(snapshot: &'a Snapshot, service: &Service) -> Vec<&'a TaskDefinition> {
-    let mut references: BTreeSet<&str> = service.task_definition.as_deref().into_iter().collect();
-    references
-        .extend(service.deployments.iter().filter_map(|deployment| deployment.task_definition.as_deref()));
+    let references = references_of(service);
     let is_run = |definition: &&TaskDefinition| references.iter().any(|reference| definition.is(reference));
     snapshot.task_definitions.items().iter().filter(is_run).collect()
+}
+
+fn references_of(service: &Service) -> BTreeSet<&str> {
+    let of_deployments = service.deployments.iter().map(|deployment| &deployment.task_definition);
+    of_deployments.chain([&service.task_definition]).filter_map(Option::as_deref).collect()
+}
+
+/// Returns a task definition that a deployment of the service runs, and that is not described.
+fn undescribed_definition<'s>(snapshot: &Snapshot, service: &'s Service) -> Option<&'s str> {
+    let definitions = snapshot.task_definitions.items();
+    let is_described = |reference: &str| definitions.iter().any(|definition| definition.is(reference));
+    references_of(service).into_iter().find(|reference| !is_described(reference))
 }
 
 pub fn health_check_port_exposed(snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -142,11 +132,19 @@ fn name_of_group(arn: &str) -> &str {
 }
 
 fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup) -> Outcome {
+    if group.health_check_enabled == Some(false) {
+        return Outcome::Holds;
+    }
     let asked = match group.health_check_port.as_deref() {
         None => return unknown(format!("health check port of target group {}", group.name())),
         Some("traffic-port") => return Outcome::Holds,
         Some(asked) => asked,
     };
+    let targets = targets_of(snapshot, service, group);
+    let is_asked = |target: &&&TargetHealth| target.health_check_port.as_deref() == Some(asked);
+    if targets.iter().filter(is_asked).any(|target| answers(target)) {
+        return Outcome::Holds;
+    }
     let definitions = match planned_definitions(snapshot, service) {
         Ok(definitions) => definitions,
         Err(outcome) => return outcome,
@@ -158,6 +156,16 @@ fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup
     if let Some(missing) = ports.missing {
         return unknown(missing);
     }
+    // A task with an address of its own is reached on each of its ports, mapped or not.
+    let on_fargate = service.runs_on_fargate();
+    let has_address =
+        |definition: &&TaskDefinition| network_mode(definition, on_fargate).is_some_and(has_own_ports);
+    let is_moved = !targets.is_empty()
+        && targets.iter().all(|target| target.health_check_port.as_deref().is_some_and(|port| port != asked));
+    let may_listen = !is_moved || definitions.iter().any(|definition| names_port(definition, asked));
+    if definitions.iter().any(has_address) && may_listen {
+        return unknown(format!("whether a container of {} listens on port {asked}", subject_of(service)));
+    }
     let because = match ports.dynamic {
         true => {
             format!("the health check asks for port {asked}, but each task gets another port of its host")
@@ -165,6 +173,27 @@ fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup
         false => format!("the health check asks for port {asked}, but {}", ports.in_words(&definitions)),
     };
     violated("HealthCheckPort", asked, because)
+}
+
+/// Returns the targets of a group, as far as the answer tells which they are.
+fn targets_of<'a>(snapshot: &'a Snapshot, service: &Service, group: &TargetGroup) -> Vec<&'a TargetHealth> {
+    let is_behind = |target: &TargetHealth| match target.target_group_arn.as_deref() {
+        Some(arn) => arn == group.target_group_arn,
+        None => services_behind(snapshot, target).iter().any(|behind| std::ptr::eq(*behind, service)),
+    };
+    let targets = snapshot.target_health.items().iter();
+    targets.filter(|target| !target.is_leaving() && is_behind(target)).collect()
+}
+
+/// Whether a setting, a command or a health check of a container speaks of that port.
+fn names_port(definition: &TaskDefinition, port: &str) -> bool {
+    let has = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port);
+    definition.container_definitions.iter().any(|container| {
+        let mut variables = container.environment.iter().filter_map(|variable| variable.plain.as_deref());
+        let check = container.health_check.iter().flat_map(|check| &check.command);
+        let mut words = container.command.iter().chain(&container.entry_point).chain(check);
+        variables.any(has) || words.any(|word| has(word))
+    })
 }
 
 /// The ports on which a load balancer can reach tasks.

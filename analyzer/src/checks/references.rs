@@ -129,7 +129,7 @@ fn role_is_for(scope: &Scope<'_>, container: &ContainerDefinition) -> Option<Str
     if container.repository_credentials.is_some() {
         return Some(format!("log in to the registry of container {name}"));
     }
-    if scope.runs_on_fargate() && image::ecr_repository(&container.image).is_some() {
+    if scope.runs_on_fargate() && image::ecr_home(&container.image).is_some() {
         return Some(format!("pull the image of container {name} from ECR"));
     }
     if scope.runs_on_fargate() && driver == Some("awslogs") {
