@@ -312,4 +312,45 @@ mod tests {
             check(Check::StackStatus, &[("stacks", &stack(status))], &[&format!("stack web: {expected}")]);
         }
     }
+
+    #[test]
+    fn a_failed_deployment_is_the_past_once_a_later_one_completed() {
+        let services = |began: u32, state: &str| {
+            format!(
+                r#"[{{"serviceName": "web", "deployments": [
+                    {{"id": "ecs-svc/2", "status": "PRIMARY", "rolloutState": "{state}", "createdAt": {began}}},
+                    {{"id": "ecs-svc/1", "status": "INACTIVE", "rolloutState": "FAILED", "createdAt": 1000, "updatedAt": 2000}}]}}]"#
+            )
+        };
+        let failed = "service web: deployments[ecs-svc/1].rolloutState = FAILED";
+        for (began, state, expected) in [
+            (9000, "COMPLETED", "service web: holds"),
+            (9000, "IN_PROGRESS", failed),
+            // The one before, to which ECS went back.
+            (500, "COMPLETED", failed),
+            (2010, "COMPLETED", failed),
+        ] {
+            check(Check::CircuitBreakerState, &[("services", &services(began, state))], &[expected]);
+        }
+    }
+
+    #[test]
+    fn a_target_that_nobody_checks_is_not_ill() {
+        for (state, reason, expected) in [
+            ("unused", "Target.NotInUse", "no health of target 10.0.0.5:80, which no load balancer checks"),
+            (
+                "unavailable",
+                "Target.HealthCheckDisabled",
+                "no health of target 10.0.0.5:80, which no load balancer checks",
+            ),
+            ("unused", "Target.InvalidState", "TargetHealth.State = unused"),
+            ("unavailable", "Target.Timeout", "TargetHealth.State = unavailable"),
+        ] {
+            let targets = format!(
+                r#"[{{"Target": {{"Id": "10.0.0.5", "Port": 80}}, "TargetHealth": {{"State": "{state}", "Reason": "{reason}"}}}}]"#
+            );
+            let expected = format!("target 10.0.0.5:80: {expected}");
+            check(Check::TargetHealth, &[("targetHealth", &targets)], &[&expected]);
+        }
+    }
 }

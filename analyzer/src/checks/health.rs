@@ -179,4 +179,25 @@ mod tests {
         let retries = [&*format!("{app}: healthCheck.retries = 12")];
         check_changed(which, r#""retries": 3"#, r#""retries": 12"#, &retries);
     }
+
+    #[test]
+    fn what_all_tasks_run_with_is_not_too_hasty() {
+        let [services, definitions, groups] = SENSIBLE;
+        let hasty = definitions.1.replace(r#""interval": 30"#, r#""interval": 5"#);
+        let hasty = hasty.replace(r#""retries": 3, "startPeriod": 60"#, r#""retries": 1"#);
+        let slow = definitions.1.replace(r#""startPeriod": 60"#, r#""startPeriod": 180"#);
+        let app = "task definition web:12, container app";
+        let start = "service web: no how long the containers take to start, which was not too long for the tasks that run";
+        for (state, timing, grace) in [
+            ("IN_PROGRESS", "healthCheck.retries = 1", "service web: healthCheckGracePeriodSeconds = 60"),
+            ("COMPLETED", "holds", start),
+        ] {
+            let state = format!(r#""status": "PRIMARY", "rolloutState": "{state}","#);
+            let services = services.1.replace(r#""status": "PRIMARY","#, &state);
+            let parts = [("services", services.as_str()), ("taskDefinitions", &hasty)];
+            check(Check::HealthCheckTiming, &parts, &[&format!("{app}: {timing}")]);
+            let parts = [("services", services.as_str()), ("taskDefinitions", &slow), groups];
+            check(Check::GracePeriodCoversStartup, &parts, &[grace]);
+        }
+    }
 }

@@ -58,6 +58,7 @@ impl Check {
     }
 }
 
+mod balancers;
 mod deployment;
 #[cfg(test)]
 mod excerpts;
@@ -65,6 +66,7 @@ mod health;
 mod image;
 mod logging;
 mod places;
+mod platform;
 mod ports;
 mod references;
 mod running;
@@ -98,7 +100,7 @@ checks! {
         "every image reference is well formed",
     ImageExists "image-exists" image image_exists "ecr:DescribeImages"
         "the images of the task definition are among those described in the repository",
-    ImageArchitectureMatches "image-architecture-matches" image image_architecture_matches "ecs:DescribeTasks"
+    ImageArchitectureMatches "image-architecture-matches" platform image_architecture_matches "ecs:DescribeTasks"
         "the tasks could run the images on the platform of the task definition",
     SecretReferencesValid "secret-references-valid" references secret_references_valid "ecs:DescribeTaskDefinition"
         "every secret reference is well formed",
@@ -110,7 +112,7 @@ checks! {
         "the network mode fits the launch type and the service",
     HostPortMatches "host-port-matches" ports host_port_matches "ecs:DescribeTaskDefinition"
         "host ports equal container ports in awsvpc mode, and no two containers share one",
-    LoadBalancerContainerExists "load-balancer-container-exists" ports load_balancer_container_exists "ecs:DescribeServices"
+    LoadBalancerContainerExists "load-balancer-container-exists" balancers load_balancer_container_exists "ecs:DescribeServices"
         "the container and port of each load balancer are in the task definition",
     CircuitBreakerState "circuit-breaker-state" deployment circuit_breaker_state "ecs:DescribeServices"
         "no deployment failed or was rolled back",
@@ -159,6 +161,22 @@ impl CheckResult {
     pub fn is_violated(&self) -> bool {
         matches!(self.outcome, Outcome::Violated { .. })
     }
+
+    /// The call that describes what is missing; else what the check reads.
+    pub fn permission(&self) -> &'static str {
+        const PARTS: [(&str, &str); 7] = [
+            ("services: ", "ecs:DescribeServices"),
+            ("tasks: ", "ecs:DescribeTasks"),
+            ("task definition", "ecs:DescribeTaskDefinition"),
+            ("target groups: ", "elasticloadbalancing:DescribeTargetGroups"),
+            ("target health: ", "elasticloadbalancing:DescribeTargetHealth"),
+            ("images: ", "ecr:DescribeImages"),
+            ("stacks: ", "cloudformation:DescribeStacks"),
+        ];
+        let Outcome::Unknown { missing } = &self.outcome else { return self.check.permission() };
+        let part = PARTS.iter().find(|(part, _)| missing.starts_with(part));
+        part.map_or(self.check.permission(), |(_, permission)| permission)
+    }
 }
 
 impl fmt::Display for Check {
@@ -173,5 +191,25 @@ impl FromStr for Check {
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Check::ALL.iter().copied().find(|check| check.as_str() == text);
         found.ok_or_else(|| UnknownName { what: "check", name: text.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_has_its_own_permission() {
+        let ask = |check: Check, parts: &str| {
+            let snapshot: Snapshot = serde_json::from_str(parts).unwrap();
+            check.run(&snapshot).iter().map(CheckResult::permission).collect::<Vec<_>>()
+        };
+        let definition = r#"{"taskDefinitions": {"known": [{"family": "web"}]}}"#;
+        let tasks = r#"{"tasks": {"known": []}}"#;
+        let health = r#"{"targetHealth": {"known": []}}"#;
+        assert_eq!(ask(Check::ImageArchitectureMatches, definition), ["ecs:DescribeTasks"]);
+        assert_eq!(ask(Check::ImageArchitectureMatches, tasks), ["ecs:DescribeTaskDefinition"]);
+        assert_eq!(ask(Check::TargetPortMatchesContainer, health), ["ecs:DescribeServices"]);
+        assert_eq!(ask(Check::ImageExists, definition), ["ecr:DescribeImages"]);
     }
 }

@@ -241,7 +241,7 @@ fn open_ports(definitions: &[&TaskDefinition], services: &[&Service]) -> Ports {
 }
 
 /// Whether a container may have port mappings that were left out of an excerpt.
-fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) -> bool {
+pub(super) fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) -> bool {
     let mappings = &container.port_mappings;
     mappings.is_empty() && !definition.has_whole(container)
         || mappings
@@ -249,7 +249,7 @@ fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) ->
             .any(|mapping| mapping.container_port.is_none() && mapping.container_port_range.is_none())
 }
 
-fn mappings_of(definition: &TaskDefinition, container: &ContainerDefinition) -> String {
+pub(super) fn mappings_of(definition: &TaskDefinition, container: &ContainerDefinition) -> String {
     format!("port mappings of container {} of {}", container.name, name_of(definition))
 }
 
@@ -265,7 +265,7 @@ fn has_own_ports(mode: &str) -> bool {
     matches!(mode, "awsvpc" | "host")
 }
 
-fn container_ports(mapping: &PortMapping) -> Vec<i64> {
+pub(super) fn container_ports(mapping: &PortMapping) -> Vec<i64> {
     let range = mapping.container_port_range.as_deref().and_then(|range| range.split_once('-'));
     let bound = |text: &str| text.trim().parse::<u16>().ok().map(i64::from);
     if let Some((first, last)) = range.and_then(|(first, last)| Some((bound(first)?, bound(last)?))) {
@@ -327,56 +327,6 @@ fn shared_port(
     None
 }
 
-pub fn load_balancer_container_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
-    let check = Check::LoadBalancerContainerExists;
-    let services = match &snapshot.services {
-        Part::Known(services) => services,
-        Part::Unknown { reason } => return vec![not_described(check, "services", reason)],
-    };
-    let with_balancer =
-        services.iter().filter(|service| service.is_active() && !service.load_balancers.is_empty());
-    let mut results = Vec::new();
-    for service in with_balancer {
-        let subject = subject_of(service);
-        let outcomes = match planned_definitions(snapshot, service) {
-            Err(outcome) => vec![outcome],
-            Ok(definitions) => {
-                let balancers = service.load_balancers.iter();
-                let pairs =
-                    balancers.flat_map(|one| definitions.iter().map(move |definition| (*definition, one)));
-                pairs.map(|(definition, one)| container_behind(definition, one)).collect()
-            }
-        };
-        results.extend(outcomes.into_iter().map(|outcome| CheckResult {
-            check,
-            subject: subject.clone(),
-            outcome,
-        }));
-    }
-    one_per_subject(results)
-}
-
-fn container_behind(definition: &TaskDefinition, balancer: &LoadBalancer) -> Outcome {
-    let Some(name) = balancer.container_name.as_deref() else { return Outcome::Holds };
-    let Some(container) = definition.container(name) else {
-        if !lists_its_containers(definition) {
-            return unknown(format!("containers of {}", name_of(definition)));
-        }
-        let because = format!("{} has no container {name}", definition.name());
-        return violated("loadBalancers.containerName", name, because);
-    };
-    let Some(port) = balancer.container_port else { return Outcome::Holds };
-    let exposed: BTreeSet<i64> = container.port_mappings.iter().flat_map(container_ports).collect();
-    if exposed.contains(&port) {
-        return Outcome::Holds;
-    }
-    if may_map_more(definition, container) {
-        return unknown(mappings_of(definition, container));
-    }
-    let because = format!("container {name} of {} does not expose port {port}", definition.name());
-    violated("loadBalancers.containerPort", port.to_string(), because)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::task_definition::tests::{SENSIBLE, check, check_changed};
@@ -405,7 +355,77 @@ mod tests {
         let which = Check::HealthCheckPortExposed;
         check(which, &SENSIBLE, &["target group web: holds"]);
         check_changed(which, "traffic-port", "8080", &["target group web: holds"]);
-        check_changed(which, "traffic-port", "80", &["target group web: HealthCheckPort = 80"]);
+        let listens = "target group web: no whether a container of service web listens on port 80";
+        check_changed(which, "traffic-port", "80", &[listens]);
+        let [services, definitions, groups] = SENSIBLE;
+        let groups = groups.1.replace("traffic-port", "80");
+        let bridge = definitions.1.replace(r#""networkMode": "awsvpc""#, r#""networkMode": "bridge""#);
+        let parts = [services, ("taskDefinitions", &bridge), ("targetGroups", &groups)];
+        check(which, &parts, &["target group web: HealthCheckPort = 80"]);
+        let off = groups.replace(r#""Port": 80,"#, r#""Port": 80, "HealthCheckEnabled": false,"#);
+        check(
+            which,
+            &[services, ("taskDefinitions", &bridge), ("targetGroups", &off)],
+            &["target group web: holds"],
+        );
+    }
+
+    #[test]
+    fn a_target_that_answers_shows_that_its_port_is_open() {
+        let [services, definitions, groups] = SENSIBLE;
+        let groups = groups.1.replace("traffic-port", "8081");
+        let listens = "target group web: no whether a container of service web listens on port 8081";
+        let ask = |definitions: &str, port: &str, health: &str, expected: &str| {
+            let targets = format!(
+                r#"[{{"TargetGroupArn": "tg/web/1", "Target": {{"Id": "10.0.1.5", "Port": 8080}},
+                    "HealthCheckPort": "{port}", "TargetHealth": {{{health}}}}}]"#
+            );
+            let parts = [
+                services,
+                ("taskDefinitions", definitions),
+                ("targetGroups", &groups),
+                ("targetHealth", &targets),
+            ];
+            check(Check::HealthCheckPortExposed, &parts, &[expected]);
+        };
+        let holds = "target group web: holds";
+        let code = r#""State": "unhealthy", "Reason": "Target.ResponseCodeMismatch""#;
+        let silent = r#""State": "unhealthy", "Reason": "Target.Timeout""#;
+        let failed = r#""State": "unhealthy", "Reason": "Target.FailedHealthChecks""#;
+        ask(definitions.1, "8081", r#""State": "healthy""#, holds);
+        ask(definitions.1, "8081", code, holds);
+        ask(definitions.1, "8081", silent, listens);
+        ask(definitions.1, "8081", failed, listens);
+        // What answers on another port says nothing of the one that is asked by now.
+        let moved = "target group web: HealthCheckPort = 8081";
+        ask(definitions.1, "8080", r#""State": "healthy""#, moved);
+        let set = r#""environment": [{"name": "MANAGEMENT_PORT", "value": "8081"}], "secrets""#;
+        ask(&definitions.1.replace(r#""secrets""#, set), "8080", r#""State": "healthy""#, listens);
+        let bridge = definitions.1.replace(r#""networkMode": "awsvpc""#, r#""networkMode": "bridge""#);
+        ask(&bridge, "8081", silent, moved);
+        ask(&bridge, "8081", code, holds);
+    }
+
+    #[test]
+    fn a_target_of_a_revision_that_is_not_described_decides_nothing() {
+        let [services, definitions, groups] = SENSIBLE;
+        let before =
+            r#""deployments": [{"id": "ecs-svc/1", "status": "ACTIVE", "taskDefinition": "web:11"}, {"#;
+        let services = services.1.replace(r#""deployments": [{"#, before);
+        let target = |reason: &str| {
+            format!(
+                r#"[{{"Target": {{"Id": "10.0.1.5", "Port": 80}}, "TargetHealth": {{"State": "unhealthy", "Reason": "{reason}"}}}}]"#
+            )
+        };
+        for (reason, expected) in [
+            ("Target.Timeout", "target 10.0.1.5:80: no task definition web:11"),
+            ("Target.ResponseCodeMismatch", "target 10.0.1.5:80: holds"),
+        ] {
+            let targets = target(reason);
+            let parts =
+                [("services", services.as_str()), definitions, groups, ("targetHealth", targets.as_str())];
+            check(Check::TargetPortMatchesContainer, &parts, &[expected]);
+        }
     }
 
     #[test]
@@ -421,24 +441,5 @@ mod tests {
             "task definition web:12, container proxy: holds".to_owned(),
         ];
         check_changed(which, r#"[{"name": "app","#, proxy, &expected.each_ref().map(String::as_str));
-    }
-
-    #[test]
-    fn a_load_balancer_names_a_container_and_its_port() {
-        let which = Check::LoadBalancerContainerExists;
-        check(which, &SENSIBLE, &["service web: holds"]);
-        let (name, port) = (r#""containerName": "app""#, r#""containerPort": 8080}]"#);
-        check_changed(
-            which,
-            name,
-            r#""containerName": "api""#,
-            &["service web: loadBalancers.containerName = api"],
-        );
-        check_changed(
-            which,
-            port,
-            r#""containerPort": 80}]"#,
-            &["service web: loadBalancers.containerPort = 80"],
-        );
     }
 }

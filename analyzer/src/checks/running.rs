@@ -234,7 +234,7 @@ mod tests {
         ];
         assert_eq!(said, refuted, "{to}");
         assert!(!refutes(Check::ImageExists, "task definition web:11, container app"));
-        assert!(!refutes(Check::DesiredCountPositive, "service web"));
+        assert!(!refutes(Check::LogDriverBlocking, "task definition web:12, container app"));
     }
 
     fn violated(check: Check, subject: &str) -> CheckResult {
@@ -349,5 +349,54 @@ mod tests {
             running.refutes(&violated(Check::ImageExists, "task definition web:12, container app"), true)
         );
         assert!(!running.refutes(&violated(Check::HealthCheckPortExposed, "target group web"), true));
+    }
+
+    /// Asks whether a service that is to run no task by now was told so only after its deployment had begun.
+    #[track_caller]
+    fn scaled(deployment: &str, tasks: &str, expected: bool) {
+        let [_, definitions, _] = SENSIBLE;
+        let services = format!(
+            r#"[{{"serviceName": "web", "serviceArn": "s/web", "desiredCount": 0, "runningCount": 0, "deployments": [{{"id": "ecs-svc/2",
+                "status": "PRIMARY", "desiredCount": 0, "runningCount": 0, "createdAt": 1000, {deployment}}}]}}]"#
+        );
+        let mut known = state(&services, definitions.1);
+        known.tasks = Part::Known(serde_json::from_str(tasks).unwrap());
+        let results = Check::DesiredCountPositive.run(&known);
+        assert!(results.iter().all(CheckResult::is_violated) && results.len() == 1, "{results:?}");
+        assert_eq!(Running::of(&known, true).refutes(&results[0], false), expected, "{deployment} {tasks}");
+    }
+
+    #[test]
+    fn a_count_of_zero_keeps_a_deployment_from_starting_only_if_it_began_so() {
+        scaled(r#""rolloutState": "COMPLETED", "updatedAt": 1004, "failedTasks": 0"#, "[]", false);
+        scaled(r#""rolloutState": "IN_PROGRESS", "failedTasks": 0"#, "[]", false);
+        scaled(r#""rolloutState": "IN_PROGRESS", "failedTasks": 5"#, "[]", true);
+        scaled(r#""rolloutState": "COMPLETED", "updatedAt": 1300"#, "[]", true);
+        let task = |group: &str, by: &str, created: &str| {
+            format!(
+                r#"[{{"taskArn": "t/1", "group": "service:{group}", "startedBy": "{by}", "createdAt": {created}}}]"#
+            )
+        };
+        scaled(r#""failedTasks": 0"#, &task("web", "ecs-svc/2", "1010"), true);
+        scaled(r#""failedTasks": 0"#, &task("web", "ecs-svc/1", "900"), false);
+        scaled(r#""failedTasks": 0"#, &task("api", "ecs-svc/2", "1010"), false);
+    }
+
+    #[test]
+    fn percentages_leave_room_where_nothing_has_to_make_any() {
+        let [_, definitions, _] = SENSIBLE;
+        let ask = |others: &str, expected: bool| {
+            let services = format!(
+                r#"[{{"serviceName": "web", "desiredCount": 1, "deploymentConfiguration": {{"maximumPercent": 100, "minimumHealthyPercent": 100}},
+                    "deployments": [{others}{{"id": "ecs-svc/2", "status": "PRIMARY", "rolloutState": "IN_PROGRESS"}}]}}]"#
+            );
+            let known = state(&services, definitions.1);
+            let results = Check::DeploymentPercentagesLeaveRoom.run(&known);
+            assert!(results.iter().all(CheckResult::is_violated) && results.len() == 1, "{results:?}");
+            assert_eq!(Running::of(&known, false).refutes(&results[0], false), expected, "{others}");
+        };
+        ask("", true);
+        ask(r#"{"id": "ecs-svc/1", "status": "ACTIVE", "runningCount": 1, "pendingCount": 0},"#, false);
+        ask(r#"{"id": "ecs-svc/1", "status": "ACTIVE", "runningCount": 0, "pendingCount": 0},"#, true);
     }
 }

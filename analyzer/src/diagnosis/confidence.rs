@@ -67,7 +67,7 @@ fn unchecked(confirm: &[Check], about: &[CheckResult], undone: bool) -> String {
     let missing: BTreeSet<String> = about
         .iter()
         .filter_map(|result| match &result.outcome {
-            Outcome::Unknown { missing } => Some(format!("{missing} ({})", result.check.permission())),
+            Outcome::Unknown { missing } => Some(format!("{missing} ({})", result.permission())),
             _ => None,
         })
         .collect();

@@ -119,6 +119,15 @@ fn draft<'s>(
         proof::proof(study, snapshot, pattern, &groups, checks);
     let leads: Vec<&Group> = groups.first().map(|(_, met)| met.clone()).unwrap_or_default();
     violated.retain(|result| proof::speaks(study, snapshot, result, &leads));
+    let is_missing = |condition: &Condition| match &condition.test {
+        Test::Check(check) => {
+            condition.role == Role::Required && violated.iter().all(|result| result.check != *check)
+        }
+        _ => false,
+    };
+    if pattern.conditions.iter().any(is_missing) {
+        return None;
+    }
     let proof = if violated.is_empty() { proof } else { Proof::Confirmed };
     proof_checks.extend(violated.iter().cloned());
     proof_checks.sort();

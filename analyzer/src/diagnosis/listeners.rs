@@ -286,3 +286,45 @@ fn is_for_operators(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: &[(u16, Reach)]) {
+        let found: Vec<(u16, Reach)> =
+            listeners_in(line).into_iter().map(|listener| (listener.port, listener.reach)).collect();
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn servers_say_where_they_listen() {
+        use Reach::{All, Loopback};
+        check("HTTP server listening on :3000", &[(3000, All)]);
+        check("2026/05/12 09:14:26 listening addr=[::]:3000", &[(3000, All)]);
+        check("Listening on tcp://0.0.0.0:3000", &[(3000, All)]);
+        check(
+            "ready started server on 0.0.0.0:3000, url: http://localhost:3000",
+            &[(3000, Loopback), (3000, All)],
+        );
+        check("Now listening on: http://localhost:5000", &[(5000, Loopback)]);
+        check("Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)", &[(8000, Loopback)]);
+        check("Tomcat started on port(s): 8081 (http) with context path ''", &[(8081, All)]);
+        check("Tomcat started on ports 8080 (http), 8443 (https)", &[(8080, All)]);
+        check(r#"{"msg":"server started","port":3000,"host":"127.0.0.1"}"#, &[(3000, Loopback)]);
+        check("server listening on 10.0.1.5:3000", &[(3000, All)]);
+        check("listening on *:8080 at 09:14:26", &[(8080, All)]);
+        check("serving GET /orders for 10.0.0.4:51234", &[]);
+        check("Listening for transport dt_socket at address: 5005", &[]);
+        check("failed to listen on 0.0.0.0:3000: address already in use", &[]);
+        check("connected to db:5432", &[]);
+    }
+
+    #[test]
+    fn a_target_names_its_port() {
+        assert_eq!(told_port("10.0.1.5:3000 unhealthy Target.Timeout Request timed out"), Some(3000));
+        assert_eq!(told_port("(service web) (port 8080) is unhealthy in (target-group x)"), Some(8080));
+        assert_eq!(told_port("2026-05-12T09:14:26Z connect to localhost port 80 refused"), None);
+    }
+}

@@ -16,6 +16,8 @@ mod not_found;
 mod operations;
 mod outlived;
 mod proof;
+#[cfg(test)]
+mod proven;
 mod rank;
 mod settled;
 mod steps;
