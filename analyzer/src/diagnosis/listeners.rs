@@ -204,7 +204,7 @@ pub(super) fn listeners_in(line: &str) -> BTreeSet<Listener> {
         return BTreeSet::new();
     }
     let mut found = BTreeSet::new();
-    let is_between = |c: char| c.is_whitespace() || "\"'`,;()=<>{}|".contains(c);
+    let is_between = |c: char| c.is_whitespace() || "`,;()=<>{}|".contains(c);
     let mut before = "";
     for word in lower.split(is_between).filter(|word| !word.is_empty()) {
         found.extend(address(word, before));
@@ -225,8 +225,13 @@ const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 /// Reads `0.0.0.0:3000`, `:3000`, `[::]:3000`, `*:3000`, `tcp://0.0.0.0:3000`, `http://localhost:3000/app`.
 fn address(word: &str, before: &str) -> Option<Listener> {
     let (scheme, rest) = word.split_once("://").map_or((None, word), |(scheme, rest)| (Some(scheme), rest));
-    let rest = rest.split('/').next().unwrap_or(rest).trim_end_matches(['.', ']']);
+    let rest = rest.split('/').next().unwrap_or(rest).trim_end_matches(['.', ']', '"', '\'', '\\']);
     let (host, port) = rest.rsplit_once(':')?;
+    // In JSON a number follows a name in quotes, and an address may stand in quotes after one.
+    if host.ends_with(['"', '\'']) {
+        return None;
+    }
+    let host = host.rsplit(['"', '\'']).next().unwrap_or(host);
     let port = port.parse::<u16>().ok().filter(|port| *port > 0)?;
     let is_introduced =
         matches!(before.trim_end_matches(':'), "on" | "at" | "to" | "addr" | "address" | "bind" | "host");
@@ -313,6 +318,10 @@ mod tests {
         check("Tomcat started on port(s): 8081 (http) with context path ''", &[(8081, All)]);
         check("Tomcat started on ports 8080 (http), 8443 (https)", &[(8080, All)]);
         check(r#"{"msg":"server started","port":3000,"host":"127.0.0.1"}"#, &[(3000, Loopback)]);
+        check(r#"{"level":"info","pid":1234,"addr":"0.0.0.0:3000","msg":"listening"}"#, &[(3000, All)]);
+        check(r#"{"msg":"server listening on :3000","status":200}"#, &[(3000, All)]);
+        check("{'event': 'listening', 'url': 'http://127.0.0.1:3000'}", &[(3000, Loopback)]);
+        check(r#"listening on "0.0.0.0:3000""#, &[(3000, All)]);
         check("server listening on 10.0.1.5:3000", &[(3000, All)]);
         check("listening on *:8080 at 09:14:26", &[(8080, All)]);
         check("serving GET /orders for 10.0.0.4:51234", &[]);
