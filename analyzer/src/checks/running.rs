@@ -41,7 +41,7 @@ impl Running {
             subjects: BTreeSet::new(),
             is_all: !services.is_empty(),
             scaled: of_which(&services, |service| had_tasks(snapshot, service)),
-            alone: of_which(&services, |service| is_alone(service)),
+            alone: of_which(&services, is_alone),
         };
         let mut others: BTreeSet<String> = BTreeSet::new();
         for service in services {

@@ -18,11 +18,11 @@ impl Scope<'_> {
 
     /// Whether Fargate starts the tasks. A definition may ask for both, and its services run on instances.
     pub fn starts_on_fargate(&self) -> bool {
-        let on_instances = |service: &&Service| {
+        let on_instances = |service: &Service| {
             let has_type = matches!(service.launch_type.as_deref(), Some("EC2" | "EXTERNAL"));
             (has_type || !service.capacity_provider_strategy.is_empty()) && !service.runs_on_fargate()
         };
-        let is_sure = !self.services.is_empty() && self.services.iter().all(|service| on_instances(&service));
+        let is_sure = !self.services.is_empty() && self.services.iter().all(|service| on_instances(service));
         self.runs_on_fargate() && !is_sure
     }
 

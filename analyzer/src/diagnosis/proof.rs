@@ -102,11 +102,11 @@ fn refuted(snapshot: &Snapshot, about: &[CheckResult], leads: &[&Group]) -> Opti
             Some(format!("{of_state}, and task {} could pull them since", task.id()))
         }
         Check::ImageArchitectureMatches => {
-            let is_told = |lead: &&Group| task_of(snapshot, &lead.first).is_some();
+            let is_told = |lead: &Group| task_of(snapshot, &lead.first).is_some();
             let is_pinned = refuters
                 .iter()
                 .all(|result| image_of(snapshot, result).is_some_and(|image| checks::is_pinned(&image)));
-            (is_pinned || leads.iter().all(|lead| is_told(&lead))).then_some(of_state)
+            (is_pinned || leads.iter().all(|lead| is_told(lead))).then_some(of_state)
         }
         _ => Some(of_state),
     }
@@ -164,7 +164,7 @@ fn is_of_image(snapshot: &Snapshot, result: &CheckResult, leads: &[&Group]) -> b
 }
 
 /// Returns the images that a record names with registry, repository and tag.
-fn images_named<'g>(group: &'g Group) -> impl Iterator<Item = &'g str> {
+fn images_named(group: &Group) -> impl Iterator<Item = &str> {
     let is_between = |c: char| c.is_whitespace() || "\"'`,;()[]{}\\".contains(c);
     let words = group.first.line.split(is_between).map(|word| word.trim_end_matches([':', '.']));
     words.filter(|word| {
