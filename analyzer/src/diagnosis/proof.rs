@@ -102,7 +102,7 @@ fn refuted(snapshot: &Snapshot, about: &[CheckResult], leads: &[&Group]) -> Opti
             Some(format!("{of_state}, and task {} could pull them since", task.id()))
         }
         Check::ImageArchitectureMatches => {
-            let is_told = |lead: &Group| task_of(snapshot, &lead.first).is_some();
+            let is_told = |lead: &&Group| task_of(snapshot, &lead.first).is_some();
             let is_pinned = refuters
                 .iter()
                 .all(|result| image_of(snapshot, result).is_some_and(|image| checks::is_pinned(&image)));
