@@ -9,6 +9,7 @@ mod findings;
 mod finished;
 mod foreign;
 mod kept;
+mod listeners;
 mod markers;
 mod measured;
 mod names;
@@ -16,6 +17,9 @@ pub mod noise;
 mod not_found;
 mod operations;
 mod outlived;
+mod proof;
+#[cfg(test)]
+mod proven;
 mod rank;
 mod settled;
 mod steps;
