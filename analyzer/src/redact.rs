@@ -201,7 +201,7 @@ const SHORT: &[(&str, &str)] = &[
     ("SG.", OF_TOKENS),
     (":AA", OF_TOKENS),
     ("hf_", OF_TOKENS),
-    ("_auth", "=:"),
+    ("_auth", "=: \t"),
 ];
 
 const BEHIND_NAMES: &str = "=:\"'\\ \t\r\n]>,);%&_-0123456789";

@@ -49,8 +49,14 @@ pub fn find(text: &[u8], word: Range<usize>, secrets: &mut Vec<Secret>) -> usize
             return blocks::find(text, &written, at, secrets).unwrap_or(end);
         }
         Some((link, at)) => {
-            let reported = || said::behind(text, &written, name).filter(|_| link == Link::Colon);
-            assigned(text, &written, name, link, at).or_else(reported)
+            let value = assigned(text, &written, name, link, at);
+            let is_said = value.as_ref().is_some_and(|value| !says_nothing(&text[value.range.clone()]));
+            let reported = || {
+                let is_colon = link == Link::Colon;
+                is_colon
+                    .then(|| said::behind(text, &written, name).or_else(|| said::before(text, &written)))?
+            };
+            if is_said { value } else { reported().or(value) }
         }
         None => otherwise(text, &written, name, secrets),
     };
@@ -111,7 +117,14 @@ fn link(text: &[u8], written: &Written) -> Option<(Link, usize)> {
     at = skip_spaces(text, at);
     let (link, length) = match text.get(at..)? {
         [b'=', b'>', ..] => (Link::Arrow, 2),
-        [b'=', b'=' | b'~', ..] | [b':', b':', ..] => return None,
+        // A comparison, unless what follows without a space was generated.
+        [b'=', b'=' | b'~', rest @ ..] => {
+            let value = &rest[..count(rest, 0, |byte| !byte.is_ascii_whitespace())];
+            let is_tight = !text[at - 1].is_ascii_whitespace();
+            (is_tight && looks_random(value, Rigour::Strict) && !value.starts_with(b"[redacted:"))
+                .then_some((Link::Equals, 1))?
+        }
+        [b':', b':', ..] => return None,
         [b'|', b'|', b'=', ..] | [b'?', b'?', b'=', ..] => (Link::Equals, 3),
         [b':' | b'?', b'=', ..] => (Link::Equals, 2),
         [b'=', ..] => (Link::Equals, 1),
@@ -153,7 +166,11 @@ fn otherwise(text: &[u8], written: &Written, name: Name, secrets: &mut Vec<Secre
         return Some(Value::plain(range));
     }
     let value = options::element(text, written)
-        .or_else(|| (!name.is_word).then(|| options::set(text, written)).flatten())
+        .or_else(|| {
+            (!name.is_word || text[written.range.start] == b'_')
+                .then(|| options::set(text, written))
+                .flatten()
+        })
         .or_else(|| said::behind(text, written, name))
         .or_else(|| said::before(text, written));
     if value.is_none() {
@@ -188,7 +205,9 @@ fn assigned(text: &[u8], written: &Written, name: Name, link: Link, at: usize) -
         Link::Arrow => true,
         Link::Equals if is_tight || value.quote.is_some() => true,
         Link::Equals => {
-            !is_next_setting(text, value.range.start) && is_said(text, written, name, place, link, &value)
+            let is_spaced = text[end].is_ascii_whitespace();
+            (is_spaced || !is_next_setting(text, value.range.start))
+                && is_said(text, written, name, place, link, &value)
         }
         Link::Colon => {
             let content = &text[value.range.clone()];
@@ -274,13 +293,15 @@ fn is_said(text: &[u8], written: &Written, name: Name, place: Place, link: Link,
         return is_setting || !is_strict || looks_random(content, rigour);
     }
     // `token: x509: …` is a label; `token: Token`, `token: &str` and `token: Option<Token>` are types.
-    let is_label = link == Link::Colon && content.ends_with(b":");
+    let is_label = link == Link::Colon && content.ends_with(b":") && !looks_random(content, Rigour::Strict);
     let is_generic = content.iter().all(u8::is_ascii_alphabetic) && text.get(value.end) == Some(&b'<');
     let is_lent =
         link == Link::Colon && content.starts_with(b"&") && content[1..].iter().all(u8::is_ascii_alphabetic);
     let is_type = is_generic || is_lent || content.eq_ignore_ascii_case(&text[written.range.clone()]);
     // A function that is called with several things: `password = read("password: ", …`.
-    let is_open = depth(content) > 0 && !looks_random(content, Rigour::Strict);
+    let is_odd =
+        content.iter().any(|byte| b"?@&;|`\\".contains(byte)) && content.iter().any(u8::is_ascii_digit);
+    let is_open = depth(content) > 0 && !is_odd && !looks_random(content, Rigour::Strict);
     if is_label || is_type || is_open {
         return false;
     }

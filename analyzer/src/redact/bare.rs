@@ -35,8 +35,12 @@ pub fn bare_end(text: &[u8], from: usize) -> usize {
                 depth -= 1;
                 false
             }
-            b')' | b']' | b'}' | b',' | b';' | b'&' | b'|' => text_follows(byte, rest),
-            b'"' | b'\'' | b'`' => text_follows(byte, rest) || is_item(byte, rest),
+            b')' | b']' | b'}' | b',' | b';' | b'&' | b'|' => {
+                text_follows(byte, rest) && !goes_on(&text[from..at], rest)
+            }
+            b'"' | b'\'' | b'`' => {
+                text_follows(byte, rest) && !goes_on(&text[from..at], rest) || is_item(byte, rest)
+            }
             b'<' => is_tag(rest),
             b'>' => rest.first().is_none_or(|next| next.is_ascii_whitespace() || b")]},\"'`<".contains(next)),
             _ => false,
@@ -101,6 +105,24 @@ fn text_follows(byte: u8, rest: &[u8]) -> bool {
             is_setting || name > 0 && is_quoted
         }
     }
+}
+
+/// Whether a value that has signs inside goes on, because what follows is as random, and no name of a setting.
+fn goes_on(value: &[u8], rest: &[u8]) -> bool {
+    let is_signed = value.iter().any(|byte| b"!#$%^*~+?@<>{}[]()\\;|".contains(byte));
+    if !is_signed {
+        return false;
+    }
+    let signs = count(rest, 0, |byte| b",;&|()[]{}\"'`<>.:!?/".contains(&byte));
+    let name = &rest[signs..signs + count(rest, signs, is_name)];
+    let is_whole = |is: fn(&u8) -> bool| name.iter().filter(|byte| byte.is_ascii_alphabetic()).all(is);
+    let is_lower_behind_first = name.iter().skip(1).all(|byte| !byte.is_ascii_uppercase());
+    let is_plain = name.len() > 2 && name[0].is_ascii_alphabetic();
+    let is_word = is_plain
+        && (is_whole(u8::is_ascii_lowercase) || is_whole(u8::is_ascii_uppercase) || is_lower_behind_first);
+    let is_camel = is_plain && name.len() > 4 && name.iter().all(u8::is_ascii_alphabetic);
+    let is_linked = matches!(rest.get(signs + name.len()), Some(b'=' | b':'));
+    !name.is_empty() && is_linked && !is_word && !is_camel
 }
 
 /// Whether a quote closes an item of a list or the last member of a document: `","`, `"},`, `"]`.

@@ -69,7 +69,9 @@ pub fn find(text: &[u8], written: &Written, secrets: &mut Vec<Secret>) {
 
 fn push(text: &[u8], value: Range<usize>, secrets: &mut Vec<Secret>) {
     let content = &text[value.clone()];
-    let is_place = content == b"?"
+    let is_number = content.strip_prefix(b"$").is_some_and(|rest| rest.iter().all(u8::is_ascii_digit));
+    let is_place = is_number
+        || content == b"?"
         || content.starts_with(b"%")
         || content.starts_with(b":")
         || content.starts_with(b"@");

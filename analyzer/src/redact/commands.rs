@@ -89,10 +89,10 @@ fn options() -> Vec<Rule> {
         option(Where::Next, &["openssl"], &["-pass"], "openssl", &format!("-pass(?:in|out)?{GAP}pass:")),
         option(
             Where::BehindColon,
-            &["--auth", "--basic-auth", "--creds", "--proxy-auth"],
-            &["auth", "creds"],
+            &["--auth", "--basic-auth", "--proxy-auth"],
+            &["auth"],
             "",
-            &format!("--(?:basic-|proxy-)?(?:auth|creds)(?:{GAP}|=)"),
+            &format!("--(?:basic-|proxy-)?auth(?:{GAP}|=)"),
         ),
     ]
 }

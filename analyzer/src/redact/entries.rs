@@ -174,10 +174,13 @@ fn before_path(text: &[u8], start: usize) -> Vec<Secret> {
     let from = start.saturating_sub(FARTHEST);
     let area = &text[from..start];
     let from = from + memchr::memrchr2(b'{', b'}', area).map_or(0, |at| at + 1);
+    let area = &text[from..start];
     let values = ["received", "input", "value"].iter().find_map(|word| {
-        let at = from + memchr::memmem::rfind(&text[from..start], word.as_bytes())?;
-        let found = member(text, at - quote_before(text, at).map_or(0, Quote::len))?;
-        (is_one_of(&VALUES, &text[found.key.clone()]) && found.end <= start).then_some(found.values)
+        memchr::memmem::rfind_iter(area, word.as_bytes()).find_map(|at| {
+            let at = from + at;
+            let found = member(text, at - quote_before(text, at).map_or(0, Quote::len))?;
+            (is_one_of(&VALUES, &text[found.key.clone()]) && found.end <= start).then_some(found.values)
+        })
     });
     values.unwrap_or_default()
 }

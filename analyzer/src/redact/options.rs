@@ -116,6 +116,9 @@ pub fn element(text: &[u8], written: &Written) -> Option<Value> {
         (is_next && value && text.get(next + 1 + word) == Some(&b'>')).then_some(next + 2 + word)?
     } else {
         let quote = written.closing?;
+        let before = &text[..start - quote.len().min(start)];
+        ([&b"key="[..], b"name=", b"Key=", b"Name="].iter().any(|word| before.ends_with(word)))
+            .then_some(())?;
         (written.opening == Some(quote) && text.get(end + quote.len()) == Some(&b'>'))
             .then_some(end + quote.len() + 1)?
     };

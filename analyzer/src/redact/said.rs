@@ -6,7 +6,7 @@ use super::assigned::Written;
 use super::names::{Family, Name};
 use super::quotes::{Quote, quote_at};
 use super::telling::{Rigour, is_path_of_words, is_sentence, looks_random, says_nothing};
-use super::values::{Value, count, skip_spaces, skip_whitespace, value_at};
+use super::values::{Value, count, mark, skip_spaces, skip_whitespace, value_at};
 
 /// How far behind a name its value is told.
 const FARTHEST: usize = 240;
@@ -62,7 +62,11 @@ pub fn may_be_said(text: &[u8], written: &Written) -> bool {
     let at = written.range.end + written.closing.map_or(0, Quote::len);
     match text.get(at..).unwrap_or_default() {
         [b'\t' | b'\n', ..]
-        | [b' ', b' ' | b'-' | b'|' | b'i' | b'w' | b's' | b'c' | b'h' | b'(' | b'\xe2', ..] => true,
+        | [
+            b' ',
+            b' ' | b'-' | b'|' | b'c' | b'd' | b'f' | b'h' | b'i' | b'm' | b's' | b'w' | b'(' | b'\xe2',
+            ..,
+        ] => true,
         [b'-', b'>', ..] => true,
         [] => false,
         _ => is_named_late(text, written),
@@ -134,7 +138,11 @@ fn validated(text: &[u8], written: &Written, name: Name, at: usize) -> Option<Va
         })
     })?;
     let content = &text[value.range.clone()];
-    let is_strict = name.is_word && written.closing.is_none() && name.family != Family::Password && !is_alone;
+    let is_strict = name.is_word
+        && written.closing.is_none()
+        && written.dashes == 0
+        && name.family != Family::Password
+        && !is_alone;
     let is_value = !says_nothing(content)
         && !is_sentence(content)
         && (!is_strict || looks_random(content, Rigour::Strict));
@@ -149,9 +157,10 @@ fn told(text: &[u8], at: usize) -> Option<Value> {
     // Spring writes `rejected value [x]`.
     if let Some(inside) = text.get(at..)?.strip_prefix(b"[")
         && quote_at(inside, 0).is_none()
+        && mark(inside).is_none()
     {
         let length = count(inside, 0, |byte| byte != b']' && byte != b'\n');
-        let is_closed = inside.get(length) == Some(&b']') && !inside[..length].starts_with(b"redacted:");
+        let is_closed = inside.get(length) == Some(&b']') && !inside.starts_with(b"redacted:");
         return is_closed.then(|| Value::plain(at + 1..at + 1 + length));
     }
     quote_at(text, at)?;

@@ -101,7 +101,7 @@ fn settings_that_commands_set_are_removed() {
     hides("zip -r -P ‹hunter› x.zip folder");
     hides("openssl rsa -passin pass:‹hunter› -in k");
     hides("rabbitmqctl add_user app ‹hunter›");
-    hides("nats --creds app:‹hunter› sub x");
+    hides("nats --creds ‹app:hunter› sub x");
     hides("serve --basic-auth app:‹hunter› --port 80");
     hides("BASIC_AUTH=app:‹hunter›");
     hides("TRAEFIK_BASIC_AUTH=app:‹hunter›");
