@@ -214,7 +214,9 @@ const BEHIND_COMMANDS: &str = " \t\"'\\";
 const TYPICAL: &[u8] = b"words keyword taken broken passed passes passing compass passenger bypass authorized oauth author \
     login plugin begin origin margin modified verified specified notified client-cli -client curl url secretary discrete \
     credit differential sequential essential potential monkey turkey hotkey api-keys keys key- key: key= _id= _key_ \
-    session_token_id base64 data postgresql password1 ghost";
+    session_token_id base64 data postgresql password1 ghost connection connect disconnect function( action( application session \
+    .com .org .net /api/ bind binding set reset offset construct structure user( stdin recorded: provided: added: failed: \
+    zip - ip - id= sessionid= cookies conversation iteration authorization registry";
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let mut texts: Vec<String> = Vec::new();

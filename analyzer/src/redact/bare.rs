@@ -35,7 +35,8 @@ pub fn bare_end(text: &[u8], from: usize) -> usize {
                 depth -= 1;
                 false
             }
-            b')' | b']' | b'}' | b',' | b';' | b'&' | b'|' => {
+            b'&' => text_follows(byte, rest),
+            b')' | b']' | b'}' | b',' | b';' | b'|' => {
                 text_follows(byte, rest) && !goes_on(&text[from..at], rest)
             }
             b'"' | b'\'' | b'`' => {
@@ -114,15 +115,20 @@ fn goes_on(value: &[u8], rest: &[u8]) -> bool {
         return false;
     }
     let signs = count(rest, 0, |byte| b",;&|()[]{}\"'`<>.:!?/".contains(&byte));
-    let name = &rest[signs..signs + count(rest, signs, is_name)];
-    let is_whole = |is: fn(&u8) -> bool| name.iter().filter(|byte| byte.is_ascii_alphabetic()).all(is);
-    let is_lower_behind_first = name.iter().skip(1).all(|byte| !byte.is_ascii_uppercase());
-    let is_plain = name.len() > 2 && name[0].is_ascii_alphabetic();
-    let is_word = is_plain
-        && (is_whole(u8::is_ascii_lowercase) || is_whole(u8::is_ascii_uppercase) || is_lower_behind_first);
-    let is_camel = is_plain && name.len() > 4 && name.iter().all(u8::is_ascii_alphabetic);
+    let name = &rest[signs..signs + count(rest, signs, self::is_name)];
+    // `Initial`, `PORT`, `db-port`, `dbPort`.
+    let is_word = |part: &[u8]| {
+        let is_all = |is: fn(&u8) -> bool| part.iter().all(is);
+        let is_camel = part.len() > 4 && is_all(u8::is_ascii_alphabetic);
+        is_all(u8::is_ascii_lowercase)
+            || is_all(u8::is_ascii_uppercase)
+            || part[0].is_ascii_alphabetic() && part[1..].iter().all(u8::is_ascii_lowercase)
+            || is_camel
+    };
+    let mut parts = name.split(|byte| b"-_.".contains(byte)).filter(|part| !part.is_empty());
+    let is_name = name.len() > 2 && parts.all(is_word);
     let is_linked = matches!(rest.get(signs + name.len()), Some(b'=' | b':'));
-    !name.is_empty() && is_linked && !is_word && !is_camel
+    !name.is_empty() && is_linked && !is_name
 }
 
 /// Whether a quote closes an item of a list or the last member of a document: `","`, `"},`, `"]`.

@@ -161,8 +161,6 @@ fn statements() -> Vec<Rule> {
             &[":"],
             r#"(?i)basic[_-]?auth(?:\\*["'])?(?:=|:\s*)|\b\w+_auth="#,
         ),
-        // Whoever refuses a key of his own says which.
-        argument(&["key provided:"], &[], r"(?i)\bapi key provided:\s+"),
     ]
 }
 

@@ -170,6 +170,13 @@ fn tokens() -> Vec<Rule> {
             &[":AA"],
             r"(?<before>\bbot|\b)(?<secret>\d{6,12}:AA[A-Za-z0-9_-]{30,})",
         ),
+        // Whoever refuses a key of his own says which.
+        form(
+            "api-token",
+            &["key provided:"],
+            &[],
+            r"(?i)(?<before>\bapi key provided:\s+)(?<secret>[A-Z0-9_-]{16,})",
+        ),
         form(
             "webhook",
             &["/webhooks/", "webhook.office.com"],

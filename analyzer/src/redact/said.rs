@@ -216,5 +216,6 @@ fn sentence(text: &[u8], name: Name, at: usize) -> Option<Value> {
     let is_password = name.family == Family::Password;
     let rigour = if is_password { Rigour::Lenient } else { Rigour::Strict };
     let is_quoted = value.quote.is_some() && is_password && !is_sentence(content);
-    (is_quoted || looks_random(content, rigour)).then_some(value)
+    let is_random = content.iter().any(u8::is_ascii_digit) && looks_random(content, rigour);
+    (is_quoted || is_random).then_some(value)
 }

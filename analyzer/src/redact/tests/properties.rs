@@ -97,6 +97,13 @@ fn piece() -> impl Strategy<Value = String> {
             "[redacted:password]", "[redacted:jwt]", "--", "-p ", "curl -u ", "a:b@c", "://", "Some(", "value: ", "name: ", "<", ">", "$", "é",
             "\"name\": ", "\"value\": ", "null", "hunter", "x", "\\u0022", "&quot;", "''", "-----BEGIN PRIVATE KEY-----", "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln",
         ]).prop_map(str::to_owned),
+        3 => prop::sample::select(vec![
+            "cookie: ", "\"set-cookie\":[", "sid=", "; ", "authorization: ", "Token ", "password: |-\n  ", "\n  ", "\t", "  ", " | ", "==", "=~",
+            "INSERT INTO u (a, password) VALUES ('a', '", "')", "parameters: (", "%3D", "%22", "%26", "rejected value [", "input_value='",
+            " with value \"", "Invalid value ", " but got '", "invalid value 'x' for ", "[+] ", " is ", ";PWD={", "\"auth\":\"YTpi\"",
+            "&sig=", "\"path\": [", "received: ", "<name>", "</name><value>", "key=\"", "echo ", " | docker login --password-stdin",
+            "aws configure set ", "postgres://a:b/", "@c/", "-----END PRIVATE KEY-----", "PDO->__construct('a', 'b', ",
+        ]).prop_map(str::to_owned),
         2 => "[ -~]{0,8}",
         2 => "[A-Za-z0-9]{1,12}",
     ]

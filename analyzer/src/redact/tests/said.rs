@@ -65,6 +65,8 @@ fn what_sentences_tell_is_removed() {
         "DB_PASSWORD is not set",
         "password is stored in Secrets Manager",
         "password was changed 3 days ago",
+        "For *no password is set*, remove it",
+        "Incorrect API key provided: sk-12***********89. You can find your key",
     ] {
         stays(text);
     }
