@@ -197,7 +197,7 @@ const SHORT: &[(&str, &str)] = &[
     ("mariadb", BEHIND_COMMANDS),
     ("curl", BEHIND_COMMANDS),
     ("identified", " \t\n\\"),
-    ("auth", "\"'\\:"),
+    ("auth", "\"'\\"),
     ("SG.", OF_TOKENS),
     (":AA", OF_TOKENS),
     ("hf_", OF_TOKENS),

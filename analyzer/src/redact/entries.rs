@@ -70,7 +70,9 @@ fn name_start(text: &[u8], written: &Written) -> Option<(usize, bool)> {
     at -= if text[..at].ends_with(b"Some(") { 5 } else { 0 };
     let spaced = at;
     at = before_spaces(text, at);
-    at = before_items(text, at);
+    if written.opening.is_some() {
+        at = before_items(text, at);
+    }
     let is_option = match &text[..at] {
         [.., b'=', b'>'] => {
             at -= 2;
