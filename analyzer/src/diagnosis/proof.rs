@@ -106,7 +106,7 @@ fn refuted(snapshot: &Snapshot, about: &[CheckResult], leads: &[&Group]) -> Opti
             let is_pinned = refuters
                 .iter()
                 .all(|result| image_of(snapshot, result).is_some_and(|image| checks::is_pinned(&image)));
-            (is_pinned || leads.iter().all(|lead| is_told(lead))).then_some(of_state)
+            (is_pinned || leads.iter().all(is_told)).then_some(of_state)
         }
         _ => Some(of_state),
     }
