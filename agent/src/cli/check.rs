@@ -226,7 +226,8 @@ mod tests {
     fn target_groups_that_nobody_names_are_not_read() {
         let config = Config::parse("service = \"web\"\n[[source]]\nkind = \"target-health\"\n").unwrap();
         let mut told = Vec::new();
-        let read = all(&config, &BTreeSet::new(), |outcome| told.push(said(outcome)));
+        let nobody = BTreeSet::new();
+        let read = all(&config, &nobody, |outcome| told.push(said(outcome)));
         assert_eq!(collect::runtime().unwrap().block_on(read).len(), 1);
         assert!(
             told[0].contains("cannot be read as a whole") && told[0].contains("which names them"),

@@ -83,7 +83,6 @@ async fn what_does_not_pass_is_not_tried_again() {
 }
 
 /// Asks about many things at once for a while; no attempt passes the budget by.
-#[track_caller]
 async fn check_budget(answers: &'static [(u16, &'static str)]) {
     const SECONDS: usize = 4;
     let endpoint = answering(answers).await;
