@@ -464,7 +464,7 @@ fn the_rest_of_a_line_is_read_again() {
 /// Medic stops while much is still to be read: it does so at once, and reads on at the next start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backlog_is_left_for_the_next_start() {
-    const LINES: usize = 2_000_000;
+    const LINES: usize = 1_200_000;
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::with_capacity(LINES * 40);
     for number in 0..LINES / 2 {
