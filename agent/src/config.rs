@@ -249,6 +249,18 @@ impl SourceConfig {
         }
     }
 
+    /// Returns the addresses on which the source listens, each with its key.
+    pub fn addresses(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            SourceConfig::FluentForward { listen, .. } => vec![("listen", listen.as_str())],
+            SourceConfig::Otlp { grpc, http, .. } => {
+                let both = [("grpc", grpc.as_deref()), ("http", http.as_deref())];
+                both.into_iter().filter_map(|(key, address)| Some((key, address?))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the source waits for others to send: then it holds nothing that could be read, and never ends.
     pub fn listens(&self) -> bool {
         matches!(self, SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. })
@@ -349,6 +361,12 @@ impl Config {
                 let known: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
                 bail!("source `{name}` cannot hold `{kind}`: write one of {}", known.join(", "));
             }
+            if let Some((key, address)) = source.addresses().iter().find(|(_, address)| !is_address(address))
+            {
+                bail!(
+                    "source `{name}` cannot listen on `{address}`: write a host and a port, such as `{key} = \"127.0.0.1:24224\"`"
+                );
+            }
             if let SourceConfig::Files { paths, .. } = source
                 && paths.iter().all(|path| path.trim().is_empty())
             {
@@ -374,6 +392,16 @@ impl Config {
         }
         names
     }
+}
+
+/// Whether this may be an address to listen on: a host, or an address in brackets, and a port.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    port.parse::<u16>().is_ok() && (is_host(host) || text.parse::<std::net::SocketAddr>().is_ok())
 }
 
 /// Adds the known name that is nearest to an unknown one.
@@ -433,6 +461,26 @@ mod tests {
         for paths in ["[]", "[\"\"]", "[\" \", \"\"]"] {
             let text = format!("[[source]]\nkind = \"files\"\npaths = {paths}\n");
             check_refused(&text, "source `files` has no paths: write `paths = [");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for address in
+            ["nonsense", "", ":24224", "127.0.0.1", "127.0.0.1:70000", "http://127.0.0.1:4318", "::1:4318"]
+        {
+            for (kind, key) in [("fluent-forward", "listen"), ("otlp", "grpc"), ("otlp", "http")] {
+                let text = format!("[[source]]\nkind = \"{kind}\"\n{key} = \"{address}\"\n");
+                check_refused(
+                    &text,
+                    &format!("source `{kind}` cannot listen on `{address}`: write a host and a port"),
+                );
+            }
+        }
+        for address in ["127.0.0.1:0", "0.0.0.0:24224", "[::1]:4318", "localhost:24224", "my-host_1.local:80"]
+        {
+            let text = format!("[[source]]\nkind = \"fluent-forward\"\nlisten = \"{address}\"\n");
+            assert!(Config::parse(&text).is_ok(), "{address}");
         }
     }
 

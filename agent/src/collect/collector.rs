@@ -1,7 +1,7 @@
 //! The collector: one thread that takes deliveries in, and stores them.
 
 use analyzer::changes::{self, Remembered};
-use analyzer::diagnosis::{Diagnosis, Study, Verdict};
+use analyzer::diagnosis::{Diagnosis, Gap, Study, Verdict};
 use analyzer::pattern::Patterns;
 use analyzer::record::Record;
 use analyzer::redact::{Redactions, redact};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::debug_span;
+use tracing::{debug_span, info, warn};
 
 use super::attribution::{self, Change};
 use crate::config::Config;
@@ -68,6 +68,8 @@ pub struct Collector {
     /// Whether a person named the deployment: then the account does not.
     fixed: bool,
     study: Study<'static>,
+    /// What was said on standard error that sources cannot see.
+    said: BTreeMap<String, Vec<Gap>>,
     known: Arc<Snapshot>,
     publish: watch::Sender<Arc<Snapshot>>,
     live: watch::Sender<Arc<Live>>,
@@ -130,6 +132,7 @@ impl Collector {
             focus,
             fixed,
             study,
+            said: BTreeMap::new(),
             known,
             publish,
             live,
@@ -238,6 +241,9 @@ impl Collector {
             self.ledger.cursors.insert(source.to_owned(), cursor);
         }
         let mut is_news = !records.is_empty() || delivery.stored.is_some();
+        if let Some(gaps) = &delivery.gaps {
+            self.say(source, gaps);
+        }
         if let Some(gaps) = delivery.gaps
             && self.ledger.gaps.get(source).map_or(!gaps.is_empty(), |known| *known != gaps)
         {
@@ -252,6 +258,18 @@ impl Collector {
         }
         self.pending.waiting.extend(delivery.stored);
         Ok(())
+    }
+
+    /// Tells whoever watches Medic itself what a source cannot see, when that begins and when it ends.
+    fn say(&mut self, source: &str, gaps: &[Gap]) {
+        let said = self.said.insert(source.to_owned(), gaps.to_vec()).unwrap_or_default();
+        for Gap { what, because, remedy } in gaps.iter().filter(|gap| !said.contains(gap)) {
+            let remedy = remedy.as_deref().unwrap_or_default();
+            warn!(source, what, because, remedy, "gap");
+        }
+        for Gap { what, .. } in said.iter().filter(|gap| !gaps.iter().any(|other| other.what == gap.what)) {
+            info!(source, what, "gap closed");
+        }
     }
 
     /// Whether the record is stored already: what is read twice is stored once.
