@@ -88,7 +88,9 @@ mod tests {
         assert!(telling.wait().is_zero());
         let (tell, told) = std::sync::mpsc::channel::<()>();
         let begun = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
-        telling.run(runtime.handle(), begun, move || drop(told.recv()));
+        telling.run(runtime.handle(), begun, move || {
+            let _ = told.recv();
+        });
         assert_eq!(telling.wait(), LOOK, "one after the other");
         tell.send(()).unwrap();
         while telling.running.as_ref().is_some_and(|running| !running.task.is_finished()) {

@@ -443,7 +443,7 @@ mod tests {
         check(
             "Url",
             "https://shop:hunter22@logs.internal/in",
-            "https://shop:[redacted:password]@logs.internal/in",
+            "https://shop:[redacted:url-password]@logs.internal/in",
         );
         assert!(
             !without_secret("Header", "Authorization Bearer abcdefghijklmnop0123456789")
