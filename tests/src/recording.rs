@@ -256,7 +256,8 @@ fn secrets_are_gone_before_anything_is_stored() {
     named.record.stream = Arc::new(Stream { name, source: Source::ContainerLog });
     named.record.entity = Some(Arc::from("https://u:hunter2secret@registry.internal/"));
     let options = json!({"Name": "datadog", "apikey": "hunter2secret"});
-    let container = json!({"name": "web", "logConfiguration": {"logDriver": "awsfirelens", "options": options}});
+    let container =
+        json!({"name": "web", "logConfiguration": {"logDriver": "awsfirelens", "options": options}});
     let definition = json!({"family": "web", "containerDefinitions": [container]});
     let snapshot =
         serde_json::from_value(json!({"taskDefinitions": {"known": [definition]}})).expect("a snapshot");

@@ -48,7 +48,8 @@ mod tests {
     use serde_json::json;
 
     fn described(tasks: &[(&str, &str, &str)]) -> Snapshot {
-        let service = json!({"serviceName": "web", "deployments": [{"id": "ecs-svc/2", "status": "PRIMARY"}]});
+        let service =
+            json!({"serviceName": "web", "deployments": [{"id": "ecs-svc/2", "status": "PRIMARY"}]});
         let task = |(id, by, status): &(&str, &str, &str)| {
             let arn = format!("arn:aws:ecs:eu-west-1:123456789012:task/shop/{id}");
             serde_json::from_value(json!({"taskArn": arn, "startedBy": by, "lastStatus": status})).unwrap()
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn tasks_of_other_deployments_are_foreign() {
-        let tasks = [("a", "ecs-svc/1", "RUNNING"), ("b", "ecs-svc/2", "STOPPED"), ("c", "deploy", "STOPPED")];
+        let tasks =
+            [("a", "ecs-svc/1", "RUNNING"), ("b", "ecs-svc/2", "STOPPED"), ("c", "deploy", "STOPPED")];
         check(&tasks, false, &["a"]);
     }
 

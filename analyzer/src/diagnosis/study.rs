@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::answered::Answered;
 use super::described::told_by;
+use super::foreign::{self, Foreign};
 use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
@@ -19,7 +20,6 @@ use super::success::succeeds;
 use super::supervised::Supervised;
 use super::tail::Tails;
 use super::telling::{self, WORTH_SHOWING};
-use super::foreign::{self, Foreign};
 use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
 use crate::checks::Running;
 use crate::pattern::{Owner, Patterns};

@@ -9,14 +9,16 @@ use crate::snapshot::{Service, Snapshot};
 pub(super) fn under_way(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
     if study.settled.is_none() {
-        gaps.extend(snapshot.services.items().iter().filter(|service| is_rolling_out(service)).map(of_service));
+        gaps.extend(
+            snapshot.services.items().iter().filter(|service| is_rolling_out(service)).map(of_service),
+        );
     }
     let is_complete = study.successes.values().any(|scopes| scopes.contains_key(&Scope::Stack));
     let is_of_stack = |resource: &str| resource.starts_with("AWS::CloudFormation::Stack ");
-    let pending = study.operations.pending.iter().filter(|((_, resource), _)| !resource.is_empty() && !is_complete);
-    let last = pending.min_by_key(|((_, resource), kept)| {
-        (is_of_stack(resource), std::cmp::Reverse(kept.place.clone()))
-    });
+    let pending =
+        study.operations.pending.iter().filter(|((_, resource), _)| !resource.is_empty() && !is_complete);
+    let last = pending
+        .min_by_key(|((_, resource), kept)| (is_of_stack(resource), std::cmp::Reverse(kept.place.clone())));
     gaps.extend(last.map(|((_, resource), _)| Gap {
         what: format!("the end of the operation on {resource}"),
         because: "it was still in progress when the records end".to_owned(),

@@ -1,9 +1,7 @@
 //! Puts each thing that is described into a record: services, deployments, stacks, targets, alarms, events.
 
 use analyzer::record::{Level, Source};
-use analyzer::snapshot::{
-    Alarm, Deployment, Service, ServiceDeployment, Stack, TargetHealth, last_segment,
-};
+use analyzer::snapshot::{Alarm, Deployment, Service, ServiceDeployment, Stack, TargetHealth, last_segment};
 use serde_json::Value;
 
 use super::words::*;
