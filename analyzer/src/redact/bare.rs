@@ -115,7 +115,7 @@ fn goes_on(value: &[u8], rest: &[u8]) -> bool {
         return false;
     }
     let signs = count(rest, 0, |byte| b",;&|()[]{}\"'`<>.:!?/".contains(&byte));
-    let name = &rest[signs..signs + count(rest, signs, self::is_name)];
+    let name = &rest[signs..signs + count(rest, signs, is_name)];
     // `Initial`, `PORT`, `db-port`, `dbPort`.
     let is_word = |part: &[u8]| {
         let is_all = |is: fn(&u8) -> bool| part.iter().all(is);
@@ -126,9 +126,9 @@ fn goes_on(value: &[u8], rest: &[u8]) -> bool {
             || is_camel
     };
     let mut parts = name.split(|byte| b"-_.".contains(byte)).filter(|part| !part.is_empty());
-    let is_name = name.len() > 2 && parts.all(is_word);
+    let is_setting = name.len() > 2 && parts.all(is_word);
     let is_linked = matches!(rest.get(signs + name.len()), Some(b'=' | b':'));
-    !name.is_empty() && is_linked && !is_name
+    !name.is_empty() && is_linked && !is_setting
 }
 
 /// Whether a quote closes an item of a list or the last member of a document: `","`, `"},`, `"]`.

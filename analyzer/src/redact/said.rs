@@ -105,7 +105,7 @@ fn is_named_late(text: &[u8], written: &Written) -> bool {
         - written.dashes
         - written.opening.map_or(0, Quote::len).min(written.range.start - written.dashes);
     let words = &text[start.saturating_sub(24)..start];
-    words.ends_with(b" ") && memchr::memmem::rfind(words, b"for ").is_some()
+    words.ends_with(b" ") && words.windows(4).any(|word| word == b"for ")
 }
 
 /// Returns the quoted value that a validator tells, on the line of the name or on the next where it stands alone.
