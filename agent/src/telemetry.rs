@@ -91,7 +91,9 @@ pub fn log(usual: &str) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(messages(usual))
         .with_writer(std::io::stderr)
-        .with_target(false);
+        .with_target(false)
+        // What cannot be written on standard error cannot be complained about there.
+        .log_internal_errors(false);
     // Another subscriber is there only in tests.
     let _ = if is_json() { subscriber.json().try_init() } else { subscriber.with_ansi(false).try_init() };
 }

@@ -278,8 +278,11 @@ impl Collector {
         Ok(())
     }
 
-    /// Tells whoever watches Medic itself what a source cannot see, when that begins and when it ends.
+    /// Tells whoever runs Medic what a source cannot see, when that begins and when it ends; a live view shows it itself.
     fn say(&mut self, source: &str, gaps: &[Gap]) {
+        if self.live.receiver_count() > 0 {
+            return;
+        }
         let said = self.said.insert(source.to_owned(), gaps.to_vec()).unwrap_or_default();
         for Gap { what, because, remedy } in gaps.iter().filter(|gap| !said.contains(gap)) {
             let remedy = remedy.as_deref().unwrap_or_default();

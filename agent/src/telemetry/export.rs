@@ -58,7 +58,11 @@ pub fn start(config: &Config, runtime: &Handle) -> Result<Option<Export>> {
 impl Export {
     /// Begins to write messages, and to follow Medic's own spans. Messages are not sent: what they say may be text of a record.
     pub fn log_and_trace(&self, messages: EnvFilter) {
-        let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+        let written = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            // What cannot be written on standard error cannot be complained about there.
+            .log_internal_errors(false);
         let written = match super::is_json() {
             true => written.json().boxed(),
             false => written.with_ansi(false).boxed(),

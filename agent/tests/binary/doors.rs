@@ -24,6 +24,7 @@ fn an_address_that_is_taken_is_told() {
     assert!(text(&busy).contains(&format!("cannot listen on {address}")), "{}", text(&busy));
 
     let mut agent = medic();
+    agent.env("MEDIC_LOG", "info");
     agent.args(["collect", "--config"]).arg(&config).arg("--state").arg(&state);
     let mut agent = agent.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("medic starts");
     let mut said = BufReader::new(agent.stderr.take().expect("standard error")).lines().map_while(Result::ok);
