@@ -3,8 +3,11 @@
 //! Crash-only: what goes wrong in the index ends the collector, and the sources start again from what is committed.
 
 mod attribution;
+mod case;
 mod collector;
 pub mod heartbeat;
+mod names;
+mod telling;
 
 pub use attribution::{Change, follow};
 pub use collector::{Collector, Live, UNNAMED, diagnose_stored, of_deployment, remembered};

@@ -47,6 +47,13 @@ pub struct Retention {
     pub free: Size,
 }
 
+impl Retention {
+    /// What is kept for less would be gone before anyone asks for it.
+    pub const SHORTEST: Span = Span(Duration::from_secs(3600));
+    /// With less, what was just recorded would go: parts are closed from four megabytes on, and the open one stays.
+    pub const SMALLEST: Size = Size(32_000_000);
+}
+
 impl Default for Retention {
     fn default() -> Retention {
         Retention {
@@ -249,6 +256,18 @@ impl SourceConfig {
         }
     }
 
+    /// Returns the addresses on which the source listens, each with its key.
+    pub fn addresses(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            SourceConfig::FluentForward { listen, .. } => vec![("listen", listen.as_str())],
+            SourceConfig::Otlp { grpc, http, .. } => {
+                let both = [("grpc", grpc.as_deref()), ("http", http.as_deref())];
+                both.into_iter().filter_map(|(key, address)| Some((key, address?))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the source waits for others to send: then it holds nothing that could be read, and never ends.
     pub fn listens(&self) -> bool {
         matches!(self, SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. })
@@ -262,7 +281,6 @@ impl SourceConfig {
         }
     }
 
-    /// Returns the name of the source, where it was given one.
     /// Returns what a person says that a source holds.
     pub fn holds(&self) -> Option<&str> {
         match self {
@@ -271,6 +289,7 @@ impl SourceConfig {
         }
     }
 
+    /// Returns the name of the source, where it was given one.
     pub fn given_name(&self) -> Option<&str> {
         match self {
             SourceConfig::Files { name, .. }
@@ -336,6 +355,7 @@ impl Config {
     pub fn parse(text: &str) -> anyhow::Result<Config> {
         let config: Config =
             toml::from_str(text).map_err(|error| anyhow!("{}", with_nearest(&error.to_string())))?;
+        config.check_values()?;
         let names = config.source_names();
         let mut seen = BTreeSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
@@ -349,6 +369,12 @@ impl Config {
                 let known: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
                 bail!("source `{name}` cannot hold `{kind}`: write one of {}", known.join(", "));
             }
+            if let Some((key, address)) = source.addresses().iter().find(|(_, address)| !is_address(address))
+            {
+                bail!(
+                    "source `{name}` cannot listen on `{address}`: write a host and a port, such as `{key} = \"127.0.0.1:24224\"`"
+                );
+            }
             if let SourceConfig::Files { paths, .. } = source
                 && paths.iter().all(|path| path.trim().is_empty())
             {
@@ -358,6 +384,35 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// Refuses what is empty, and bounds within which nothing could be kept.
+    fn check_values(&self) -> anyhow::Result<()> {
+        let text = |value: &Option<String>| value.as_ref().is_some_and(|value| value.trim().is_empty());
+        let path = |value: &Option<PathBuf>| value.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        let empty = [
+            ("state", path(&self.state)),
+            ("patterns", path(&self.patterns)),
+            ("cluster", text(&self.cluster)),
+            ("service", text(&self.service)),
+            ("stack", text(&self.stack)),
+            ("region", text(&self.region)),
+            ("profile", text(&self.profile)),
+        ];
+        if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
+            bail!("`{name}` is empty: give it a value, or leave it out");
+        }
+        if self.retention.age < Retention::SHORTEST {
+            bail!("[retention] `age` is {}: write {} or more", self.retention.age, Retention::SHORTEST);
+        }
+        if self.retention.size < Retention::SMALLEST {
+            bail!("[retention] `size` is {}: write {} or more", self.retention.size, Retention::SMALLEST);
+        }
+        let stdins = self.sources.iter().filter(|source| matches!(source, SourceConfig::Stdin { .. }));
+        if stdins.count() > 1 {
+            bail!("two sources are standard input, and there is only one: leave one of them out");
+        }
+        Ok(())
     }
 
     /// Returns the names of the sources, in their order.
@@ -374,6 +429,16 @@ impl Config {
         }
         names
     }
+}
+
+/// Whether this may be an address to listen on: a host, or an address in brackets, and a port.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    port.parse::<u16>().is_ok() && (is_host(host) || text.parse::<std::net::SocketAddr>().is_ok())
 }
 
 /// Adds the known name that is nearest to an unknown one.
@@ -434,6 +499,49 @@ mod tests {
             let text = format!("[[source]]\nkind = \"files\"\npaths = {paths}\n");
             check_refused(&text, "source `files` has no paths: write `paths = [");
         }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for address in
+            ["nonsense", "", ":24224", "127.0.0.1", "127.0.0.1:70000", "http://127.0.0.1:4318", "::1:4318"]
+        {
+            for (kind, key) in [("fluent-forward", "listen"), ("otlp", "grpc"), ("otlp", "http")] {
+                let text = format!("[[source]]\nkind = \"{kind}\"\n{key} = \"{address}\"\n");
+                check_refused(
+                    &text,
+                    &format!("source `{kind}` cannot listen on `{address}`: write a host and a port"),
+                );
+            }
+        }
+        for address in ["127.0.0.1:0", "0.0.0.0:24224", "[::1]:4318", "localhost:24224", "my-host_1.local:80"]
+        {
+            let text = format!("[[source]]\nkind = \"fluent-forward\"\nlisten = \"{address}\"\n");
+            assert!(Config::parse(&text).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_empty_is_refused() {
+        for name in ["state", "patterns", "cluster", "service", "stack", "region", "profile"] {
+            check_refused(&format!("{name} = \"\"\n"), &format!("`{name}` is empty"));
+        }
+    }
+
+    #[test]
+    fn bounds_within_which_nothing_is_kept_are_refused() {
+        check_refused("[retention]\nage = \"0s\"\n", "`age` is 0ms: write 1h or more");
+        check_refused("[retention]\nage = \"59m\"\n", "write 1h or more");
+        check_refused("[retention]\nsize = \"0\"\n", "`size` is 0: write 32MB or more");
+        check_refused("[retention]\nsize = \"31MB\"\n", "write 32MB or more");
+        assert!(Config::parse("[retention]\nage = \"1h\"\nsize = \"32MB\"\nfree = \"0\"\n").is_ok());
+    }
+
+    #[test]
+    fn there_is_one_standard_input() {
+        let stdin = |name: &str| format!("[[source]]\nkind = \"stdin\"\nname = \"{name}\"\n");
+        check_refused(&format!("{}{}", stdin("a"), stdin("b")), "two sources are standard input");
+        assert!(Config::parse(&stdin("a")).is_ok());
     }
 
     #[test]

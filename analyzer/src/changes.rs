@@ -95,6 +95,13 @@ pub fn since_last_good(snapshot: &Snapshot, remembered: Remembered<'_>) -> Optio
     Some(changes)
 }
 
+/// Returns `family:revision` of what ran before the deployment, or of what the service went back to.
+pub fn last_good(snapshot: &Snapshot) -> Option<String> {
+    let chosen = choose::revisions(snapshot, Remembered::default())?;
+    let is_good = chosen.basis != Basis::RevisionBefore && chosen.good != chosen.deployed;
+    is_good.then(|| choose::short(&chosen.good).to_owned())
+}
+
 impl Changes {
     /// Says which two revisions were compared, and why these.
     pub fn says(&self) -> String {

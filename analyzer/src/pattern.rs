@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::checks::Check;
@@ -205,6 +206,20 @@ impl Patterns {
 
     pub fn condition(&self, owner: Owner) -> &Condition {
         &self.list[owner.pattern].conditions[owner.condition]
+    }
+
+    /// Returns where in a line a cause was recognised; the first condition that matches counts.
+    pub fn told(&self, cause: &str, line: &str) -> Option<Range<usize>> {
+        let pattern = self.list.iter().position(|pattern| pattern.id == cause)?;
+        let first = self.owners.partition_point(|owner| owner.pattern < pattern);
+        let own = self.owners[first..].iter().take_while(|owner| owner.pattern == pattern);
+        let mut found = (first..).zip(own).filter_map(|(expression, _)| {
+            // What cannot match need not be compiled.
+            let is_possible = self.matcher.may_match(expression, line.as_bytes());
+            let compiled = is_possible.then(|| self.matcher.expression(expression)).flatten()?;
+            compiled.find(line.as_bytes())
+        });
+        found.next()
     }
 
     /// Whether a condition asks for a metric.

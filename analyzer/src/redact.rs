@@ -1,14 +1,23 @@
 //! Removes secrets from text before it is stored, printed or sent.
 //!
-//! A secret is known by its form, by the command or statement that takes it (`rules`),
-//! or by the name to which it is assigned (`assigned`, `entries`).
+//! A secret is known by its form (`forms`), by the command or statement that takes it (`commands`),
+//! or by the name to which it is assigned (`assigned` and what it calls).
 
 mod assigned;
 mod bare;
+mod blocks;
+mod columns;
+mod commands;
+mod encoded;
 mod entries;
+mod forms;
+mod headers;
 mod names;
+mod options;
+mod places;
 mod quotes;
 mod rules;
+mod said;
 mod telling;
 mod values;
 
@@ -55,7 +64,7 @@ fn round(text: &str, redactions: &mut Redactions) -> Option<String> {
     }
     let mut changed: Option<String> = None;
     for (index, rule) in RULES.iter().enumerate() {
-        if found.rules & (1 << index) == 0 {
+        if found.rules & (1u64 << index) == 0 {
             continue;
         }
         if let Some((clean, count)) = rule.apply(changed.as_deref().unwrap_or(text)) {
@@ -117,7 +126,7 @@ fn without(text: &str, mut secrets: Vec<Secret>, kind: &str) -> Option<(String, 
 /// What one pass finds.
 struct Found {
     /// The rules that could change the text, a bit a rule.
-    rules: u32,
+    rules: u64,
     /// The secrets that are assigned to names.
     assigned: Vec<Secret>,
 }
@@ -144,9 +153,9 @@ fn suspects(text: &str) -> Found {
 struct Words {
     filter: Filter<1, false>,
     /// For each of them, a bit for the rule that it speaks for; none for a part of a name.
-    rules: Vec<u32>,
+    rules: Vec<u64>,
     /// The rules whose word is an `@`.
-    at_sign: u32,
+    at_sign: u64,
 }
 
 /// The name of each secret has one of these in it.
@@ -155,9 +164,20 @@ const NAMES: &[&str] = &[
     "passwd",
     "passphrase",
     "passcode",
+    "passwort",
+    "kennwort",
+    "contrase",
+    "motdepasse",
+    "mot_de_passe",
+    "mot-de-passe",
     "secret",
     "token",
+    "creds",
     "credential",
+    "authorization",
+    "registry-auth",
+    "registry_auth",
+    "cookie",
     "_key",
     "-key",
     ".key",
@@ -177,9 +197,16 @@ const SHORT: &[(&str, &str)] = &[
     ("mariadb", BEHIND_COMMANDS),
     ("curl", BEHIND_COMMANDS),
     ("identified", " \t\n\\"),
+    ("auth", "\"'\\"),
+    ("SG.", OF_TOKENS),
+    (":AA", OF_TOKENS),
+    ("hf_", OF_TOKENS),
+    ("_auth", "=: \t"),
 ];
 
 const BEHIND_NAMES: &str = "=:\"'\\ \t\r\n]>,);%&_-0123456789";
+
+const OF_TOKENS: &str = "abcdefghijklmnopqrstuvwxyz0123456789_-";
 
 const BEHIND_COMMANDS: &str = " \t\"'\\";
 
@@ -187,13 +214,15 @@ const BEHIND_COMMANDS: &str = " \t\"'\\";
 const TYPICAL: &[u8] = b"words keyword taken broken passed passes passing compass passenger bypass authorized oauth author \
     login plugin begin origin margin modified verified specified notified client-cli -client curl url secretary discrete \
     credit differential sequential essential potential monkey turkey hotkey api-keys keys key- key: key= _id= _key_ \
-    session_token_id base64 data postgresql password1 ghost";
+    session_token_id base64 data postgresql password1 ghost connection connect disconnect function( action( application session \
+    .com .org .net /api/ bind binding set reset offset construct structure user( stdin recorded: provided: added: failed: \
+    zip - ip - id= sessionid= cookies conversation iteration authorization registry";
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let mut texts: Vec<String> = Vec::new();
     let mut rules = Vec::new();
-    let mut at_sign = 0;
-    let mut add = |word: &str, bit: u32| {
+    let mut at_sign = 0u64;
+    let mut add = |word: &str, bit: u64| {
         let follow = SHORT.iter().find(|(short, _)| *short == word).map_or("", |(_, follow)| follow);
         let all: Vec<String> = match follow {
             "" => vec![word.to_owned()],
@@ -210,7 +239,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
             }
         }
     }
-    for word in NAMES.iter().chain(&["pass", "pwd", "_pw", "-pw"]) {
+    for word in NAMES.iter().chain(&["pass", "pwd", "_pw", "-pw", "_auth"]) {
         add(word, 0);
     }
     for word in names::KEYS {

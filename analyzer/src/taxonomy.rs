@@ -171,6 +171,14 @@ impl Safety {
             Safety::Manual => "manual",
         }
     }
+
+    /// Says it as reports do.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Safety::Manual => "by hand",
+            other => other.as_str(),
+        }
+    }
 }
 
 macro_rules! remedies {
@@ -220,7 +228,7 @@ remedies! {
     RollBackStack "roll-back-stack" Disruptive true 15 "Roll the stack back to its last stable state" "deploy the change again",
     Wait "wait" Safe true 15 "Wait until the other operation has finished, then deploy again" "",
     CreateLogGroup "create-log-group" Safe true 1 "Create the missing log group" "delete the log group",
-    StopDeployment "stop-deployment" Disruptive true 5 "Stop the running deployment" "start the deployment again",
+    StopDeployment "stop-deployment" Disruptive true 5 "Stop the running deployment and roll it back" "start the deployment again",
     RebuildImage "rebuild-image" Safe false 15 "Build and push the image again" "",
     RaiseQuota "raise-quota" Manual false 1440 "Ask for a higher quota" "",
     FixConfiguration "fix-configuration" Manual false 20 "Correct the configuration" "",

@@ -85,7 +85,7 @@ impl Model {
             .first()?
             .iter()
             .filter_map(|word| self.weights(word).map(|weights| (weights[class.index()], word)))
-            .filter(|(weight, _)| *weight > 0.0)
+            .filter(|(weight, word)| *weight > 0.0 && says_something(word))
             .collect();
         words.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         let words = words.into_iter().take(5).map(|(_, word)| word.clone()).collect();
@@ -101,6 +101,17 @@ impl Model {
         }
         softmax(sums)
     }
+}
+
+/// Whether a feature tells a reader anything: words that stand in any sentence do not.
+fn says_something(feature: &str) -> bool {
+    const SAY_NOTHING: [&str; 44] = [
+        "a", "again", "all", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could",
+        "did", "do", "for", "from", "giving", "had", "has", "have", "in", "into", "is", "it", "its", "of",
+        "on", "or", "so", "than", "that", "the", "then", "there", "this", "to", "up", "was", "were", "will",
+        "with", "you",
+    ];
+    !feature.starts_with("source:") && !feature.split(' ').any(|word| SAY_NOTHING.contains(&word))
 }
 
 /// Returns the sorted, distinct words and shapes of a text, and where it comes from.

@@ -4,7 +4,7 @@ use analyzer::diagnosis::Verdict;
 
 use crate::escape::{command_data, command_property, cut};
 use crate::guide::Guide;
-use crate::{RenderError, markdown};
+use crate::{RenderError, markdown, prose};
 
 /// GitHub shows a summary of up to 1 MiB a step; the worst comes first, so what is cut is the end.
 pub const LARGEST_SUMMARY: usize = 900 << 10;
@@ -12,6 +12,8 @@ pub const LARGEST_SUMMARY: usize = 900 << 10;
 const NOTE: &str = "\n```````\n\nThe summary was cut here; the full report is in the job's artifacts.\n";
 /// GitHub keeps ten errors and ten warnings of a step.
 const MOST_WARNINGS: usize = 9;
+/// How many steps of what to do an annotation holds.
+const MOST_STEPS: usize = 3;
 
 /// Returns the job summary as Markdown.
 pub fn summary(guide: &Guide) -> Result<String, RenderError> {
@@ -38,20 +40,28 @@ pub fn annotations(guide: &Guide) -> String {
     let mut out = String::new();
     match (&guide.root, guide.verdict) {
         (Some(root), _) => {
-            let title = format!("{} ({} %)", root.id, (root.confidence * 100.0).round());
+            let title = format!(
+                "{} ({} %)",
+                cut(&root.title.replace('`', ""), 200),
+                (root.confidence * 100.0).round()
+            );
             let mut message = guide.headline.replace('`', "");
             if let Some(lead) = guide.evidence.first() {
                 message.push('\n');
-                message.push_str(&cut(lead.line.trim(), 400));
+                message.push_str(&lead.telling(400));
             }
-            for remedy in guide.remedies.iter().take(2) {
-                message.push_str(&format!("\nwhat to do: {}", remedy.title));
+            for step in
+                prose::paragraphs(&guide.to_do).iter().filter(|step| !step.marker.is_empty()).take(MOST_STEPS)
+            {
+                let text: String = step.pieces.iter().map(|piece| piece.text.as_str()).collect();
+                message.push_str(&format!("\n{}{}", step.marker, cut(text.trim(), 300)));
             }
             let named = guide.changes.iter().flat_map(|changes| &changes.items).filter(|item| item.is_named);
             for item in named.take(2) {
                 message.push_str(&format!("\nchanged: {}", cut(&item.line(), 300)));
             }
             let place = guide.evidence.first().filter(|lead| lead.is_in_a_file());
+            message.push_str(&format!("\ncause: {}", root.id));
             let file = place
                 .map(|lead| format!("file={},line={},", command_property(&lead.stream), lead.line_number));
             out.push_str(&format!(

@@ -1,22 +1,26 @@
 //! The guide: the one view model that every renderer reads.
 
 use analyzer::changes::{Basis, Change, Changes, Kind};
-use analyzer::diagnosis::{Diagnosis, Evidence, Finding, Proof, Verdict};
+use analyzer::diagnosis::{Diagnosis, Finding, Proof, TimelineEntry, Verdict};
 use analyzer::pattern::Patterns;
 use analyzer::record::{Level, Source};
-use analyzer::taxonomy::{Blame, Class, Safety, Severity};
+use analyzer::taxonomy::{Blame, Class, Remedy, Safety, Severity};
 use analyzer::{checks::Outcome, diagnosis::DeploymentFacts};
-use handlebars::Handlebars;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use crate::commands;
+use crate::commands::{self, Filling};
+use crate::decode;
+use crate::escape::cut;
+use crate::page::{summary, to_do, to_do_without_cause};
+pub use crate::quote::Quote;
+use crate::quote::quote;
 use crate::sentences::{happened, headline, tasks};
 pub use crate::sentences::{short, span};
-use crate::shell::{self, quoted};
+use crate::stack;
 use crate::treatment::{Known, Treatment, told_once, treatment};
 
 /// At most this many records are quoted.
@@ -85,24 +89,6 @@ pub struct Link {
     pub symptom: bool,
 }
 
-/// A record, quoted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Quote {
-    pub text: String,
-    /// What the record says once it is decoded, where that differs.
-    pub said: Option<String>,
-    pub line: String,
-    pub source: Source,
-    pub stream: String,
-    pub line_number: u64,
-    pub time: Option<Timestamp>,
-    pub level: Level,
-    pub entity: Option<String>,
-    pub count: u64,
-    /// The command that shows the record.
-    pub show: String,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Next {
     pub class: Class,
@@ -161,18 +147,6 @@ pub struct Missing {
     pub remedy: Option<String>,
 }
 
-impl Quote {
-    /// Returns what a reader is shown.
-    pub fn readable(&self) -> &str {
-        self.said.as_deref().unwrap_or_else(|| readable(&self.text))
-    }
-
-    /// Whether it stands in a line of a file, rather than in a stream of an account.
-    pub fn is_in_a_file(&self) -> bool {
-        self.line_number > 0 && self.show.contains("sed -n ")
-    }
-}
-
 impl ChangedField {
     /// Says the change in one line.
     pub fn line(&self) -> String {
@@ -196,7 +170,10 @@ impl Guide {
             chain: root.iter().flat_map(|root| chain(root, &others)).collect(),
             evidence: root.iter().flat_map(|root| root.evidence.clone()).take(MOST_EVIDENCE).collect(),
             to_do: match finding {
-                Some(finding) => commands::in_markdown(&to_do(finding, patterns), &diagnosis.deployment),
+                Some(finding) => {
+                    let to_do = commands::in_markdown(&to_do(finding, patterns), &filling(diagnosis));
+                    stack::with_next_step(to_do, &diagnosis.deployment)
+                }
                 None => to_do_without_cause(diagnosis),
             },
             remedies: root.iter().flat_map(|root| told_once(&root.remedies)).collect(),
@@ -227,7 +204,7 @@ impl Guide {
                     stream: entry.stream.clone(),
                     source: entry.source,
                     level: entry.level,
-                    text: entry.text.clone(),
+                    text: decoded(diagnosis, entry).unwrap_or_else(|| entry.text.clone()),
                     cause: entry.cause.clone(),
                     count: entry.count,
                 })
@@ -241,7 +218,7 @@ impl Guide {
                     remedy: gap
                         .remedy
                         .as_ref()
-                        .map(|remedy| commands::completed(remedy, &diagnosis.deployment)),
+                        .map(|remedy| commands::completed(remedy, &filling(diagnosis))),
                 })
                 .collect(),
             redactions: diagnosis.redactions.clone(),
@@ -278,14 +255,52 @@ pub fn in_words(confidence: f64) -> &'static str {
     }
 }
 
+/// Returns what an entry says where it is a line of JSON, which may be cut: its evidence has it whole.
+fn decoded(diagnosis: &Diagnosis, entry: &TimelineEntry) -> Option<String> {
+    if !entry.text.starts_with('{') {
+        return None;
+    }
+    let start = entry.text.trim_end_matches('…');
+    let mut evidence = diagnosis.findings.iter().flat_map(|finding| &finding.evidence);
+    let whole = evidence
+        .find(|evidence| evidence.stream == entry.stream && evidence.line.trim_start().starts_with(start));
+    let said = decode::decoded(whole.map_or(&entry.text, |evidence| &evidence.line))?;
+    // The rest stands with the evidence.
+    let said: Vec<&str> = said.lines().take(2).collect();
+    Some(cut(&said.join(": "), 300))
+}
+
+/// Returns what commands are completed with.
+fn filling(diagnosis: &Diagnosis) -> Filling<'_> {
+    Filling {
+        known: &diagnosis.deployment,
+        good: good(diagnosis),
+        values: diagnosis.root_cause().map(|root| &root.values),
+    }
+}
+
+/// Returns the revision of the last good deployment.
+fn good(diagnosis: &Diagnosis) -> Option<&str> {
+    let compared = diagnosis.changes.as_ref().filter(|changes| changes.from != changes.to);
+    compared.map(|changes| changes.from.as_str()).or(diagnosis.deployment.good.as_deref())
+}
+
 fn cause(finding: &Finding, patterns: &Patterns, diagnosis: &Diagnosis) -> Cause {
-    let good = diagnosis.changes.as_ref().filter(|changes| changes.from != changes.to);
     let known = Known {
         deployment: &diagnosis.deployment,
-        good: good.map(|changes| changes.from.as_str()),
+        class: finding.class,
+        good: good(diagnosis),
         log_group: finding.values.get("group").or(finding.values.get("log_group")).map(String::as_str),
     };
-    let remedies: Vec<Treatment> = finding.remedies.iter().map(|&remedy| treatment(remedy, &known)).collect();
+    let mut wanted = finding.remedies.clone();
+    let is_root = diagnosis.root_cause().is_some_and(|root| root.cause == finding.cause);
+    if is_root && !wanted.contains(&Remedy::ContinueUpdateRollback) && stack::blocks(&diagnosis.deployment) {
+        wanted.push(Remedy::ContinueUpdateRollback);
+    }
+    let remedies: Vec<Treatment> =
+        wanted.into_iter().filter_map(|remedy| treatment(remedy, &known)).collect();
+    let quotes = finding.evidence.iter().take(MOST_EVIDENCE);
+    let quotes = quotes.map(|evidence| quote(evidence, patterns.told(&finding.cause, &evidence.line)));
     Cause {
         id: finding.cause.clone(),
         class: finding.class,
@@ -303,67 +318,9 @@ fn cause(finding: &Finding, patterns: &Patterns, diagnosis: &Diagnosis) -> Cause
         explained_by: finding.explained_by.clone(),
         values: finding.values.clone(),
         auto_recoverable: remedies.iter().any(|remedy| remedy.automatable && remedy.safety == Safety::Safe),
-        evidence: finding.evidence.iter().take(MOST_EVIDENCE).map(quote).collect(),
+        evidence: quotes.collect(),
         remedies,
     }
-}
-
-fn quote(evidence: &Evidence) -> Quote {
-    Quote {
-        text: evidence.text.clone(),
-        said: evidence.said.clone(),
-        line: evidence.line.clone(),
-        source: evidence.source,
-        stream: evidence.stream.clone(),
-        line_number: evidence.line_number,
-        time: evidence.time,
-        level: evidence.level,
-        entity: evidence.entity.clone(),
-        count: evidence.count,
-        show: show(evidence),
-    }
-}
-
-/// Leaves out the line of printed JSON that stands below what a record of it says.
-fn readable(text: &str) -> &str {
-    let is_field = |line: &str| line.starts_with('"') && line.contains("\": \"");
-    let is_object = |line: &str| line.starts_with("{\"") && line.trim_end_matches(',').ends_with('}');
-    match text.rsplit_once('\n') {
-        Some((said, line)) if !said.contains('{') && (is_field(line) || is_object(line)) => said,
-        _ => text,
-    }
-}
-
-/// Returns the command that shows a record where it stands; names are quoted for the shell.
-fn show(evidence: &Evidence) -> String {
-    if let Some((group, stream)) = evidence.stream.split_once('#') {
-        // A log stream of an account; or of an answer in a file, where no line number leads to it.
-        let is_file = group.rsplit('/').next().is_some_and(|name| name.contains('.'));
-        return match is_file {
-            true => String::new(),
-            false => format!(
-                "aws logs get-log-events --log-group-name {} --log-stream-name {}",
-                quoted(group),
-                quoted(stream)
-            ),
-        };
-    }
-    let kind = evidence.stream.split_once(':').map_or("", |(kind, _)| kind);
-    let is_of_account =
-        !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    if evidence.line_number == 0 || evidence.stream == "-" || is_of_account {
-        return String::new();
-    }
-    let first = evidence.line_number.saturating_sub(3).max(1);
-    let last = evidence.line_number + readable(&evidence.text).lines().count().min(12) as u64 + 2;
-    let reader = if evidence.stream.ends_with(".gz") {
-        format!("zcat {} | sed -n", quoted(&evidence.stream))
-    } else if evidence.stream.ends_with(".zst") {
-        format!("zstdcat {} | sed -n", quoted(&evidence.stream))
-    } else {
-        return format!("sed -n {first},{last}p {}", quoted(&evidence.stream));
-    };
-    format!("{reader} {first},{last}p")
 }
 
 fn changed(changes: &Changes, root: Option<&Cause>) -> Changed {
@@ -411,86 +368,12 @@ fn proof_says(finding: &Finding) -> Vec<String> {
         Outcome::Violated { field, value, because } => {
             format!("{}: {field} is {value}; {because}", result.subject)
         }
-        Outcome::Unknown { missing } => format!("not checked whether {}: {missing}", result.check.says()),
+        Outcome::Unknown { .. } => {
+            let missing = result.missing().unwrap_or_default();
+            format!("not verified whether {}: {missing}", result.check.says())
+        }
     });
     says.collect()
-}
-
-/// Renders a text of a page; a text that cannot be rendered is shown as it is written.
-fn render(template: &str, finding: &Finding, variables: &[String]) -> String {
-    let mut handlebars = Handlebars::new();
-    handlebars.set_strict_mode(true);
-    handlebars.register_escape_fn(inline);
-    handlebars.register_helper("word", Box::new(shell::word));
-    let mut values: BTreeMap<&str, &str> = variables.iter().map(|name| (name.as_str(), "")).collect();
-    values.extend(finding.values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    handlebars.render_template(&shell::with_words(template), &values).unwrap_or_else(|_| template.to_owned())
-}
-
-/// Makes a captured value safe inside Markdown: it stays one line, and it opens or closes nothing.
-pub(crate) fn inline(value: &str) -> String {
-    let value = crate::escape::unlinked(&crate::escape::printable(value));
-    let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    let mut safe = String::with_capacity(line.len());
-    for c in line.trim().chars() {
-        match c {
-            '`' => safe.push('\''),
-            '<' => safe.push('‹'),
-            '>' => safe.push('›'),
-            '[' | ']' | '*' | '_' | '|' | '!' | '#' | '~' | '@' | '\\' | '&' | '{' | '}' => {
-                // Zero width: a word joiner breaks markup without being seen.
-                safe.push(c);
-                if matches!(c, '[' | ']' | '!' | '@' | '|' | '\\' | '~') {
-                    safe.push('\u{2060}');
-                }
-            }
-            _ => safe.push(c),
-        }
-    }
-    safe
-}
-
-fn summary(finding: &Finding, patterns: &Patterns) -> String {
-    match patterns.get(&finding.cause) {
-        Some(page) => render(&page.what_happened, finding, &page.variables),
-        None if finding.symptom => {
-            "The records show the consequence, not what caused it. The gaps below name what to collect."
-                .to_owned()
-        }
-        None if finding.known => finding.title.clone(),
-        None => format!(
-            "No page describes this message. By its words and its source it belongs to `{}`: {}.",
-            finding.class,
-            finding.class.in_words()
-        ),
-    }
-}
-
-fn to_do(finding: &Finding, patterns: &Patterns) -> String {
-    if let Some(page) = patterns.get(&finding.cause) {
-        return render(&page.what_to_do, finding, &page.variables);
-    }
-    match (finding.symptom, finding.known) {
-        (true, _) => "1. Collect what the gaps name, and run Medic again with it.\n2. Record the next deployment from its start: stopped tasks are described for about an hour only.".to_owned(),
-        (_, true) => "1. Correct the field that the proof names, and deploy again.".to_owned(),
-        _ => "1. Read the first record of the evidence, and the lines around it.\n2. When you know the cause, write a page for it: `medic patterns new`.".to_owned(),
-    }
-}
-
-/// Says what would let Medic tell.
-fn to_do_without_cause(diagnosis: &Diagnosis) -> String {
-    if diagnosis.verdict == Verdict::Healthy {
-        return String::new();
-    }
-    let known = &diagnosis.deployment;
-    let cluster = known.cluster.as_deref().and_then(commands::plain).unwrap_or("CLUSTER");
-    let service = known.service.as_deref().and_then(commands::plain).unwrap_or("SERVICE");
-    let collect = format!(
-        "1. Give Medic more of what the deployment left behind, in one folder: the logs of its containers, its stopped tasks, the events of the service and of the stack, the output of the pipeline. Stopped tasks are described for about an hour only.\n\n   ```sh\n   aws ecs describe-services --cluster {cluster} --services {service} > services.json\n   aws ecs list-tasks --cluster {cluster} --service-name {service} --desired-status STOPPED --query 'taskArns[]' --output text |\n     xargs aws ecs describe-tasks --cluster {cluster} --tasks > tasks.json\n   ```\n"
-    );
-    format!(
-        "{collect}2. Watch the next deployment from its start: `medic watch --cluster {cluster} --service {service}`."
-    )
 }
 
 fn chain(root: &Cause, others: &[Cause]) -> Vec<Link> {

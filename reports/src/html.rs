@@ -95,6 +95,7 @@ struct ChangeView {
 struct RemedyView {
     title: String,
     safety: &'static str,
+    safety_says: &'static str,
     minutes: u32,
     steps: Vec<StepView>,
 }
@@ -135,6 +136,7 @@ struct GapView {
     what: String,
     because: String,
     remedy: String,
+    is_command: bool,
 }
 
 fn view(guide: &Guide) -> Result<View, RenderError> {
@@ -159,6 +161,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
             .map(|remedy| RemedyView {
                 title: remedy.title.clone(),
                 safety: remedy.safety.as_str(),
+                safety_says: remedy.safety.in_words(),
                 minutes: remedy.estimated_minutes,
                 steps: steps(remedy),
             })
@@ -200,6 +203,7 @@ fn view(guide: &Guide) -> Result<View, RenderError> {
                 what: gap.what.clone(),
                 because: gap.because.clone(),
                 remedy: gap.remedy.clone().unwrap_or_default(),
+                is_command: gap.remedy.as_deref().is_some_and(crate::commands::is_command),
             })
             .collect(),
         read: crate::read(guide),
@@ -213,7 +217,10 @@ fn steps(remedy: &Treatment) -> Vec<StepView> {
     let step = |name, command: &Option<String>| {
         command.clone().map(|command| StepView { name, command, words: String::new() })
     };
+    let caution = remedy.caution.clone();
+    let caution = caution.map(|words| StepView { name: "caution", command: String::new(), words });
     let mut steps: Vec<StepView> = [
+        caution,
         step("preview", &remedy.preview),
         step("do", &remedy.apply),
         step("verify", &remedy.verify),
@@ -295,13 +302,12 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
     } else {
         quote.stream.clone()
     };
+    let telling = quote.telling(markdown::LONGEST);
     let lines: Vec<String> = markdown::shown(quote)
         .lines()
         .map(|line| {
             let safe = escape::html(line);
-            if line.trim_end() == analyzer::record::without_transport(quote.line.trim_end())
-                && quote.readable().lines().count() > 1
-            {
+            if line == telling && quote.readable().lines().count() > 1 {
                 format!("<mark>{safe}</mark>")
             } else {
                 safe

@@ -119,6 +119,8 @@ pub struct ResolutionAction {
     pub safety: String,
     /// In seconds.
     pub estimated_time: u64,
+    /// When it must not be done, or what it costs.
+    pub caution: Option<String>,
     /// The confidence in the cause that it treats.
     pub success_probability: f64,
     pub undo: Option<String>,

@@ -1,17 +1,21 @@
 //! The views of Medic: one guide, and a renderer for each format.
 
 mod commands;
+mod decode;
 pub mod escape;
 pub mod github;
 pub mod guide;
 mod html;
 pub mod json;
 mod markdown;
+mod page;
 mod picture;
 mod prose;
+mod quote;
 mod sentences;
 mod shell;
 pub mod slack;
+mod stack;
 pub mod status;
 mod text;
 pub mod treatment;
@@ -69,6 +73,15 @@ pub fn page(markdown: &str, screen: Screen) -> String {
     text::page(markdown, screen)
 }
 
+/// Writes the placeholders in the code of a page as words in capitals, as a shell takes brackets for a redirection.
+pub fn with_placeholders(markdown: &str) -> String {
+    let parts = markdown.split('`').enumerate().map(|(index, part)| match index % 2 == 1 {
+        true => commands::in_capitals(part, |_| None),
+        false => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
 fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Healthy => "✔",
@@ -87,7 +100,7 @@ fn read(guide: &Guide) -> String {
 /// Says how many secrets were removed.
 fn redacted(guide: &Guide) -> String {
     match guide.redacted() {
-        0 => "no secrets were found".to_owned(),
+        0 => "no secrets had to be removed".to_owned(),
         1 => "1 secret was removed".to_owned(),
         count => format!("{count} secrets were removed"),
     }

@@ -12,7 +12,7 @@ use crate::treatment::Treatment;
 const TEMPLATE: &str = include_str!("../templates/guide.md.hbs");
 /// A record is quoted up to here.
 const MOST_LINES: usize = 14;
-const LONGEST: usize = 600;
+pub(crate) const LONGEST: usize = 600;
 
 /// Renders a guide; everything that comes from records is escaped before it meets the template.
 pub fn render(guide: &Guide) -> Result<String, RenderError> {
@@ -131,7 +131,7 @@ fn view(guide: &Guide) -> View {
             .iter()
             .map(|remedy| RemedyView {
                 title: escape::markdown(&remedy.title),
-                safety: remedy.safety.as_str(),
+                safety: remedy.safety.in_words(),
                 minutes: remedy.estimated_minutes,
                 commands: commands(remedy),
             })
@@ -173,7 +173,7 @@ fn view(guide: &Guide) -> View {
             .map(|gap| GapView {
                 what: escape::markdown(&gap.what),
                 because: escape::markdown(&gap.because),
-                remedy: gap.remedy.as_deref().map(code),
+                remedy: gap.remedy.as_deref().map(closing),
             })
             .collect(),
         read: crate::read(guide),
@@ -184,10 +184,11 @@ fn view(guide: &Guide) -> View {
 /// Returns what previews a remedy, does it, shows that it worked, and undoes it, a line each.
 fn commands(remedy: &Treatment) -> Vec<String> {
     let named = [("preview", &remedy.preview), ("do", &remedy.apply), ("verify", &remedy.verify)];
-    let mut lines: Vec<String> = named
-        .into_iter()
-        .filter_map(|(name, command)| command.as_ref().map(|command| format!("{name}: {}", code(command))))
-        .collect();
+    let caution = remedy.caution.iter().map(|caution| format!("caution: {}", escape::markdown(caution)));
+    let named = named.into_iter();
+    let named = named
+        .filter_map(|(name, command)| command.as_ref().map(|command| format!("{name}: {}", code(command))));
+    let mut lines: Vec<String> = caution.chain(named).collect();
     match (&remedy.undo_command, &remedy.undo) {
         (Some(command), _) => lines.push(format!("undo: {}", code(command))),
         (None, Some(undo)) => lines.push(format!("undo: {}", escape::markdown(undo))),
@@ -256,14 +257,11 @@ fn quote(number: usize, quote: &Quote) -> QuoteView {
 /// Shortens a record to what a reader needs; the line that tells is always there.
 pub(crate) fn shown(quote: &Quote) -> String {
     let lines: Vec<&str> = quote.readable().lines().collect();
+    let shortened = |line: &str| quote.shortened(line, LONGEST);
     if lines.len() <= MOST_LINES {
-        return lines
-            .iter()
-            .map(|line| cut(analyzer::record::without_transport(line), LONGEST))
-            .collect::<Vec<_>>()
-            .join("\n");
+        return lines.into_iter().map(shortened).collect::<Vec<_>>().join("\n");
     }
-    let telling = lines.iter().position(|line| line.trim_end() == quote.line.trim_end()).unwrap_or(0);
+    let telling = lines.iter().position(|line| quote.is_telling(line)).unwrap_or(0);
     let mut shown: Vec<String> = Vec::new();
     let mut left_out = 0;
     for (index, line) in lines.iter().enumerate() {
@@ -272,7 +270,7 @@ pub(crate) fn shown(quote: &Quote) -> String {
                 shown.push(format!("… {left_out} lines …"));
                 left_out = 0;
             }
-            shown.push(cut(analyzer::record::without_transport(line), LONGEST));
+            shown.push(shortened(line));
         } else {
             left_out += 1;
         }
@@ -301,10 +299,20 @@ pub(crate) fn prose(text: &str) -> String {
             }
             out.push_str(&code(part));
         } else {
-            out.push_str(&escape::markdown(part));
+            let text = escape::markdown(part);
+            // Two spans side by side would be one.
+            if out.ends_with('`') && text.starts_with('`') {
+                out.push(' ');
+            }
+            out.push_str(&text);
         }
     }
     out
+}
+
+/// Says what closes a gap: a command is code, a sentence is none.
+fn closing(remedy: &str) -> String {
+    if crate::commands::is_command(remedy) { code(remedy) } else { prose(remedy) }
 }
 
 /// Shows text as code inside a line.

@@ -1,5 +1,6 @@
 //! Pictures: the causal chain and the timeline, as SVG without scripts.
 
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 use crate::escape::{cut, html};
@@ -40,8 +41,9 @@ const BREAK: f64 = 0.07;
 const MOST_BREAKS: usize = 4;
 /// In milliseconds.
 const SHORTEST_BREAK: i64 = 120_000;
-/// A label of a time is about as wide.
+/// A label of a time is about as wide, and one with its day.
 const LABEL: f64 = 62.0;
+const LABEL_WITH_DAY: f64 = 100.0;
 
 /// Draws when what was seen, a lane for each source; nothing where fewer than two times are known.
 /// Long spans without anything are drawn short, so that the minutes that matter are told apart.
@@ -98,9 +100,10 @@ pub fn timeline(moments: &[Moment]) -> String {
             html(&cut(&moment.text, 200))
         ));
     }
-    for (x, time) in axis.labels() {
-        let Ok(time) = jiff::Timestamp::from_millisecond(time) else { continue };
-        let time = time.strftime("%H:%M:%S");
+    let is_one_day = is_one_day(&times);
+    for (x, time) in axis.labels(if is_one_day { LABEL } else { LABEL_WITH_DAY }) {
+        let Ok(time) = Timestamp::from_millisecond(time) else { continue };
+        let time = time.strftime(if is_one_day { "%H:%M:%S" } else { "%m-%d %H:%M:%S" });
         svg.push_str(&format!(
             "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{time}</text>\n",
             bottom + 18.0
@@ -108,6 +111,11 @@ pub fn timeline(moments: &[Moment]) -> String {
     }
     svg.push_str("</svg></div>\n");
     svg
+}
+
+fn is_one_day(times: &[i64]) -> bool {
+    let day = |time: &i64| time.div_euclid(86_400_000);
+    times.iter().all(|time| day(time) == day(&times[0]))
 }
 
 /// Where times stand: proportional, but for spans in which nothing happened.
@@ -165,7 +173,7 @@ impl Axis {
     }
 
     /// Returns times to write below the axis: its ends, the ends of breaks, and steps between, as far as there is room.
-    fn labels(&self) -> Vec<(f64, i64)> {
+    fn labels(&self, wide: f64) -> Vec<(f64, i64)> {
         let last = self.points.len() - 1;
         let at_break = |index: usize| {
             self.is_break.get(index).copied().unwrap_or(false) || index > 0 && self.is_break[index - 1]
@@ -177,7 +185,9 @@ impl Axis {
         let mut labels = Vec::new();
         for index in order {
             let (time, x) = self.points[index];
-            if taken.iter().all(|other| (other - x).abs() >= LABEL) {
+            // What is wider than the room beside it would be cut off.
+            let x = x.min(WIDTH - wide / 2.0);
+            if taken.iter().all(|other| (other - x).abs() >= wide) {
                 taken.push(x);
                 labels.push((x, time));
             }
@@ -207,6 +217,28 @@ mod tests {
     }
 
     #[test]
+    fn times_of_several_days_are_labelled_with_their_days() {
+        let moment = |time: &str| Moment {
+            time: time.parse().ok(),
+            stream: String::new(),
+            source: analyzer::record::Source::EcsServiceEvent,
+            level: analyzer::record::Level::Info,
+            text: String::new(),
+            cause: None,
+            count: 1,
+        };
+        let drawn = timeline(&[moment("2026-05-20T10:09:00Z"), moment("2026-06-02T10:09:00Z")]);
+        assert!(drawn.contains(">05-20 10:09:00<") && drawn.contains(">06-02 10:09:00<"), "{drawn}");
+        let axis = Axis::new(&[0, 900 * MINUTE, 1000 * MINUTE, 1060 * MINUTE, 1090 * MINUTE, 1100 * MINUTE]);
+        let mut places: Vec<f64> = axis.labels(LABEL_WITH_DAY).into_iter().map(|(x, _)| x).collect();
+        places.sort_by(f64::total_cmp);
+        assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= LABEL_WITH_DAY), "{places:?}");
+        assert!(places.iter().all(|x| x + LABEL_WITH_DAY / 2.0 <= WIDTH), "{places:?}");
+        let drawn = timeline(&[moment("2026-06-02T10:01:00Z"), moment("2026-06-02T10:09:00Z")]);
+        assert!(drawn.contains(">10:01:00<") && drawn.contains(">10:09:00<"), "{drawn}");
+    }
+
+    #[test]
     fn times_stay_in_the_picture_and_in_order() {
         for times in
             [vec![0, 1], vec![0, MINUTE, 1000 * MINUTE], (0..60).map(|at| at * at * MINUTE).collect()]
@@ -215,7 +247,7 @@ mod tests {
             let places: Vec<f64> = times.iter().map(|&time| axis.place(time)).collect();
             assert!(places.windows(2).all(|pair| pair[0] <= pair[1]), "{places:?}");
             assert!(places[0] >= LEFT && places[places.len() - 1] <= WIDTH - RIGHT + 0.01, "{places:?}");
-            let labels = axis.labels();
+            let labels = axis.labels(LABEL);
             assert!(labels.len() >= 2 || times.len() == 2, "{labels:?}");
         }
     }

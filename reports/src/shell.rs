@@ -25,29 +25,30 @@ pub fn quoted(name: &str) -> String {
     codes
 }
 
-/// Writes the captured values that stand in the commands of a page as words of a shell: a command is one that somebody runs.
+/// Writes the captured values that stand in the code of a page as they are: in a command as a word of a shell,
+/// as a command is one that somebody runs, elsewhere so that what is copied is what was captured.
 pub fn with_words(template: &str) -> String {
     let mut written = String::with_capacity(template.len());
     for (index, part) in template.split('`').enumerate() {
         written.push_str(if index > 0 { "`" } else { "" });
-        let is_code = index % 2 == 1;
         let literal = part.split("{{").next().unwrap_or_default();
-        match is_code && literal.trim_start().contains(' ') {
-            true => written.push_str(&values_as_words(part)),
-            false => written.push_str(part),
+        match (index % 2 == 1, literal.trim_start().contains(' ')) {
+            (true, true) => written.push_str(&values_with("as-word", part)),
+            (true, false) => written.push_str(&values_with("as-code", part)),
+            (false, _) => written.push_str(part),
         }
     }
     written
 }
 
-fn values_as_words(command: &str) -> String {
-    let mut pieces = command.split("{{");
+fn values_with(helper: &str, text: &str) -> String {
+    let mut pieces = text.split("{{");
     let mut written = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let name = piece.split("}}").next().unwrap_or_default();
         let is_value = name != "else" && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         match piece.strip_prefix(name).and_then(|rest| rest.strip_prefix("}}")).filter(|_| is_value) {
-            Some(rest) => written.extend(["{{{word ", name, "}}}", rest]),
+            Some(rest) => written.extend(["{{{", helper, " ", name, "}}}", rest]),
             None => written.extend(["{{", piece]),
         }
     }
@@ -56,6 +57,14 @@ fn values_as_words(command: &str) -> String {
 
 // Nothing that is marked up or that ends a line gets into a command.
 handlebars_helper!(word: |value: str| {
+    let text = in_one_line(value);
+    if text.is_empty() { String::new() } else { quoted(&text) }
+});
+
+// Code is closed by a backtick alone.
+handlebars_helper!(code: |value: str| in_one_line(value).replace('`', "'"));
+
+fn in_one_line(value: &str) -> String {
     let text: String = crate::escape::printable(value).chars().take(200).collect();
     let mend = |c: char| match c {
         '<' => '‹',
@@ -64,8 +73,8 @@ handlebars_helper!(word: |value: str| {
         c => c,
     };
     let text: String = text.chars().map(mend).collect();
-    if text.trim().is_empty() { String::new() } else { quoted(text.trim()) }
-});
+    text.trim().to_owned()
+}
 
 #[cfg(test)]
 mod tests {
@@ -74,7 +83,8 @@ mod tests {
     #[test]
     fn values_in_commands_are_words() {
         let written = with_words("see `{{host}}`: `dig {{#if host}}{{host}}{{else}}<name>{{/if}}`, {{host}}");
-        let expected = "see `{{host}}`: `dig {{#if host}}{{{word host}}}{{else}}<name>{{/if}}`, {{host}}";
+        let expected =
+            "see `{{{as-code host}}}`: `dig {{#if host}}{{{as-word host}}}{{else}}<name>{{/if}}`, {{host}}";
         assert_eq!(written, expected);
     }
 

@@ -59,7 +59,7 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
             } else {
                 quote.stream.clone()
             };
-            let line = cut(analyzer::record::without_transport(quote.line.trim()), 200 + 200 * detail);
+            let line = quote.telling(200 + 200 * detail);
             blocks.push(section(&format!(
                 "{} `{}`\n```{}```",
                 quote.source.as_str(),
@@ -100,10 +100,13 @@ fn blocks(guide: &Guide, detail: usize) -> Value {
 
 /// Says a remedy, with the command that previews it and the one that does it.
 fn treatment(remedy: &Treatment, detail: usize) -> String {
-    let mut text = format!("• *{}* ({}", slack(&remedy.title), remedy.safety.as_str());
+    let mut text = format!("• *{}* ({}", slack(&remedy.title), remedy.safety.in_words());
     match &remedy.undo {
         Some(undo) => text.push_str(&format!("; undo: {})", slack(undo))),
         None => text.push(')'),
+    }
+    if let Some(caution) = &remedy.caution {
+        text.push_str(&format!("\n      caution: {}", slack(caution)));
     }
     let commands = [("preview", &remedy.preview), ("do", &remedy.apply)];
     for (name, command) in commands.into_iter().filter(|_| detail > 0) {
@@ -166,10 +169,10 @@ fn plain(markdown: &str, most: usize) -> String {
         }
         out.push_str(&paragraph.marker);
         for piece in &paragraph.pieces {
-            let text = slack(&piece.text);
-            match (piece.code || paragraph.verbatim) && !text.trim().is_empty() && !text.contains('\n') {
-                true => out.push_str(&format!("`{}`", text.trim())),
-                false => out.push_str(&text),
+            let is_code = piece.code || paragraph.verbatim;
+            match is_code && !piece.text.trim().is_empty() && !piece.text.contains('\n') {
+                true => out.push_str(&format!("`{}`", slack_code(piece.text.trim()))),
+                false => out.push_str(&slack(&piece.text)),
             }
         }
         if out.chars().count() > most {

@@ -1,5 +1,7 @@
 //! The guide for a terminal: colours, links, and lines as wide as the screen.
 
+mod chosen;
+
 use analyzer::changes::Kind;
 use analyzer::diagnosis::{Proof, Verdict};
 use analyzer::record::without_transport;
@@ -7,9 +9,10 @@ use analyzer::taxonomy::Safety;
 
 use crate::Screen;
 use crate::escape::printable;
-use crate::guide::{Cause, Guide, Moment, Quote, in_words, short};
+use crate::guide::{Cause, Guide, Quote, in_words, short};
 use crate::prose::{self, Paragraph, Piece};
 use crate::wrap::{hard_wrapped, visible_width, width_of};
+use chosen::{lines_to_show, with_short_ids, worth_showing};
 
 const RESET: &str = "\u{1b}[0m";
 const BOLD: &str = "\u{1b}[1m";
@@ -18,12 +21,11 @@ const RED: &str = "\u{1b}[31m";
 const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
 const CYAN: &str = "\u{1b}[36m";
-/// How many lines of a record are shown.
-const MOST_LINES: usize = 6;
+/// How many lines of the screen the line that tells takes, and any other line of a record.
+const MOST_TELLING: usize = 6;
+const MOST_OTHER: usize = 2;
 /// A guide longer than this says its verdict again at the end.
 const ONE_SCREEN: usize = 40;
-/// How many lines of the timeline are shown, about.
-const MOST_MOMENTS: usize = 28;
 
 /// Renders a guide with colour codes; whoever prints it removes them where they are not wanted.
 pub fn render(guide: &Guide, screen: Screen) -> String {
@@ -65,13 +67,21 @@ pub fn page(markdown: &str, screen: Screen) -> String {
 
 struct Page {
     out: String,
+    /// How wide sentences are; longer lines are hard to read.
     width: usize,
+    /// How wide records are.
+    screen: usize,
     hyperlinks: bool,
 }
 
 impl Page {
     fn new(screen: Screen) -> Page {
-        Page { out: String::new(), width: screen.width.clamp(40, 120), hyperlinks: screen.hyperlinks }
+        Page {
+            out: String::new(),
+            width: screen.width.clamp(40, 120),
+            screen: screen.width.clamp(40, 400),
+            hyperlinks: screen.hyperlinks,
+        }
     }
 
     fn headline(&mut self, guide: &Guide) {
@@ -152,10 +162,15 @@ impl Page {
             if is_wide { format!("{time}{count}\n    {place}") } else { format!("  {place}{time}{count}") };
         self.out.push_str(&format!("  {BOLD}{number}{RESET} {DIM}{source}{place}{RESET}\n"));
         for line in lines_to_show(quote) {
-            let colour = if line.trim_end() == quote.line.trim_end() { RED } else { DIM };
-            let line = without_transport(&line);
-            for part in hard_wrapped(&printable(line).replace('\t', "    "), self.width.saturating_sub(6), 3)
-            {
+            let room = self.screen.saturating_sub(6);
+            // A line that is broken at words holds less than it could.
+            let held = room - room / 10;
+            let (colour, most) = match quote.is_telling(&line) {
+                true => (RED, MOST_TELLING),
+                false => (DIM, MOST_OTHER),
+            };
+            let line = quote.shortened(&line, held * most);
+            for part in hard_wrapped(&printable(&line).replace('\t', "    "), room, most + 1) {
                 self.out.push_str(&format!("    {DIM}│{RESET} {colour}{part}{RESET}\n"));
             }
         }
@@ -166,17 +181,21 @@ impl Page {
 
     fn remedies(&mut self, guide: &Guide) {
         for remedy in &guide.remedies {
-            let (colour, word) = match remedy.safety {
-                Safety::Safe => (GREEN, "safe"),
-                Safety::Disruptive => (YELLOW, "disruptive"),
-                Safety::Irreversible => (RED, "irreversible"),
-                Safety::Manual => (CYAN, "by hand"),
+            let colour = match remedy.safety {
+                Safety::Safe => GREEN,
+                Safety::Disruptive => YELLOW,
+                Safety::Irreversible => RED,
+                Safety::Manual => CYAN,
             };
+            let word = remedy.safety.in_words();
             self.plain(
                 &format!("  {colour}[{word}]{RESET} "),
                 5,
                 &format!("{} (about {} min)", remedy.title, remedy.estimated_minutes),
             );
+            if let Some(caution) = &remedy.caution {
+                self.plain(&format!("     {YELLOW}caution{RESET} "), 13, caution);
+            }
             // Commands stay in one line, so that they can be copied.
             let commands =
                 [("preview", &remedy.preview), ("do     ", &remedy.apply), ("verify ", &remedy.verify)];
@@ -251,8 +270,8 @@ impl Page {
             let mark =
                 if moment.cause.is_some() { format!("{RED}●{RESET}") } else { format!("{DIM}·{RESET}") };
             let count = if moment.count > 1 { format!(" ×{}", moment.count) } else { String::new() };
-            let text = printable(without_transport(&moment.text)).replace('\t', " ");
-            let room = self.width.saturating_sub(6 + time.len() + count.chars().count());
+            let text = with_short_ids(&printable(without_transport(&moment.text)).replace('\t', " "));
+            let room = self.screen.saturating_sub(6 + time.len() + count.chars().count());
             let line = hard_wrapped(text.trim(), room, 1).into_iter().next().unwrap_or_default();
             self.out.push_str(&format!("  {DIM}{time}{RESET} {mark} {line}{DIM}{count}{RESET}\n"));
         }
@@ -367,56 +386,6 @@ impl Page {
     }
 }
 
-/// Chooses what of a long timeline is shown: evidence, what came right before it, and both ends.
-fn worth_showing(timeline: &[Moment]) -> Vec<bool> {
-    if timeline.len() <= MOST_MOMENTS {
-        return vec![true; timeline.len()];
-    }
-    let mut shown = vec![false; timeline.len()];
-    let last = timeline.len() - 1;
-    let evident = timeline.iter().enumerate().filter(|(_, moment)| moment.cause.is_some()).map(|(at, _)| at);
-    let around = evident.flat_map(|at| [at, at.saturating_sub(1)]);
-    for at in [0, 1, last - 1, last].into_iter().chain(around) {
-        if shown.iter().filter(|it| **it).count() == MOST_MOMENTS {
-            break;
-        }
-        shown[at] = true;
-    }
-    // A mark that something is left out takes a line, too.
-    for at in 1..last {
-        if !shown[at] && shown[at - 1] && shown[at + 1] {
-            shown[at] = true;
-        }
-    }
-    shown
-}
-
-/// Shows the head of a record and what stands around the line that tells.
-fn lines_to_show(quote: &Quote) -> Vec<String> {
-    let lines: Vec<&str> = quote.readable().lines().collect();
-    if lines.len() <= MOST_LINES {
-        return lines.iter().map(|line| (*line).to_owned()).collect();
-    }
-    let telling = lines.iter().position(|line| line.trim_end() == quote.line.trim_end()).unwrap_or(0);
-    let mut shown = Vec::new();
-    let mut left_out = 0;
-    for (index, line) in lines.iter().enumerate() {
-        if index < 2 || index.abs_diff(telling) <= 1 {
-            if left_out > 0 {
-                shown.push(format!("… {left_out} lines …"));
-            }
-            left_out = 0;
-            shown.push((*line).to_owned());
-        } else {
-            left_out += 1;
-        }
-    }
-    if left_out > 0 {
-        shown.push(format!("… {left_out} lines …"));
-    }
-    shown
-}
-
 fn url_path(path: &str) -> String {
     let mut url = String::new();
     for byte in path.bytes() {
@@ -434,24 +403,39 @@ mod tests {
     use super::*;
     use analyzer::record::{Level, Source};
 
-    fn moment(is_evident: bool) -> Moment {
-        Moment {
+    #[track_caller]
+    fn evidence(line: &str, told: &str, width: usize) -> String {
+        let at = line.find(told).unwrap();
+        let quote = Quote {
+            text: line.to_owned(),
+            said: None,
+            line: line.to_owned(),
+            told: Some(at..at + told.len()),
+            source: Source::EcsStoppedTask,
+            stream: "tasks.json".to_owned(),
+            line_number: 1,
             time: None,
-            stream: String::new(),
-            source: Source::ContainerLog,
-            level: Level::Info,
-            text: String::new(),
-            cause: is_evident.then(String::new),
+            level: Level::Error,
+            entity: None,
             count: 1,
-        }
+            show: String::new(),
+        };
+        let mut page = Page::new(Screen { width, hyperlinks: false });
+        page.quote(1, &quote);
+        page.out
     }
 
     #[test]
-    fn of_a_long_timeline_the_evidence_is_shown() {
-        let timeline: Vec<Moment> = (0..60).map(|at| moment(at == 30 || at == 33)).collect();
-        let shown = worth_showing(&timeline);
-        let places: Vec<usize> = (0..60).filter(|&at| shown[at]).collect();
-        assert_eq!(places, [0, 1, 29, 30, 31, 32, 33, 58, 59]);
-        assert_eq!(worth_showing(&timeline[..20]), [true; 20]);
+    fn the_words_that_tell_are_shown_on_any_screen() {
+        let why = "AccessDenied: not authorized";
+        let line = format!("task STOPPED: {}{why}{}", "retried and ".repeat(60), " once more".repeat(60));
+        for width in [40, 80, 120, 200] {
+            let shown = evidence(&line, why, width);
+            let text: String =
+                shown.split('│').skip(1).map(|part| part.split('\n').next().unwrap()).collect();
+            let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("STOPPED") && words.contains("AccessDenied"), "{width}: {words}");
+            assert!(shown.lines().count() <= 9, "{width}: {shown}");
+        }
     }
 }

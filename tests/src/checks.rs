@@ -153,7 +153,13 @@ proptest! {
         let mut answers = world.answers();
         let (check, told) = match flaw {
             0 => {
-                answers.service()["desiredCount"] = json!(0);
+                // Not scaled in later: it never had a task.
+                for count in ["desiredCount", "runningCount"] {
+                    answers.service()[count] = json!(0);
+                    answers.service()["deployments"][0][count] = json!(0);
+                }
+                answers.service()["deployments"][0]["updatedAt"] = json!("2026-05-12T09:14:08+00:00");
+                answers.target_health = json!({"TargetHealthDescriptions": []});
                 (Check::DesiredCountPositive, Told::Verdict(Verdict::Failed))
             }
             1 => {
@@ -237,7 +243,11 @@ proptest! {
         notices in prop::collection::vec(prop::sample::select(COMPATIBLE.to_vec()), 0..4),
         values in values(),
         fails in any::<bool>(),
+        alone in prop::sample::select(COMPATIBLE.to_vec()).prop_filter("says more", |notice| !notice.starts_with("!!")),
     ) {
+        // A notice that nothing follows is no failure either, and no success.
+        let alone = diagnosed(Source::Cdk, &filled(alone, &values));
+        prop_assert_eq!(alone.root_cause().map(|root| &root.cause), None);
         let notices: String = notices.into_iter().map(|notice| filled(notice, &values) + "\n").collect();
         let text = format!("{notices}{}\n", filled(DEPLOYED, &values));
         let mut records = stream("deploy", Source::Cdk, &text).records;

@@ -82,7 +82,17 @@ fn thousands_of_outcomes_operations_and_missing_things_come_in_any_order() {
             )
         })
         .collect();
+    let calm = |lines: std::ops::Range<u64>| -> String {
+        lines.map(|number| format!("{}:00Z INFO order {number} is sent\n", clock(number))).collect()
+    };
+    let outlived = format!(
+        "{}{}:30Z ERROR job 7 failed: widget lost\n{}",
+        calm(0..2_400),
+        clock(2_399),
+        calm(2_400..2_412)
+    );
     for (source, text) in [
+        (Source::ContainerLog, outlived),
         (Source::EcsServiceEvent, events),
         (Source::EcsServiceEvent, finished),
         (Source::CfnStackEvent, stack),

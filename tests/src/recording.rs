@@ -14,6 +14,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -213,6 +214,9 @@ fn quote_what_is_said(report: &mut serde_json::Value) {
             {
                 *text = said.to_owned();
             }
+            if fields.contains_key("said") && fields.get("said") == fields.get("text") {
+                fields.insert("said".to_owned(), serde_json::Value::Null);
+            }
             fields.values_mut().for_each(quote_what_is_said);
         }
         serde_json::Value::Array(items) => items.iter_mut().for_each(quote_what_is_said),
@@ -235,7 +239,8 @@ fn the_index_gives_the_report_of_the_files() {
         assert_eq!(report(&stored), report(&expected), "{}", input.display());
         let mut bundle = Vec::new();
         medic::bundle::export(&reader, "recorded", &mut bundle).expect("exported");
-        let (_, replayed) = medic::bundle::open(&bundle[..], book()).expect("opened");
+        let (header, replayed) = medic::bundle::open(&bundle[..], book()).expect("opened");
+        assert!(header.is_checked());
         assert_eq!(report(&replayed), report(&expected), "the bundle of {}", input.display());
         compared += 1;
     }
@@ -258,14 +263,30 @@ fn secrets_are_gone_before_anything_is_stored() {
     let mut collector = open(folder.path());
     let event =
         Event { second: 1_790_000_000, visible: 0, text: "DB_PASSWORD=hunter2secret starts".to_owned() };
-    collector
-        .take("source", Delivery { records: vec![arrival(&event)], ..Delivery::default() })
-        .expect("taken");
+    let mut named = arrival(&Event { second: 1_790_000_001, visible: 0, text: "it starts".to_owned() });
+    let name = "web?token=hunter2secret".to_owned();
+    named.record.stream = Arc::new(Stream { name, source: Source::ContainerLog });
+    named.record.entity = Some(Arc::from("https://u:hunter2secret@registry.internal/"));
+    let options = json!({"Name": "datadog", "apikey": "hunter2secret"});
+    let container =
+        json!({"name": "web", "logConfiguration": {"logDriver": "awsfirelens", "options": options}});
+    let definition = json!({"family": "web", "containerDefinitions": [container]});
+    let snapshot =
+        serde_json::from_value(json!({"taskDefinitions": {"known": [definition]}})).expect("a snapshot");
+    let records = vec![arrival(&event), named];
+    collector.take("source", Delivery { records, snapshot, ..Delivery::default() }).expect("taken");
     collector.commit().expect("committed");
     drop(collector);
     let reader = Reader::open(folder.path()).expect("readable");
-    assert_eq!(reader.count(&question("hunter2secret")).expect("counted"), 0);
-    assert_eq!(reader.count(&question("redacted")).expect("counted"), 1);
+    for words in ["hunter2secret", "stream:*hunter2secret*", "entity:*hunter2secret*"] {
+        assert_eq!(reader.count(&question(words)).expect("counted"), 0, "{words}");
+    }
+    for words in ["redacted", "stream:\"web?token=[redacted\"*", "entity:*@registry.internal/"] {
+        assert_eq!(reader.count(&question(words)).expect("counted"), 1, "{words}");
+    }
+    let state = reader.state_of(&[medic::collect::UNNAMED.to_owned()]).expect("described");
+    let stored = serde_json::to_string(&state).expect("written");
+    assert!(stored.contains("datadog") && !stored.contains("hunter2secret"), "{stored}");
     for file in walk(folder.path()) {
         let bytes = std::fs::read(&file).expect("a file");
         let found = bytes.windows(13).any(|window| window == b"hunter2secret");
@@ -311,6 +332,16 @@ fn the_oldest_parts_go_first_when_there_is_too_much() {
     assert!(reader.documents() < 60_000);
 }
 
+/// Adds a record and commits it as if it were that second, so many seconds after the writer was opened.
+fn commit_after(writer: &mut Writer, ran: u64, number: u64, now: i64) {
+    let arrived = Timestamp::from_second(now).expect("a time");
+    let entry = medic::index::Entry { id: number, further: Vec::new(), arrived, deployment: "x" };
+    let record = record(now, &format!("number{number} is said"));
+    let row = writer.row(&record, entry);
+    writer.add(Arc::new(vec![record]), vec![row]).expect("added");
+    writer.commit_after(Duration::from_secs(ran), arrived, |_| {}).expect("committed");
+}
+
 /// Adds a record and commits it as if it were that second.
 fn commit_one(writer: &mut Writer, number: u64, said_at: i64, now: i64) {
     let arrived = Timestamp::from_second(now).expect("a time");
@@ -341,16 +372,67 @@ fn records_are_kept_for_a_time_from_when_they_were_recorded() {
     let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
     // An old log that is read today is recorded today.
     commit_one(&mut writer, 0, long_ago, today);
-    commit_one(&mut writer, 1, today + 5 * HOUR, today + 5 * HOUR);
-    commit_one(&mut writer, 2, today + 9 * HOUR, today + 9 * HOUR);
+    let hours = |hours: u64| hours * HOUR as u64;
+    commit_after(&mut writer, hours(5), 1, today + 5 * HOUR);
+    commit_after(&mut writer, hours(9), 2, today + 9 * HOUR);
     assert_eq!(kept(folder.path(), 0..3), [0, 1, 2]);
     // Little is said, and it goes all the same; after a restart too.
     drop(writer);
     let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
-    commit_one(&mut writer, 3, today + 16 * HOUR, today + 16 * HOUR);
+    commit_after(&mut writer, hours(6), 3, today + 16 * HOUR);
     assert_eq!(kept(folder.path(), 0..4), [2, 3]);
-    commit_one(&mut writer, 4, today + 60 * HOUR, today + 60 * HOUR);
+    commit_after(&mut writer, hours(50), 4, today + 60 * HOUR);
     assert_eq!(kept(folder.path(), 0..5), [4]);
+}
+
+/// Nothing goes because the clock was set, within a run or between two; it goes once the clock has stood by it.
+#[test]
+fn a_clock_that_is_set_removes_nothing_at_once() {
+    const HOUR: i64 = 3600;
+    let (today, ahead) = (1_790_000_000, 20 * 24 * HOUR);
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention { free: "0".parse().expect("a size"), ..Retention::default() };
+    let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
+    commit_after(&mut writer, 0, 0, today);
+    // Its part is closed here.
+    commit_after(&mut writer, 48 * 3600, 1, today + 48 * HOUR);
+    commit_after(&mut writer, 48 * 3600 + 1, 2, today + 48 * HOUR + ahead);
+    assert_eq!(kept(folder.path(), 0..3), [0, 1, 2], "the clock is set within a run");
+    drop(writer);
+    let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
+    commit_after(&mut writer, 1, 3, today + 49 * HOUR + ahead);
+    commit_after(&mut writer, 60, 4, today + 49 * HOUR + ahead + 59);
+    assert_eq!(kept(folder.path(), 0..5), [0, 1, 2, 3, 4], "the clock was set before a start");
+    commit_after(&mut writer, 120, 5, today + 50 * HOUR);
+    commit_after(&mut writer, 130, 6, today + 50 * HOUR - ahead);
+    assert_eq!(kept(folder.path(), 0..7), [0, 1, 2, 3, 4, 5, 6], "the clock is set back");
+    commit_after(&mut writer, 140, 7, today + 50 * HOUR + ahead);
+    commit_after(&mut writer, 4000, 8, today + 51 * HOUR + ahead + 260);
+    assert_eq!(kept(folder.path(), 0..9), [2, 3, 4, 5, 6, 7, 8], "it has stood for an hour");
+}
+
+/// What may be read by its owner alone; who reads it needs to write nothing.
+#[test]
+fn a_state_is_its_owners_and_is_read_without_writing() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let mut writer = Writer::open(&state, &Retention::default()).expect("the state opens");
+    commit_one(&mut writer, 0, 1_790_000_000, 1_790_000_000);
+    drop(writer);
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    for path in [state.clone(), state.join("parts"), state.join("parts/00000001")] {
+        assert_eq!(mode(&path), 0o700, "{}", path.display());
+    }
+    for file in walk(&state) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+        if file.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".lock")) {
+            std::fs::remove_file(&file).expect("removed");
+        }
+    }
+    let before = walk(&state);
+    assert_eq!(kept(&state, 0..1), [0]);
+    assert_eq!(walk(&state), before, "a reader leaves no file behind, nor a lock");
 }
 
 #[test]

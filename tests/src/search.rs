@@ -216,6 +216,90 @@ fn records_are_found_by_their_context() {
     }
 }
 
+/// What people write elsewhere means the same here; what would find nothing is refused.
+#[test]
+fn signs_of_other_searches_are_read_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let texts =
+        ["error refused", "error timeout", "warn refused", "接続が拒否されました error", "日本語テスト"];
+    store(folder.path(), &texts.map(|text| text.split(' ').map(str::to_owned).collect::<Vec<_>>()), 2);
+    let reader = Reader::open(folder.path()).expect("readable");
+    let count = |words: &str| reader.count(&Question { words: words.to_owned(), filter: Filter::default() });
+    for (words, expected) in [
+        ("error", 3),
+        ("!error", 2),
+        ("error !refused", 2),
+        ("error && refused", 1),
+        ("error&&refused", 1),
+        ("refused || timeout", 3),
+        ("error && !(refused || timeout)", 1),
+        ("!severity:info", 0),
+        ("deployment:te*", 5),
+        ("deployment:*est", 5),
+        ("deployment:t*t", 5),
+        ("deployment:x*", 0),
+        ("deployment: IN [no* te*]", 5),
+        ("stream:te* AND warn", 1),
+        ("severity:inf*", 5),
+        ("source:container-*", 5),
+        ("日本語", 1),
+        ("本語", 1),
+        ("テスト", 1),
+        ("語本", 0),
+        ("拒否", 1),
+        ("拒否 error", 1),
+        ("\"ました error\"", 1),
+    ] {
+        assert_eq!(count(words).expect(words), expected, "{words}");
+    }
+    for (words, because) in [
+        ("ref*", "only the beginning"),
+        ("*fused", "only the end"),
+        ("re*ed", "leaves a part of one open"),
+        ("refused~1", "asks for similar ones"),
+        ("stream:test~1", "asks for similar ones"),
+        ("severity:zzz*", "is no severity"),
+        ("deployment:!test", "named before its field"),
+        ("error != refused", "no word in `!=`"),
+        ("\"--\"", "no word"),
+        ("IN [ref* error]", "only the beginning"),
+    ] {
+        let error = count(words).expect_err(words).to_string();
+        assert!(error.contains(because) && error.contains("write words"), "{words}: {error}");
+    }
+}
+
+/// More shapes than a segment has numbers for.
+#[test]
+fn no_number_of_shapes_is_too_many() {
+    const SHAPES: u64 = 70_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    // Without a digit, so that each is of a shape of its own.
+    let letters = |mut number: u64| {
+        let mut word = String::new();
+        for _ in 0..5 {
+            word.push((b'a' + (number % 26) as u8) as char);
+            number /= 26;
+        }
+        word
+    };
+    let texts: Vec<Vec<String>> =
+        (0..SHAPES).map(|at| vec!["said".to_owned(), "again".to_owned(), letters(at)]).collect();
+    let mut all = texts.clone();
+    all.push(texts[3].clone());
+    store(folder.path(), &all, usize::MAX);
+    let reader = Reader::open(folder.path()).expect("readable");
+    for (words, expected) in [
+        ("\"said again\"".to_owned(), SHAPES + 1),
+        (format!("\"again {}\"", letters(3)), 2),
+        (format!("\"again {}\"", letters(69_999)), 1),
+        ("\"again said\"".to_owned(), 0),
+    ] {
+        let question = Question { words: words.clone(), filter: Filter::default() };
+        assert_eq!(reader.count(&question).expect("counted"), expected, "{words}");
+    }
+}
+
 /// Words that share their beginnings, middles and ends.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -247,7 +331,7 @@ fn store(folder: &Path, texts: &[Vec<String>], commit_every: usize) {
         let row =
             writer.row(&record, Entry { id: at as u64, further: Vec::new(), arrived, deployment: "test" });
         writer.add(Arc::new(vec![record]), vec![row]).expect("added");
-        if at % commit_every == 0 {
+        if commit_every < usize::MAX && at % commit_every == 0 {
             writer.commit(arrived, |_| ()).expect("committed");
         }
     }

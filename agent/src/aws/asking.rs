@@ -1,5 +1,5 @@
-//! Asking: every call of a source goes through here. It waits for the budget, turns errors into gaps,
-//! and asks what failed later and later.
+//! Asking: every call of a source goes through here. Each attempt waits for the budget; errors that last become gaps,
+//! and what failed is asked later and later.
 
 use analyzer::diagnosis::Gap;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -15,14 +15,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{Instrument, debug, debug_span, warn};
+use tracing::{Instrument, debug, debug_span};
 
 use super::calls::Call;
-use super::{Aws, Kind, Place, Trouble};
+use super::{Aws, Kind, Place, Trouble, trouble};
 use crate::telemetry::{self, Measure};
 
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often a call is attempted whose failure may pass at once, how long it rests after the first attempt,
+/// and how long after it none is made any more.
+const ATTEMPTS: u32 = 4;
+const FIRST_REST: Duration = Duration::from_millis(300);
+const ATTEMPTED: Duration = Duration::from_secs(45);
 
 /// The calls of one source, and what went wrong with them.
 #[derive(Debug)]
@@ -46,19 +51,49 @@ impl<'a> Asking<'a> {
     }
 
     /// Makes a call about `what`. Without an answer, or while it is too early to ask again, there is none.
-    pub async fn ask<T, E>(
-        &mut self,
-        call: Call,
-        what: &str,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Option<T>
+    /// `send` makes one attempt: the SDK makes no further ones, for they would pass the budget by.
+    pub async fn ask<T, E, F>(&mut self, call: Call, what: &str, mut send: impl FnMut() -> F) -> Option<T>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let key = (call, what.to_owned());
         if self.failed.get(&key).is_some_and(|failed| failed.again_at > Instant::now()) {
             return None;
         }
+        let begun = Instant::now();
+        let mut rest = FIRST_REST;
+        for attempt in 1.. {
+            let error = match self.attempt(call, send()).await {
+                Ok(answer) => {
+                    self.failed.remove(&key);
+                    return Some(answer);
+                }
+                Err(error) => error,
+            };
+            let place = Place { account: self.aws.account().map(str::to_owned), ..self.place.clone() };
+            let trouble = Trouble::of(call, &place, what, &error);
+            let may_pass = trouble::may_pass(trouble.kind, &error) && begun.elapsed() < ATTEMPTED;
+            debug!(operation = call.operation, what, attempt, because = trouble.gap.because, "not answered");
+            if !may_pass || attempt >= ATTEMPTS {
+                self.note(key, trouble);
+                return None;
+            }
+            tokio::time::sleep(rest).await;
+            rest *= 2;
+        }
+        None
+    }
+
+    /// Makes one attempt, once the budget allows it.
+    async fn attempt<T, E>(
+        &self,
+        call: Call,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, SdkError<E, HttpResponse>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
         let (service, operation) = (call.service, call.operation);
         let arrived = Instant::now();
         self.aws.budgets.take(call.bucket).await;
@@ -68,24 +103,17 @@ impl<'a> Asking<'a> {
             debug_span!("medic.call", rpc.system = "aws-api", rpc.service = service, rpc.method = operation);
         let outcome = send.instrument(span).await;
         let took = begun.elapsed();
-        let milliseconds = took.as_millis() as u64;
-        match outcome {
-            Ok(answer) => {
-                debug!(operation, milliseconds, "answered");
-                telemetry::note(Measure::Called { service, operation, error: None, took });
-                self.failed.remove(&key);
-                Some(answer)
-            }
-            Err(error) => {
-                let place = Place { account: self.aws.account().map(str::to_owned), ..self.place.clone() };
-                let trouble = Trouble::of(call, &place, what, &error);
-                warn!(operation, what, because = trouble.gap.because, "not answered");
-                let error = Some(trouble.kind.as_str());
-                telemetry::note(Measure::Called { service, operation, error, took });
-                self.note(key, trouble);
-                None
+        let kind = outcome.as_ref().err().map(Kind::of);
+        match kind {
+            Some(Kind::Throttled) => self.aws.budgets.slow_down(call.bucket),
+            Some(_) => {}
+            None => {
+                debug!(operation, milliseconds = took.as_millis() as u64, "answered");
+                self.aws.budgets.go_on(call.bucket);
             }
         }
+        telemetry::note(Measure::Called { service, operation, error: kind.map(Kind::as_str), took });
+        outcome
     }
 
     /// Makes a call whose answer is JSON, and returns it as it was sent: what the SDK does not know is in it too.
@@ -93,14 +121,14 @@ impl<'a> Asking<'a> {
         &mut self,
         call: Call,
         what: &str,
-        send: impl FnOnce(RawAnswer) -> F,
+        mut send: impl FnMut(RawAnswer) -> F,
     ) -> Option<Value>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let raw = RawAnswer::default();
-        self.ask(call, what, send(raw.clone())).await?;
+        self.ask(call, what, || send(raw.clone())).await?;
         let bytes = std::mem::take(&mut *raw.0.lock().unwrap_or_else(PoisonError::into_inner));
         match serde_json::from_slice(&bytes) {
             Ok(value) => Some(value),
@@ -166,3 +194,6 @@ impl Intercept for RawAnswer {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "cloudwatch-logs"))]
+mod tests;

@@ -9,6 +9,8 @@ pub mod calls;
 mod host;
 #[cfg(feature = "aws")]
 mod json;
+#[cfg(any(feature = "cloudwatch-logs", feature = "cloudwatch-metrics", feature = "ecs"))]
+mod pages;
 pub mod place;
 #[cfg(feature = "aws")]
 mod trouble;
@@ -21,6 +23,8 @@ pub use connected::Aws;
 pub use host::PlainHost;
 #[cfg(feature = "aws")]
 pub use json::Fields;
+#[cfg(any(feature = "cloudwatch-logs", feature = "cloudwatch-metrics", feature = "ecs"))]
+pub use pages::Pages;
 pub use place::Place;
 #[cfg(feature = "aws")]
 pub use trouble::{Kind, Trouble};
@@ -64,7 +68,7 @@ mod connected {
     }
 
     impl Aws {
-        /// Connects as the environment, the profile and the configuration say. The SDK retries what is worth it.
+        /// Connects as the environment, the profile and the configuration say.
         pub async fn connect(region: Option<&str>, profile: Option<&str>) -> Aws {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(5))
@@ -72,15 +76,8 @@ mod connected {
                 .operation_attempt_timeout(Duration::from_secs(30))
                 .operation_timeout(Duration::from_secs(75))
                 .build();
-            // Not the adaptive mode: after one throttled call it holds back all calls of a client for seconds,
-            // and the budgets hold back already.
-            let retries = RetryConfig::standard()
-                .with_max_attempts(4)
-                .with_initial_backoff(Duration::from_millis(300))
-                .with_max_backoff(Duration::from_secs(5));
             let mut loader = aws_config::defaults(BehaviorVersion::latest())
                 .http_client(one_client())
-                .retry_config(retries)
                 .timeout_config(timeouts);
             if let Ok(name) = AppName::new("medic") {
                 loader = loader.app_name(name);
@@ -96,7 +93,11 @@ mod connected {
             Aws::new(loader.load().await)
         }
 
+        /// Takes a configuration, but not its retries: those of the SDK would pass the budgets by. [`super::Asking`]
+        /// retries, and slows down the calls that are throttled; the adaptive mode of the SDK slows down all calls
+        /// of a client.
         pub fn new(config: SdkConfig) -> Aws {
+            let config = config.into_builder().retry_config(RetryConfig::disabled()).build();
             let region = config.region().map(ToString::to_string).unwrap_or_default();
             Aws { budgets: Budgets::new(&region), config, account: OnceLock::new() }
         }

@@ -32,6 +32,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Tells what kind of trouble an error is.
+    pub fn of<E>(error: &SdkError<E, HttpResponse>) -> Kind
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        match error {
+            SdkError::ServiceError(_) => {
+                let (code, message) = code_and_message(error);
+                kind_of_code(code, message)
+            }
+            SdkError::TimeoutError(_) => Kind::Unreachable,
+            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+                Kind::Unreachable
+            }
+            _ if speaks_of_credentials(&told_by(error)) => Kind::Credentials,
+            _ => Kind::Other,
+        }
+    }
+
     /// Returns the word for it in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,22 +71,28 @@ impl Trouble {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let service_error = error.as_service_error();
-        let code = service_error.and_then(ProvideErrorMetadata::code).unwrap_or_default();
-        let message = service_error.and_then(ProvideErrorMetadata::message).unwrap_or_default();
-        let whole = told_by(error);
-        let kind = match error {
-            SdkError::ServiceError(_) => kind_of_code(code, message),
-            SdkError::TimeoutError(_) => Kind::Unreachable,
-            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-                Kind::Unreachable
-            }
-            _ if speaks_of_credentials(&whole) => Kind::Credentials,
-            _ => Kind::Other,
-        };
+        let (code, message) = code_and_message(error);
+        let (kind, whole) = (Kind::of(error), told_by(error));
         let said = if message.is_empty() { &whole } else { message };
         Trouble { kind, gap: gap(kind, call, place, what, code, said) }
     }
+}
+
+/// Whether the same call may be answered a moment later.
+pub fn may_pass<E>(kind: Kind, error: &SdkError<E, HttpResponse>) -> bool {
+    const TOO_MANY: u16 = 429;
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    matches!(kind, Kind::Throttled | Kind::Unreachable)
+        || kind == Kind::Other && (status == TOO_MANY || (500..600).contains(&status))
+}
+
+fn code_and_message<E>(error: &SdkError<E, HttpResponse>) -> (&str, &str)
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let service_error = error.as_service_error();
+    let code = service_error.and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    (code, service_error.and_then(ProvideErrorMetadata::message).unwrap_or_default())
 }
 
 /// Returns what an error and its sources say, the outermost first, each once.
@@ -152,13 +177,15 @@ fn kind_of_code(code: &str, message: &str) -> Kind {
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
     ];
-    const THROTTLED: [&str; 6] = [
+    const THROTTLED: [&str; 8] = [
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
         "TooManyRequestsException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
     ];
     const NOT_OFFERED: [&str; 5] = [
         "UnknownOperationException",

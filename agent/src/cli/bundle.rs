@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
+use tracing::warn;
 
 use super::diagnose::{FormatArgument, code, show};
 use super::{HEALTHY, knowledge, state};
@@ -59,7 +60,13 @@ impl BundleCommand {
                 let patterns = knowledge::load(patterns.as_deref())?;
                 let input = File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
                 let opened = bundle::open(input, &patterns);
-                let (_, diagnosis) = opened.with_context(|| format!("cannot open {}", file.display()))?;
+                let (header, diagnosis) =
+                    opened.with_context(|| format!("cannot open {}", file.display()))?;
+                if !header.is_checked() {
+                    warn!(
+                        "an older Medic exported this bundle, and nothing in it tells whether it is whole; export it anew if it matters"
+                    );
+                }
                 show(&diagnosis, &patterns, format.format())?;
                 Ok(code(diagnosis.verdict))
             }

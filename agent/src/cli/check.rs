@@ -4,14 +4,18 @@ use analyzer::diagnosis::Gap;
 use analyzer::snapshot::Snapshot;
 use anyhow::Result;
 use clap::Args;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::watched::Watched;
-use super::{FAILURE, HEALTHY, collect};
+use super::{FAILURE, HEALTHY, collect, state};
+use crate::collect::heartbeat;
 use crate::config::{Config, SourceConfig};
 use crate::sources::{self, Outlet};
 
@@ -23,11 +27,15 @@ const LONGEST: Duration = Duration::from_secs(90);
 pub struct Check {
     #[command(flatten)]
     watched: Watched,
+
+    #[command(flatten)]
+    state: state::StateArgument,
 }
 
 impl Check {
     pub fn run(self) -> Result<u8> {
         let config = self.watched.configuration(Vec::new(), "check")?;
+        let recording = recording(&self.state.or(config.state.clone()));
         let mut out = anstream::stdout().lock();
         let mut printed = Ok(());
         let tell = |outcome: &Outcome| {
@@ -35,7 +43,7 @@ impl Check {
                 printed = writeln!(out, "{}", said(outcome));
             }
         };
-        let outcomes = collect::runtime()?.block_on(all(&config, tell));
+        let outcomes = collect::runtime()?.block_on(all(&config, &recording, tell));
         printed?;
         let is_whole = outcomes.iter().all(|outcome| outcome.gaps.is_empty());
         Ok(if is_whole { HEALTHY } else { FAILURE })
@@ -52,8 +60,17 @@ struct Outcome {
     left_out: Option<&'static str>,
 }
 
+/// Returns the sources that the collector of a state directory records from at present.
+fn recording(state: &Path) -> BTreeSet<String> {
+    let Ok(Some(heartbeat)) = heartbeat::read(state) else { return BTreeSet::new() };
+    let is_alive = Timestamp::now().duration_since(heartbeat.written).unsigned_abs() < 6 * heartbeat::EVERY;
+    let records = |fares: &heartbeat::Fares| is_alive && !fares.has_ended && fares.gaps == 0;
+    heartbeat.sources.into_iter().filter(|(_, fares)| records(fares)).map(|(name, _)| name).collect()
+}
+
 /// Reads all sources, those first that describe what the others look for; tells each outcome as it comes.
-async fn all(config: &Config, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
+/// `recording`: from which sources a collector records.
+async fn all(config: &Config, recording: &BTreeSet<String>, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
     let mut known = Snapshot::default();
     let mut sources: Vec<(String, SourceConfig)> =
         config.source_names().into_iter().zip(config.sources.iter().cloned()).collect();
@@ -65,6 +82,17 @@ async fn all(config: &Config, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for (name, source) in sources {
         let outcome = match (left_out(&source), not_named(&source, config, &known)) {
+            _ if source.listens() && recording.contains(&name) => Outcome {
+                name,
+                left_out: Some("a collector with this state directory listens"),
+                ..Outcome::default()
+            },
+            _ if source.listens() => {
+                let gaps = sources::try_doors(&source).await;
+                let left_out =
+                    gaps.is_empty().then_some("others send to it; its addresses are free to listen on");
+                Outcome { name, gaps, left_out, ..Outcome::default() }
+            }
             (Some(because), _) => Outcome { name, left_out: Some(because), ..Outcome::default() },
             (None, Some(gap)) => Outcome { name, gaps: vec![gap], ..Outcome::default() },
             (None, None) => one(name, source, config, &mut known).await,
@@ -115,7 +143,6 @@ async fn one(name: String, source: SourceConfig, config: &Config, known: &mut Sn
 fn left_out(source: &SourceConfig) -> Option<&'static str> {
     match source {
         SourceConfig::Files { .. } | SourceConfig::Stdin { .. } => Some("read when it is recorded"),
-        source if source.listens() => Some("others send to it"),
         _ => None,
     }
 }
@@ -168,17 +195,39 @@ mod tests {
 
     #[test]
     fn a_source_that_lacks_its_service_is_told() {
-        let config = Config::parse("[[source]]\nkind = \"ecs\"\n[[source]]\nkind = \"otlp\"\n").unwrap();
-        let outcomes = collect::runtime().unwrap().block_on(all(&config, |_| {}));
+        let config = Config::parse("[[source]]\nkind = \"ecs\"\n[[source]]\nkind = \"stdin\"\n").unwrap();
+        let outcomes = collect::runtime().unwrap().block_on(all(&config, &BTreeSet::new(), |_| {}));
         assert_eq!(outcomes[0].gaps[0].because, "no service is configured");
         assert!(outcomes[1].left_out.is_some());
+    }
+
+    #[test]
+    fn addresses_that_others_listen_on_are_told() {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        let text = format!("[[source]]\nkind = \"fluent-forward\"\nlisten = \"{address}\"\n");
+        let config = Config::parse(&text).unwrap();
+        let check = |recording: &[&str]| {
+            let recording = recording.iter().map(|name| (*name).to_owned()).collect();
+            said(&collect::runtime().unwrap().block_on(all(&config, &recording, |_| {}))[0])
+        };
+        let busy = check(&[]);
+        assert!(busy.contains(&format!("cannot listen on {address}")) && busy.contains("`listen`"), "{busy}");
+        assert_eq!(
+            check(&["fluent-forward"]),
+            "fluent-forward: not checked, a collector with this state directory listens"
+        );
+        drop(held);
+        let free = check(&[]);
+        assert!(free.contains("its addresses are free to listen on"), "{free}");
     }
 
     #[test]
     fn target_groups_that_nobody_names_are_not_read() {
         let config = Config::parse("service = \"web\"\n[[source]]\nkind = \"target-health\"\n").unwrap();
         let mut told = Vec::new();
-        let read = all(&config, |outcome| told.push(said(outcome)));
+        let nobody = BTreeSet::new();
+        let read = all(&config, &nobody, |outcome| told.push(said(outcome)));
         assert_eq!(collect::runtime().unwrap().block_on(read).len(), 1);
         assert!(
             told[0].contains("cannot be read as a whole") && told[0].contains("which names them"),

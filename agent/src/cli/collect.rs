@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +54,9 @@ impl Collect {
                  leave out --once, or name files"
             );
         }
+        if self.once {
+            check_files(&config.sources)?;
+        }
         let runtime = runtime()?;
         let _telemetry = telemetry::begin(MESSAGES, &config, runtime.handle());
         let state = self.state.or(config.state.clone());
@@ -73,6 +78,26 @@ impl Collect {
         })?;
         Ok(HEALTHY)
     }
+}
+
+/// Refuses to read once where there is nothing but paths, and none of them leads to anything.
+fn check_files(sources: &[SourceConfig]) -> Result<()> {
+    let mut missing = Vec::new();
+    for source in sources.iter().filter(|source| !source.listens()) {
+        let SourceConfig::Files { paths, .. } = source else { return Ok(()) };
+        if !paths.iter().all(|path| leads_nowhere(path)) {
+            return Ok(());
+        }
+        missing.extend(paths.iter().map(String::as_str));
+    }
+    bail!("there is nothing to record: there is no such file yet: {}; check the path", missing.join(", "))
+}
+
+/// Whether neither a file, a folder nor a glob is there; what cannot be looked into is told by the source.
+fn leads_nowhere(path: &str) -> bool {
+    let is_absent =
+        |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    is_absent(Path::new(path)) && glob::glob(path).is_ok_and(|mut found| found.next().is_none())
 }
 
 /// Returns the runtime of the agent: small, for most of what it does is wait.

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use super::{CANNOT_TELL, FAILURE, HEALTHY, knowledge, state, time};
 use crate::collect::diagnose_stored;
+use crate::deliver::github;
 use crate::formats;
 use crate::index::Reader;
 use crate::input::{Feed, Span, read_all};
@@ -140,8 +141,18 @@ pub fn show(diagnosis: &Diagnosis, patterns: &Patterns, format: Format) -> anyho
     print(&Guide::new(diagnosis, patterns), format)
 }
 
-/// Prints a guide.
+/// Prints a guide. In a step of GitHub Actions the summary goes into the step's file, and only annotations are printed:
+/// a summary in the log is read by nobody.
 pub fn print(guide: &Guide, format: Format) -> anyhow::Result<()> {
+    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    if let (Format::Github, Some(summary)) = (format, summary) {
+        let mut annotations = Vec::new();
+        // What cannot be posted takes nothing from the verdict.
+        if let Err(error) = github::post(guide, Some(&summary), &mut annotations) {
+            super::say(&format!("medic: {error:#}"));
+        }
+        return super::print(&String::from_utf8_lossy(&annotations)).context("cannot write the guide");
+    }
     let out = reports::render(guide, format, screen()).context("cannot write the guide")?;
     super::print(&out).context("cannot write the guide")
 }

@@ -20,7 +20,9 @@ mod time;
 mod watch;
 mod watched;
 
-use clap::{Parser, Subcommand};
+use clap::builder::{OsStr, Resettable};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -65,7 +67,7 @@ enum Command {
 
 /// Runs the command that the arguments ask for.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse(without_empty_variables(Arguments::command()), std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             let is_health = std::env::args().nth(1).is_some_and(|command| command == "health");
@@ -109,6 +111,27 @@ pub fn run() -> ExitCode {
             ExitCode::from(MEDIC_FAILED)
         }
     }
+}
+
+fn parse(
+    mut command: clap::Command,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<Arguments, clap::Error> {
+    let mut found = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command))
+}
+
+/// Lets no argument take its value from a variable of the environment that is empty: that is how one is unset in
+/// task definitions and pipelines.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let unset = |argument: clap::Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.to_string_lossy().trim().is_empty()) {
+            true => argument.env(Resettable::<OsStr>::Reset),
+            false => argument,
+        }
+    };
+    command.mut_args(unset).mut_subcommands(without_empty_variables)
 }
 
 /// Says something on standard error; where nobody reads it, nothing is left to do.

@@ -117,15 +117,20 @@ fn test(folder: Option<PathBuf>, only: &str, alone: bool) -> anyhow::Result<u8> 
         writeln!(out, "{complaint}")?;
     }
     let pages = all_ids.iter().filter(|id| id.starts_with(only)).count();
-    writeln!(out, "{pages} pages, {samples} samples, {} complaints", complaints.len())?;
+    let (pages, samples) = (counted(pages, "page"), counted(samples, "sample"));
+    writeln!(out, "{pages}, {samples}, {}", counted(complaints.len(), "error"))?;
     Ok(if complaints.is_empty() { HEALTHY } else { FAILURE })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn scaffold(cause: &str, folder: PathBuf) -> anyhow::Result<u8> {
     if patterns::parse::class_of(cause).is_none() {
         let classes: Vec<&str> = Class::ALL.iter().map(|class| class.as_str()).collect();
         bail!(
-            "`{cause}` is no id of a cause: write <class>/<name> with a name in lower case and dashes; the classes are {}",
+            "`{cause}` is not a valid cause id: write <class>/<name> with a name in lower case and dashes; the classes are {}",
             classes.join(", ")
         );
     }

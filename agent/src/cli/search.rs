@@ -1,7 +1,7 @@
 //! `medic search`: finds records in what was recorded.
 
 use analyzer::record::{Level, Source};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,9 +12,12 @@ use crate::index::{Bucket, Filter, Hit, Question, Reader};
 
 /// Searches what was recorded: words, "phrases", AND, OR, NOT, brackets, field:value, time:[A TO B].
 #[derive(Debug, Args)]
-#[command(after_help = "Fields: source, stream, entity (task, container, resource), severity, deployment.\n\
+#[command(
+    after_help = "Fields: source, stream, entity (task, container, resource), severity, deployment; `*` leaves a part of \
+    their values open.\n`&&`, `||` and `!` mean AND, OR and NOT.\n\
     Examples:\n  medic search 'connection refused'\n  medic search '\"exit code 137\" AND entity:web' --since 1h\n  \
-    medic search 'severity:error NOT timeout' --histogram")]
+    medic search 'severity:error NOT timeout' --histogram"
+)]
 pub struct Search {
     /// What to find; nothing finds everything
     #[arg(value_name = "QUERY", default_value = "")]
@@ -31,7 +34,7 @@ pub struct Search {
     #[arg(long, value_name = "T", value_parser = time::parse)]
     until: Option<Timestamp>,
 
-    /// Only records of this deployment
+    /// Only records of this deployment (`medic deployments` lists them; `latest` is the newest)
     #[arg(long, value_name = "ID")]
     deployment: Option<String>,
 
@@ -81,8 +84,7 @@ struct Found<'h> {
 impl Search {
     pub fn run(self) -> Result<u8> {
         let reader = Reader::open(&self.state.existing()?)?;
-        self.check_deployment(&reader)?;
-        let question = Question { words: self.query.join(" "), filter: self.filter()? };
+        let question = Question { words: self.query.join(" "), filter: self.filter(&reader)? };
         let mut out = anstream::stdout().lock();
         if self.count {
             writeln!(out, "{}", reader.count(&question)?)?;
@@ -98,17 +100,18 @@ impl Search {
         Ok(HEALTHY)
     }
 
-    fn check_deployment(&self, reader: &Reader) -> Result<()> {
+    /// Returns the names under which the records of the deployment are found.
+    fn deployments(&self, reader: &Reader) -> Result<Vec<String>> {
+        let Some(id) = &self.deployment else { return Ok(Vec::new()) };
         let ledger = reader.ledger();
-        let is_known =
-            |id: &&String| ledger.deployments.iter().any(|entry| entry.id == **id || entry.also.contains(id));
-        match self.deployment.as_ref().filter(|id| !is_known(id)) {
-            Some(id) => bail!("no deployment `{id}` was recorded: see `medic deployments`"),
-            None => Ok(()),
+        // Records from before their deployment had its name are found under the one that they have.
+        if ledger.deployments.iter().any(|entry| entry.also.contains(id)) {
+            return Ok(vec![id.clone()]);
         }
+        Ok(ledger.names_of(&super::diagnose::recorded(reader, Some(id.clone()))?))
     }
 
-    fn filter(&self) -> Result<Filter> {
+    fn filter(&self, reader: &Reader) -> Result<Filter> {
         for source in &self.source {
             source.parse::<Source>().map_err(|_| {
                 let known: Vec<&str> = Source::ALL.iter().map(|source| source.as_str()).collect();
@@ -123,7 +126,7 @@ impl Search {
         Ok(Filter {
             since: self.since,
             until: self.until,
-            deployments: self.deployment.iter().cloned().collect(),
+            deployments: self.deployments(reader)?,
             sources: self.source.clone(),
             severity: severity.transpose()?,
         })
@@ -153,7 +156,7 @@ impl Search {
             _ => anstyle::Style::new(),
         };
         let about = record.entity.as_deref().unwrap_or(&record.stream.name);
-        let about: String = about.chars().rev().take(24).collect::<Vec<char>>().into_iter().rev().collect();
+        let about = reports::escape::printable(&end_of(about, 24));
         let text = reports::escape::printable(&record.text);
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
@@ -178,5 +181,27 @@ impl Search {
             writeln!(out, "{line}")?;
         }
         Ok(())
+    }
+}
+
+/// Returns the end of a name, for its beginning is what many have in common; `…` says that it was cut.
+fn end_of(name: &str, most: usize) -> String {
+    let length = name.chars().count();
+    if length <= most {
+        return name.to_owned();
+    }
+    std::iter::once('…').chain(name.chars().skip(length + 1 - most)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_cut_says_so() {
+        assert_eq!(end_of("fluent:web-firelens-1/web", 24), "…uent:web-firelens-1/web");
+        assert_eq!(end_of("luent:web-firelens-1/web", 24), "luent:web-firelens-1/web");
+        assert_eq!(end_of("größe/ü", 3), "…/ü");
+        assert_eq!(end_of("", 3), "");
     }
 }

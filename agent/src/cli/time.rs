@@ -29,7 +29,8 @@ mod tests {
     #[test]
     fn a_time_without_a_zone_keeps_its_clock() {
         let time = |text: &str| parse(text).map(|time| time.to_string());
-        for text in ["2026-05-01T10:30:00Z", "2026-05-01T12:30:00+02:00", "2026-05-01T10:30:00", "2026-05-01 10:30"]
+        for text in
+            ["2026-05-01T10:30:00Z", "2026-05-01T12:30:00+02:00", "2026-05-01T10:30:00", "2026-05-01 10:30"]
         {
             assert_eq!(time(text).as_deref(), Ok("2026-05-01T10:30:00Z"), "{text}");
         }

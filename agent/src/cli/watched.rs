@@ -57,11 +57,11 @@ impl Watched {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
-        config.cluster = self.cluster.or(config.cluster);
-        config.service = self.service.or(config.service);
-        config.stack = self.stack.or(config.stack);
-        config.region = self.region.or(config.region);
-        config.profile = self.profile.or(config.profile);
+        config.cluster = named(self.cluster).or(config.cluster);
+        config.service = named(self.service).or(config.service);
+        config.stack = named(self.stack).or(config.stack);
+        config.region = named(self.region).or(config.region);
+        config.profile = named(self.profile).or(config.profile);
         // A stack that only its source names is the deployment's all the same.
         config.stack =
             config.stack.or_else(|| config.sources.iter().find_map(SourceConfig::stack).map(str::to_owned));
@@ -69,9 +69,29 @@ impl Watched {
     }
 }
 
+/// Returns a name; an empty one names nothing.
+fn named(name: Option<String>) -> Option<String> {
+    name.filter(|name| !name.trim().is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_name_names_nothing() {
+        let empty = || Some(" ".to_owned());
+        let watched = Watched {
+            cluster: empty(),
+            service: empty(),
+            stack: empty(),
+            region: empty(),
+            ..Watched::default()
+        };
+        assert_eq!(watched.clone().read().unwrap(), Config::default());
+        let error = watched.configuration(Vec::new(), "record").unwrap_err().to_string();
+        assert!(error.starts_with("there is nothing to record"), "{error}");
+    }
 
     #[test]
     fn flags_win_over_the_file() {

@@ -1,7 +1,7 @@
 //! The collector: one thread that takes deliveries in, and stores them.
 
 use analyzer::changes::{self, Remembered};
-use analyzer::diagnosis::{Diagnosis, Study, Verdict};
+use analyzer::diagnosis::{Diagnosis, Gap, Study, Verdict};
 use analyzer::pattern::Patterns;
 use analyzer::record::Record;
 use analyzer::redact::{Redactions, redact};
@@ -13,9 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::debug_span;
+use tracing::{debug_span, info, warn};
 
 use super::attribution::{self, Change};
+use super::case::{self, Case};
+use super::names::Names;
+use super::telling::Telling;
 use crate::config::Config;
 use crate::index::{
     DeploymentEntry, Entry, Filter, IdentityCache, Ledger, Question, Reader, Row, Seen, Writer,
@@ -38,8 +41,6 @@ const FEW_RECORDS: u64 = 500;
 const COMMIT_CURSORS: Duration = Duration::from_secs(30);
 /// A sender that waits for the commit waits at least this long, so that others share it.
 const COMMIT_FOR_SENDER: Duration = Duration::from_millis(60);
-/// How often a live view is told what is known.
-const TELL_EVERY: Duration = Duration::from_millis(300);
 
 /// What is known while a deployment is recorded.
 #[derive(Clone, Debug, Default)]
@@ -68,10 +69,13 @@ pub struct Collector {
     /// Whether a person named the deployment: then the account does not.
     fixed: bool,
     study: Study<'static>,
+    /// What was said on standard error that sources cannot see.
+    said: BTreeMap<String, Vec<Gap>>,
+    names: Names,
     known: Arc<Snapshot>,
     publish: watch::Sender<Arc<Snapshot>>,
     live: watch::Sender<Arc<Live>>,
-    told: Instant,
+    telling: Telling,
     changed: bool,
     records: u64,
     duplicates: u64,
@@ -130,10 +134,12 @@ impl Collector {
             focus,
             fixed,
             study,
+            said: BTreeMap::new(),
+            names: Names::default(),
             known,
             publish,
             live,
-            told: Instant::now(),
+            telling: Telling::default(),
             changed: true,
             records: 0,
             duplicates: 0,
@@ -154,35 +160,48 @@ impl Collector {
     /// Takes deliveries in until all sources have ended.
     pub fn run(mut self, mut arrivals: mpsc::Receiver<(Arc<str>, Delivery)>) -> Result<()> {
         let runtime = tokio::runtime::Handle::current();
+        let collected = self.collect(&mut arrivals, &runtime);
+        // What is being concluded is told before anything that is known later, also by another collector.
+        self.telling.finish(&runtime);
+        collected?;
+        self.conclude();
+        self.commit()?;
+        let live = self.live_without_diagnosis();
+        let diagnosis = (self.live.receiver_count() > 0).then(|| Arc::new(self.case().concluded()));
+        self.live.send_replace(Arc::new(Live { diagnosis, ..live }));
+        Ok(())
+    }
+
+    fn collect(
+        &mut self,
+        arrivals: &mut mpsc::Receiver<(Arc<str>, Delivery)>,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<()> {
         loop {
             let wait = self.wait();
             match runtime.block_on(async { tokio::time::timeout(wait, arrivals.recv()).await }) {
                 Ok(Some((source, delivery))) => self.take(&source, delivery)?,
-                Ok(None) => break,
+                Ok(None) => return Ok(()),
                 Err(_) => {}
             }
             if self.is_due(!arrivals.is_empty()) {
                 self.commit()?;
             }
-            if self.changed && self.told.elapsed() >= TELL_EVERY && self.live.receiver_count() > 0 {
-                self.tell();
+            if self.changed && self.live.receiver_count() > 0 && self.telling.wait().is_zero() {
+                self.changed = false;
+                let (begun, case, live) = (Instant::now(), self.case(), self.live_without_diagnosis());
+                self.telling.tell(runtime, begun, case, live, self.live.clone());
             }
         }
-        self.conclude();
-        self.commit()?;
-        self.tell();
-        Ok(())
     }
 
-    fn wait(&self) -> Duration {
+    fn wait(&mut self) -> Duration {
         match self.pending.since {
             Some(since) if !self.pending.waiting.is_empty() => {
                 COMMIT_FOR_SENDER.saturating_sub(since.elapsed())
             }
             Some(since) => self.longest().saturating_sub(since.elapsed()),
-            None if self.changed && self.live.receiver_count() > 0 => {
-                TELL_EVERY.saturating_sub(self.told.elapsed())
-            }
+            None if self.changed && self.live.receiver_count() > 0 => self.telling.wait(),
             None => self
                 .pending
                 .moved
@@ -218,12 +237,14 @@ impl Collector {
         let handed = delivery.records.len() as u64;
         let mut records = Vec::with_capacity(delivery.records.len());
         let mut rows = Vec::with_capacity(delivery.records.len());
-        for arrival in delivery.records {
+        for mut arrival in delivery.records {
+            let mut removed = Redactions::new();
+            self.names.clean(&mut arrival.record, &mut removed);
             if self.is_stored(&arrival)? {
                 self.duplicates += 1;
                 continue;
             }
-            let (record, row) = self.prepare(arrival, now);
+            let (record, row) = self.prepare(arrival, removed, now);
             records.push(record);
             rows.push(row);
         }
@@ -238,6 +259,9 @@ impl Collector {
             self.ledger.cursors.insert(source.to_owned(), cursor);
         }
         let mut is_news = !records.is_empty() || delivery.stored.is_some();
+        if let Some(gaps) = &delivery.gaps {
+            self.say(source, gaps);
+        }
         if let Some(gaps) = delivery.gaps
             && self.ledger.gaps.get(source).map_or(!gaps.is_empty(), |known| *known != gaps)
         {
@@ -252,6 +276,18 @@ impl Collector {
         }
         self.pending.waiting.extend(delivery.stored);
         Ok(())
+    }
+
+    /// Tells whoever watches Medic itself what a source cannot see, when that begins and when it ends.
+    fn say(&mut self, source: &str, gaps: &[Gap]) {
+        let said = self.said.insert(source.to_owned(), gaps.to_vec()).unwrap_or_default();
+        for Gap { what, because, remedy } in gaps.iter().filter(|gap| !said.contains(gap)) {
+            let remedy = remedy.as_deref().unwrap_or_default();
+            warn!(source, what, because, remedy, "gap");
+        }
+        for Gap { what, .. } in said.iter().filter(|gap| !gaps.iter().any(|other| other.what == gap.what)) {
+            info!(source, what, "gap closed");
+        }
     }
 
     /// Whether the record is stored already: what is read twice is stored once.
@@ -271,9 +307,8 @@ impl Collector {
     }
 
     /// Takes secrets out of a record, and remembers it.
-    fn prepare(&mut self, arrival: Arrival, now: Timestamp) -> (Record, Row) {
+    fn prepare(&mut self, arrival: Arrival, mut removed: Redactions, now: Timestamp) -> (Record, Row) {
         let Arrival { id, further, mut record } = arrival;
-        let mut removed = Redactions::new();
         if let std::borrow::Cow::Owned(clean) = redact(&record.text, &mut removed) {
             record.text = clean;
         }
@@ -299,6 +334,9 @@ impl Collector {
 
     /// Takes in described state: it may say that another deployment began.
     fn learn(&mut self, described: Snapshot, now: Timestamp) -> Result<()> {
+        if case::is_known(&described, &self.known) {
+            return Ok(());
+        }
         let mut known = (*self.known).clone();
         known.update(described.clone());
         if known == *self.known {
@@ -376,7 +414,7 @@ impl Collector {
     }
 
     fn conclude_as(&mut self, id: &str) {
-        let diagnosis = self.diagnosis();
+        let diagnosis = self.case().concluded();
         let entry = self.ledger.deployment_mut(id);
         entry.from = entry.from.or(diagnosis.deployment.started);
         entry.verdict = Some(diagnosis.verdict);
@@ -388,29 +426,21 @@ impl Collector {
         telemetry::note(Measure::Concluded { verdict: diagnosis.verdict, class: entry.class });
     }
 
-    fn diagnosis(&self) -> Diagnosis {
-        let _span = debug_span!("medic.diagnose").entered();
-        let mut diagnosis = self.study.clone().conclude(&self.known, self.ledger.all_gaps());
+    fn case(&self) -> Case {
         let current = self.focus.as_deref().unwrap_or(UNNAMED);
-        diagnosis.redactions = self.ledger.redactions.get(current).cloned().unwrap_or_default();
-        diagnosis.changes = changes::since_last_good(&self.known, remembered(&self.ledger, current));
-        diagnosis
+        Case::of(self.study.clone(), self.known.clone(), &self.ledger, current)
     }
 
-    fn tell(&mut self) {
-        self.told = Instant::now();
-        self.changed = false;
-        let current = self.focus.as_deref().and_then(|focus| self.ledger.deployment(focus)).cloned();
-        let diagnosis = (self.live.receiver_count() > 0).then(|| Arc::new(self.diagnosis()));
-        self.live.send_replace(Arc::new(Live {
+    fn live_without_diagnosis(&self) -> Live {
+        Live {
             records: self.records,
             duplicates: self.duplicates,
             commits: self.ledger.commit,
             known: self.known.clone(),
-            deployment: current,
+            deployment: self.focus.as_deref().and_then(|focus| self.ledger.deployment(focus)).cloned(),
             deployments: self.ledger.deployments.clone(),
-            diagnosis,
-        }));
+            diagnosis: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -167,7 +168,12 @@ impl Vitals {
         let text = serde_json::to_string(&self.told(&mut now, commit, Instant::now()))?;
         let path = path(&self.state);
         let beside = path.with_extension("json.new");
-        std::fs::write(&beside, text).with_context(|| format!("cannot write {}", beside.display()))?;
+        let written = index::own_file()
+            .create(true)
+            .truncate(true)
+            .open(&beside)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.with_context(|| format!("cannot write {}", beside.display()))?;
         std::fs::rename(&beside, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 

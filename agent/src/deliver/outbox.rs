@@ -7,10 +7,13 @@
 use anyhow::{Context, Result};
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 use tracing::warn;
+
+use crate::index;
 
 /// More messages than this are not kept; the oldest go first.
 const MOST: usize = 100;
@@ -37,12 +40,13 @@ impl Outbox {
     /// Puts a message behind those that wait; returns its name.
     pub fn put(&self, body: &str) -> Result<String> {
         let failed = || format!("cannot write into the outbox {}", self.folder.display());
-        fs::create_dir_all(&self.folder).with_context(failed)?;
+        index::create_folder(&self.folder).with_context(failed)?;
         self.set_aside_lost();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let name = format!("{now:024}-{:08x}", std::process::id());
         let draft = self.folder.join(format!("{name}.draft"));
-        fs::write(&draft, body).with_context(failed)?;
+        let file = index::own_file().create(true).truncate(true).open(&draft);
+        file.and_then(|mut file| file.write_all(body.as_bytes())).with_context(failed)?;
         fs::rename(&draft, self.folder.join(format!("{name}.json"))).with_context(failed)?;
         let waiting = self.waiting();
         for old in &waiting[..waiting.len().saturating_sub(MOST)] {

@@ -200,7 +200,10 @@ fn time_inside(message: &str) -> Option<Timestamp> {
         return Some(found.0);
     }
     if let Some(rest) = message.strip_prefix("[Nest] ") {
-        return rest.split_once(" - ").and_then(|(_, rest)| time::leading(rest.trim_start())).map(|found| found.0);
+        return rest
+            .split_once(" - ")
+            .and_then(|(_, rest)| time::leading(rest.trim_start()))
+            .map(|found| found.0);
     }
     let mut end = message.len().min(48);
     while !message.is_char_boundary(end) {

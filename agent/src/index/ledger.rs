@@ -8,14 +8,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+use super::clock::Doubt;
+
 /// The ledger: the payload of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ledger {
     /// Counts the commits; the ledger with the highest number holds.
     pub commit: u64,
-    /// When it was committed: what is recorded is kept from then on for as long as the configuration says.
+    /// When it was committed, by the time that counts for what is kept: what is recorded is kept from then on for as
+    /// long as the configuration says.
     pub at: Option<Timestamp>,
+    /// What the clock says and what does not count yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// When the part began that it was committed to.
     pub part_began: Option<Timestamp>,
     /// The order number of the next record.

@@ -4,8 +4,10 @@
 //! What is known beside the records (the cursors of sources, deployments and their verdicts, gaps) is the *ledger*:
 //! it is the payload of each commit, so it changes together with the records, or not at all.
 
+mod clock;
 mod context;
 mod context_query;
+mod directory;
 mod documents;
 mod fields;
 mod glance;
@@ -20,12 +22,14 @@ mod query;
 mod reader;
 mod seen;
 mod shapes;
+mod signs;
 mod stored;
 mod tables;
 mod tokens;
 mod writer;
 mod zones;
 
+pub use directory::{create_folder, own_file};
 pub use documents::Row;
 pub use glance::{free_space, last_commit};
 pub use identities::IdentityCache;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tantivy::Index;
 
+use super::directory::{self, Access, Files};
 use super::fields;
 use super::ids::Ids;
 use super::ledger::Ledger;
@@ -34,9 +35,10 @@ pub fn list(state: &Path) -> Result<Vec<u64>> {
 }
 
 /// Opens a part that exists.
-pub fn open(state: &Path, number: u64) -> Result<Index> {
+pub fn open(state: &Path, number: u64, access: Access) -> Result<Index> {
     let path = path(state, number);
-    let mut index = Index::open_in_dir(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let opened = Files::open(&path, access).map_err(tantivy::TantivyError::from).and_then(Index::open);
+    let mut index = opened.with_context(|| format!("cannot open {}", path.display()))?;
     if index.schema() != fields::schema().0 {
         bail!(
             "{} was written by another version of Medic; export it with that version, or choose another --state",
@@ -53,15 +55,16 @@ pub fn open(state: &Path, number: u64) -> Result<Index> {
 /// Creates a part.
 pub fn create(state: &Path, number: u64) -> Result<Index> {
     let path = path(state, number);
-    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    directory::create_folder(&path).with_context(|| format!("cannot create {}", path.display()))?;
     let aside = Aside::default();
-    let index = Index::builder()
+    let builder = Index::builder()
         .schema(fields::schema().0)
         .settings(fields::settings())
         .register_plugin(Arc::new(Ids::new(aside.clone())))
-        .register_plugin(Arc::new(Shapes::new(aside.clone())))
-        .create_in_dir(&path)
-        .with_context(|| format!("cannot create {}", path.display()))?;
+        .register_plugin(Arc::new(Shapes::new(aside.clone())));
+    let files = Files::open(&path, Access::Write).map_err(tantivy::TantivyError::from);
+    let created = files.and_then(|files| builder.open_or_create(files));
+    let index = created.with_context(|| format!("cannot create {}", path.display()))?;
     fields::register(&index, aside);
     Ok(index)
 }

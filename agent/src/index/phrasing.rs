@@ -13,6 +13,7 @@ use super::fields::{Fields, WORDS};
 use super::id_query::{IdQuery, RunQuery};
 use super::phrase_query::WordPhrase;
 use super::query::{all_of, all_records};
+use super::signs;
 use super::tables::Tables;
 use super::tokens::{Word, Words, words};
 
@@ -33,7 +34,8 @@ impl<'f> Phrasing<'f> {
 
     /// Reads a query, or says why it is none.
     pub fn read(&self, text: &str) -> Result<Box<dyn Query>, String> {
-        let parts = parse_query(text).map_err(|_| "its signs do not fit together".to_owned())?;
+        let parts =
+            parse_query(&signs::spelt_out(text)).map_err(|_| "its signs do not fit together".to_owned())?;
         self.part(parts)
     }
 
@@ -61,18 +63,15 @@ impl<'f> Phrasing<'f> {
             UserInputLeaf::All => Ok(all_records()),
             UserInputLeaf::Literal(literal) => match part(literal.field_name.as_deref()) {
                 Some(part) if literal.prefix => Ok(self.context(part, Wanted::BeginsWith(literal.phrase))),
-                Some(part) => Ok(self.context(part, Wanted::AnyOf(vec![as_stored(part, &literal.phrase)?]))),
+                Some(part) => self.value(part, literal),
                 None if is_text(literal.field_name.as_deref()) => self.text(literal),
                 None => self.parsed(UserInputLeaf::Literal(literal)),
             },
             UserInputLeaf::Set { field, elements } => match part(field.as_deref()) {
-                Some(part) => {
-                    let elements = elements.iter().map(|element| as_stored(part, element));
-                    Ok(self.context(part, Wanted::AnyOf(elements.collect::<Result<_, _>>()?)))
-                }
+                Some(part) => Ok(self.context(part, wanted(part, &elements)?)),
                 None if is_text(field.as_deref()) => {
-                    let elements = elements.iter().map(|element| self.run(words(element)));
-                    Ok(Box::new(BooleanQuery::union(elements.collect())))
+                    let elements = elements.iter().map(|element| Ok(self.run(words_of(element, false)?)));
+                    Ok(Box::new(BooleanQuery::union(elements.collect::<Result<_, String>>()?)))
                 }
                 None => self.parsed(UserInputLeaf::Set { field, elements }),
             },
@@ -99,12 +98,29 @@ impl<'f> Phrasing<'f> {
         Box::new(ContextQuery::new(self.fields.context, part, wanted))
     }
 
-    fn text(&self, literal: UserInputLiteral) -> Result<Box<dyn Query>, String> {
-        if literal.delimiter == Delimiter::None && literal.phrase.ends_with('*') {
-            let beginning = literal.phrase.trim_end_matches('*');
-            return Err(format!("words are found whole, and `{beginning}` is only the beginning of some"));
+    /// Returns the query for a part of a context with a value; `*` in it leaves open what stands there.
+    fn value(&self, part: Part, literal: UserInputLiteral) -> Result<Box<dyn Query>, String> {
+        let UserInputLiteral { phrase, delimiter, slop, .. } = literal;
+        let is_quoted = delimiter != Delimiter::None;
+        if slop > 0 || !is_quoted && signs::asks_for_similar(&phrase) {
+            return Err(format!(
+                "fields have their values as they are written, and `{phrase}~` asks for similar ones"
+            ));
         }
-        let words = words(&literal.phrase);
+        if !is_quoted && phrase.starts_with('!') {
+            return Err(format!(
+                "what is not wanted is named before its field, and not before its value `{phrase}`"
+            ));
+        }
+        let wanted = match is_quoted {
+            true => Wanted::AnyOf(vec![as_stored(part, &phrase)?]),
+            false => wanted(part, &[phrase])?,
+        };
+        Ok(self.context(part, wanted))
+    }
+
+    fn text(&self, literal: UserInputLiteral) -> Result<Box<dyn Query>, String> {
+        let words = words_of(&literal.phrase, literal.delimiter != Delimiter::None)?;
         let is_id = |word: &Word| matches!(word, Word::Id(_));
         match (literal.slop > 0 || literal.prefix, words.iter().any(is_id)) {
             (false, _) => Ok(self.run(words)),
@@ -153,6 +169,44 @@ impl<'f> Phrasing<'f> {
         let leaf = UserInputAst::Leaf(Box::new(leaf));
         self.parser.build_query_from_user_input_ast(leaf).map_err(|error| error.to_string().to_lowercase())
     }
+}
+
+/// Returns the words of a text, or says why they are not found as they are meant.
+fn words_of(text: &str, is_quoted: bool) -> Result<Vec<Word>, String> {
+    if let Some(because) = signs::refused(text).filter(|_| !is_quoted) {
+        return Err(because);
+    }
+    let words = words(text);
+    match words.is_empty() {
+        true => Err(format!("there is no word in `{text}`, and only words are found")),
+        false => Ok(words),
+    }
+}
+
+/// Returns what a part has to be: one of these, each as it is written or with `*` for whatever stands there.
+fn wanted(part: Part, values: &[String]) -> Result<Wanted, String> {
+    if !values.iter().any(|value| value.contains('*')) {
+        let values = values.iter().map(|value| as_stored(part, value));
+        return Ok(Wanted::AnyOf(values.collect::<Result<_, _>>()?));
+    }
+    let mut open = Vec::new();
+    for value in values {
+        open.push(match value.contains('*') {
+            true => value.split('*').map(regex::escape).collect::<Vec<String>>().join(".*"),
+            false => regex::escape(&as_stored(part, value)?),
+        });
+    }
+    let expression = Regex::new(&format!("(?s)^(?:{})$", open.join("|")));
+    let expression = expression.map_err(|error| error.to_string().replace('\n', " "))?;
+    let is_possible = match part {
+        Part::Severity => Level::ALL.iter().any(|level| expression.is_match(level.as_str())),
+        Part::Source => Source::ALL.iter().any(|source| expression.is_match(source.as_str())),
+        _ => true,
+    };
+    // The value as it is written is refused then, with those that there are.
+    let wrong = values.iter().find(|_| !is_possible);
+    wrong.map_or(Ok(String::new()), |value| as_stored(part, value))?;
+    Ok(Wanted::Matches(expression))
 }
 
 /// Returns a value as records have it; a kind or a severity that none can have is refused.

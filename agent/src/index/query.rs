@@ -28,7 +28,7 @@ pub struct Filter {
 /// A question to the index.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Question {
-    /// Words, `"phrases"`, `field:value`, `AND`, `OR`, `NOT`, `( )`, `time:[A TO B]`; empty: everything.
+    /// Words, `"phrases"`, `field:value`, `AND`, `OR`, `NOT` (or `&&`, `||`, `!`), `( )`, `time:[A TO B]`; empty: everything.
     pub words: String,
     pub filter: Filter,
 }

@@ -10,14 +10,17 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tantivy::columnar::{ColumnIndex, ColumnValues};
 use tantivy::directory::error::OpenReadError;
 use tantivy::index::SegmentId;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{
-    DateTime, DocId, DocSet, Index, ReloadPolicy, Searcher, SegmentReader, TERMINATED, TantivyError,
+    DateTime, DocId, DocSet, Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TERMINATED,
+    TantivyError,
 };
 
+use super::directory::Access;
 use super::fields::{self, Fields};
 use super::identities::IdentityCache;
 use super::ledger::Ledger;
@@ -61,6 +64,8 @@ pub struct Bucket {
 /// The newest run alone is looked at first. Where times are out of order, more and more runs follow in one go: to find
 /// the first match in a run anew costs more than to go on.
 const MORE: usize = 4;
+/// How often a view is tried to be opened.
+const MOST_TRIES: u64 = 40;
 /// Up to this many matches, reading all of a segment costs less than finding them anew in each of its runs.
 const FEW: u32 = 1000;
 
@@ -75,12 +80,11 @@ impl Reader {
             zones: ZoneCache::default(),
         };
         for number in numbers {
-            let index = match parts::open(state, number) {
-                Ok(index) => index,
-                Err(_) if !parts::path(state, number).join("meta.json").exists() => continue,
+            match parts::open(state, number, Access::Read).and_then(|index| reader.add(index)) {
+                Ok(()) => {}
+                Err(_) if !parts::path(state, number).join("meta.json").exists() => {}
                 Err(error) => return Err(error),
-            };
-            reader.add(index)?;
+            }
         }
         Ok(reader)
     }
@@ -100,18 +104,12 @@ impl Reader {
     }
 
     fn add(&mut self, index: Index) -> Result<()> {
-        let view = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()
-            .context("cannot read the index")?;
+        let (searcher, tables) = opened(&index).context("cannot read the index")?;
         if let Some(ledger) = parts::ledger(&index)?
             && ledger.commit >= self.ledger.commit
         {
             self.ledger = ledger;
         }
-        let view: tantivy::IndexReader = view;
-        let (searcher, tables) = opened(&view).context("cannot read the index")?;
         self.parts.push(Part { searcher, tables, index });
         Ok(())
     }
@@ -428,17 +426,24 @@ impl Reader {
     }
 }
 
-/// Opens a view with its tables. A merge that ends meanwhile takes files away, so there is another try.
-fn opened(view: &tantivy::IndexReader) -> tantivy::Result<(Searcher, Tables)> {
+/// Opens a view with its tables. Readers lock nothing, and a merge that ends meanwhile takes files away: so there is
+/// another try.
+fn opened(index: &Index) -> tantivy::Result<(Searcher, Tables)> {
+    let open = || -> tantivy::Result<(Searcher, Tables)> {
+        let view: IndexReader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let searcher = view.searcher();
+        let tables = Tables::open(&searcher)?;
+        Ok((searcher, tables))
+    };
     let mut tries = 0;
     loop {
-        let searcher = view.searcher();
-        match Tables::open(&searcher) {
-            Ok(tables) => return Ok((searcher, tables)),
-            Err(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))) if tries < 20 => tries += 1,
-            Err(error) => return Err(error),
+        match open() {
+            Err(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))) if tries < MOST_TRIES => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(tries));
+            }
+            outcome => return outcome,
         }
-        view.reload()?;
     }
 }
 

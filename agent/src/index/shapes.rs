@@ -210,7 +210,7 @@ impl Seen {
         kept.sort_by_key(|place| Reverse(self.shapes[*place as usize].count));
         kept.truncate(MOST);
         let mut numbers = vec![0u16; self.shapes.len()];
-        for (number, place) in (1..).zip(&kept) {
+        for (number, place) in (1..=u16::MAX).zip(&kept) {
             numbers[*place as usize] = number;
         }
         let of_none = |place: &Option<u32>| place.is_none_or(|place| numbers[place as usize] == 0);

@@ -1,4 +1,7 @@
 //! Splits text into the words that are searched for: runs of letters and digits, in lower case.
+//!
+//! In scripts that are written without spaces each sign is a word, so that whatever stands in a text is found as a run
+//! of words.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
@@ -170,12 +173,25 @@ struct Found {
 /// Finds the next word and writes it in lower case.
 fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
     let bytes = text.as_bytes();
-    let from = at + bytes[at..].iter().position(|byte| is_word(*byte))?;
+    let from = begin(text, at)?;
     let (mut to, mut digits, mut is_ascii) = (from, 0, true);
-    while to < bytes.len() && is_word(bytes[to]) {
-        is_ascii &= bytes[to].is_ascii();
-        digits += usize::from(bytes[to].is_ascii_digit());
-        to += 1;
+    while let Some(byte) = bytes.get(to) {
+        if byte.is_ascii_alphanumeric() {
+            digits += usize::from(byte.is_ascii_digit());
+            to += 1;
+            continue;
+        }
+        let Some(sign) = text[to..].chars().next().filter(|_| !byte.is_ascii()) else { break };
+        match kind(sign) {
+            Kind::Letter => to += sign.len_utf8(),
+            Kind::Word if to == from => {
+                to += sign.len_utf8();
+                is_ascii = false;
+                break;
+            }
+            Kind::Word | Kind::Between => break,
+        }
+        is_ascii = false;
     }
     lower.clear();
     if is_ascii {
@@ -187,9 +203,69 @@ fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
     Some(Found { from, to, digits, is_id: is_ascii && is_id(to - from, digits) })
 }
 
-/// Letters and digits, and all that is not ASCII: a word of another script is one word.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
+/// Returns where the next word begins.
+fn begin(text: &str, mut at: usize) -> Option<usize> {
+    loop {
+        at +=
+            text.as_bytes()[at..].iter().position(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())?;
+        match text[at..].chars().next()? {
+            sign if !sign.is_ascii() && kind(sign) == Kind::Between => at += sign.len_utf8(),
+            _ => return Some(at),
+        }
+    }
+}
+
+/// What a sign that is not ASCII is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A part of a word.
+    Letter,
+    /// A word of its own.
+    Word,
+    /// What stands between words.
+    Between,
+}
+
+fn kind(sign: char) -> Kind {
+    match sign {
+        // Ideographs, kana, bopomofo, hangul and yi, also in half width.
+        '\u{1100}'..='\u{11ff}'
+        | '\u{2e80}'..='\u{2fdf}'
+        | '\u{3005}'..='\u{3007}'
+        | '\u{3021}'..='\u{3029}'
+        | '\u{3031}'..='\u{3035}'
+        | '\u{3040}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{a4cf}'
+        | '\u{a960}'..='\u{a97f}'
+        | '\u{ac00}'..='\u{d7ff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff66}'..='\u{ffdc}'
+        | '\u{1b000}'..='\u{1b16f}'
+        | '\u{20000}'..='\u{3ffff}' => Kind::Word,
+        // Thai, Lao, Tibetan, Myanmar and Khmer.
+        '\u{0e01}'..='\u{0fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' => Kind::Word,
+        // Quotes, dashes, dots and spaces; what joins the letters of a word is none of them.
+        '\u{80}'..='\u{a9}'
+        | '\u{ab}'..='\u{b4}'
+        | '\u{b6}'..='\u{b9}'
+        | '\u{bb}'..='\u{bf}'
+        | '\u{d7}'
+        | '\u{f7}'
+        | '\u{2000}'..='\u{200b}'
+        | '\u{200e}'..='\u{206f}'
+        | '\u{2190}'..='\u{245f}'
+        | '\u{2500}'..='\u{2bff}'
+        | '\u{3000}'..='\u{303f}'
+        | '\u{fe10}'..='\u{fe1f}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{feff}'
+        | '\u{ff01}'..='\u{ff0f}'
+        | '\u{ff1a}'..='\u{ff20}'
+        | '\u{ff3b}'..='\u{ff40}'
+        | '\u{ff5b}'..='\u{ff65}' => Kind::Between,
+        _ => Kind::Letter,
+    }
 }
 
 /// Ports, years, exit codes and the pieces of a time of day are few, and are words.
@@ -225,6 +301,23 @@ mod tests {
         check("DATABASE_URL=postgres://db:5432", ["database", "url", "postgres", "db", "5432"], []);
         check("größe ÜBER 3.5", ["größe", "über", "3", "5"], []);
         check(" -- ", [], []);
+    }
+
+    #[test]
+    fn a_sign_of_a_script_without_spaces_is_a_word() {
+        check("日本語テスト", ["日", "本", "語", "テ", "ス", "ト"], []);
+        check("接続error:拒否1", ["接", "続", "error", "拒", "否", "1"], []);
+        check("연결 거부", ["연", "결", "거", "부"], []);
+        check("ｱ漢𠮷。「語」", ["ｱ", "漢", "𠮷", "語"], []);
+        check("ผิด", ["ผ", "\u{e34}", "ด"], []);
+        check("привет мир", ["привет", "мир"], []);
+    }
+
+    #[test]
+    fn signs_between_words_belong_to_none() {
+        check("“error” … naïve—test → ok", ["error", "naïve", "test", "ok"], []);
+        check("a\u{a0}b\u{3000}c✗", ["a", "b", "c"], []);
+        check("می\u{200c}شود", ["می\u{200c}شود"], []);
     }
 
     #[test]

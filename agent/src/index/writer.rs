@@ -2,18 +2,20 @@
 
 use analyzer::record::Record;
 use analyzer::redact::{Redactions, redact};
-use analyzer::snapshot::Snapshot;
+use analyzer::snapshot::{self, Snapshot};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexWriter};
 
+use super::clock::Clock;
 use super::context::Contexts;
+use super::directory::{self, Access};
 use super::documents::{Batch, Item, Row, State};
 use super::fields::{self, Fields};
 use super::glance::free_space;
@@ -41,6 +43,8 @@ pub struct Writer {
     open: OpenPart,
     ledger: Ledger,
     contexts: Contexts,
+    clock: Clock,
+    opened: Instant,
     /// Held as long as this writer lives.
     _lock: File,
 }
@@ -77,7 +81,7 @@ pub struct Entry<'r> {
 impl Writer {
     /// Opens a state directory for writing; there is one writer at a time.
     pub fn open(state: &Path, retention: &Retention) -> Result<Writer> {
-        fs::create_dir_all(parts::folder(state))
+        directory::create_folder(&parts::folder(state))
             .with_context(|| format!("cannot create {}", state.display()))?;
         let lock = lock(state)?;
         parts::clean(state)?;
@@ -91,7 +95,7 @@ impl Writer {
                 parts::remove(state, number)?;
                 continue;
             }
-            let index = parts::open(state, number)?;
+            let index = parts::open(state, number, Access::Write)?;
             let found = parts::ledger(&index)?;
             let last = found.as_ref().and_then(|found| found.at);
             if let Some(found) = found.filter(|found| found.commit >= ledger.commit) {
@@ -111,6 +115,8 @@ impl Writer {
             open,
             ledger,
             contexts: Contexts::default(),
+            clock: Clock::new(retention.age.0),
+            opened: Instant::now(),
             _lock: lock,
         };
         // On a disk that is full nothing could be committed, and so nothing be removed either.
@@ -163,10 +169,21 @@ impl Writer {
 
     /// Stores what was added together with the ledger that `change` makes of the last one: all of it, or nothing.
     pub fn commit(&mut self, now: Timestamp, change: impl FnOnce(&mut Ledger)) -> Result<()> {
+        self.commit_after(self.opened.elapsed(), now, change)
+    }
+
+    /// Commits after the writer was open for so long, by a clock that nobody sets.
+    pub fn commit_after(
+        &mut self,
+        ran: Duration,
+        clock: Timestamp,
+        change: impl FnOnce(&mut Ledger),
+    ) -> Result<()> {
         if self.lacks_space() {
             self.retain(None)?;
         }
         change(&mut self.ledger);
+        let now = self.clock.time(self.ledger.at, &mut self.ledger.doubt, clock, ran);
         self.ledger.commit += 1;
         self.ledger.at = Some(now);
         let began = *self.ledger.part_began.get_or_insert(now);
@@ -267,12 +284,17 @@ impl OpenPart {
     }
 }
 
-/// Reasons are told by whatever failed, and may repeat what it was given.
+/// Reasons are told by whatever failed, and may repeat what it was given. What has a name and a value may be a secret by
+/// its name.
 fn without_secrets(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(redact(&text, &mut Redactions::new()).into_owned()),
         Value::Array(items) => items.into_iter().map(without_secrets).collect(),
-        Value::Object(fields) => {
+        Value::Object(mut fields) => {
+            let name = fields.get("name").and_then(Value::as_str).map(str::to_owned);
+            if let (Some(name), Some(Value::String(value))) = (name, fields.get_mut("value")) {
+                *value = snapshot::without_secret(&name, value);
+            }
             fields.into_iter().map(|(name, value)| (name, without_secrets(value))).collect()
         }
         value => value,
@@ -281,7 +303,7 @@ fn without_secrets(value: Value) -> Value {
 
 fn lock(state: &Path) -> Result<File> {
     let path = state.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = directory::own_file().create(true).truncate(false).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -145,7 +145,8 @@ impl Stacks {
         let mut token = None;
         for _ in 0..MOST_PAGES {
             let call = client.describe_stack_events().stack_name(stack).set_next_token(token);
-            let Some(page) = asking.ask(calls::DESCRIBE_STACK_EVENTS, &what, call.send()).await else {
+            let Some(page) = asking.ask(calls::DESCRIBE_STACK_EVENTS, &what, || call.clone().send()).await
+            else {
                 // Without the events in between the newest ones would hide a hole.
                 return Vec::new();
             };
@@ -174,7 +175,7 @@ impl Stacks {
         let what = format!("operations of {}", label(stack));
         let filter = EventFilter::builder().failed_events(true).build();
         let call = client.describe_events().stack_name(stack).filters(filter);
-        let Some(page) = asking.ask(calls::DESCRIBE_EVENTS, &what, call.send()).await else {
+        let Some(page) = asking.ask(calls::DESCRIBE_EVENTS, &what, || call.clone().send()).await else {
             if asking.trouble(calls::DESCRIBE_EVENTS, &what) == Some(Kind::NotOffered) {
                 self.offers_events = false;
                 asking.forgive(calls::DESCRIBE_EVENTS, &what);
@@ -230,7 +231,7 @@ async fn describe_stack(
     asking: &mut Asking<'_>,
 ) -> Option<DescribedStack> {
     let call = client.describe_stacks().stack_name(name);
-    let answer = asking.ask(calls::DESCRIBE_STACKS, what, call.send()).await?;
+    let answer = asking.ask(calls::DESCRIBE_STACKS, what, || call.clone().send()).await?;
     answer.stacks().first().cloned()
 }
 

@@ -18,7 +18,7 @@ use tracing::{Instrument, debug_span};
 
 use super::rounds::{Rounds, now, wait_for};
 use super::{Arrival, Closed, Delivery, Outlet};
-use crate::aws::{Asking, Aws, Place, calls};
+use crate::aws::{Asking, Aws, Pages, Place, calls};
 use find::Found;
 use group::{Event, Group};
 
@@ -154,7 +154,7 @@ impl Logs {
         let what = format!("log group {name}");
         let place = Place { log_group: Some(name.to_owned()), ..asking.place.clone() };
         asking.place = place;
-        let mut token: Option<String> = None;
+        let mut pages = Pages::default();
         loop {
             let prefix = self.groups.get(name).and_then(|group| group.prefix.clone());
             let call = client
@@ -162,8 +162,8 @@ impl Logs {
                 .log_group_name(name)
                 .set_log_stream_name_prefix(prefix)
                 .start_time(turn.from)
-                .set_next_token(token);
-            let Some(page) = asking.ask(calls::FILTER_LOG_EVENTS, &what, call.send()).await else {
+                .set_next_token(pages.token());
+            let Some(page) = asking.ask(calls::FILTER_LOG_EVENTS, &what, || call.clone().send()).await else {
                 return Ok(());
             };
             let Some(group) = self.groups.get_mut(name) else { return Ok(()) };
@@ -175,12 +175,12 @@ impl Logs {
             });
             let (records, snapshot) = group.take(events.collect(), Instant::now());
             // Pages without events are usual: what tells the end is that there is no token.
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
+            let goes_on = pages.turn(page.next_token(), &what);
+            if !goes_on {
                 group.has_read(turn.is_wide, turn.is_deep, Instant::now(), now());
             }
             self.end(records, snapshot, asking, outlet).await?;
-            if token.is_none() {
+            if !goes_on {
                 break;
             }
         }

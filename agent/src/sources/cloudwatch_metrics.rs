@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::rounds::{Order, Rounded, Seen, arrival, now};
 use super::{Arrival, id};
-use crate::aws::{Asking, Place, calls};
+use crate::aws::{Asking, Pages, Place, calls};
 use crate::formats::describe::{level_of_alarm, text_of_alarm};
 use wanted::Wanted;
 
@@ -85,16 +85,19 @@ impl Metrics {
         let from = self.beginning(now.as_second());
         let mut arrivals = Vec::new();
         for batch in wanted.chunks(QUERIES_A_CALL) {
-            let mut token = None;
+            let mut pages = Pages::default();
             loop {
                 let call = client
                     .get_metric_data()
                     .set_metric_data_queries(Some(queries(batch)))
                     .start_time(DateTime::from_secs(from))
                     .end_time(DateTime::from_secs(now.as_second()))
-                    .set_next_token(token);
+                    .set_next_token(pages.token());
                 let what = "metrics of the service";
-                let Some(page) = asking.ask(calls::GET_METRIC_DATA, what, call.send()).await else { break };
+                let Some(page) = asking.ask(calls::GET_METRIC_DATA, what, || call.clone().send()).await
+                else {
+                    break;
+                };
                 for result in page.metric_data_results() {
                     let at = result.id().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
                     let Some(wanted) = at.and_then(|at| batch.get(at)) else { continue };
@@ -102,8 +105,7 @@ impl Metrics {
                         result.timestamps().iter().map(DateTime::secs).zip(result.values().iter().copied());
                     arrivals.extend(self.samples(wanted, samples, now.as_second()));
                 }
-                token = page.next_token().map(str::to_owned);
-                if token.is_none() {
+                if !pages.turn(page.next_token(), what) {
                     break;
                 }
             }
@@ -129,7 +131,9 @@ impl Metrics {
             let call = client.describe_alarms().set_alarm_names(Some(names));
             let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
             let what = "alarms of the deployments";
-            let Some(answer) = asking.ask(calls::DESCRIBE_ALARMS, what, call.send()).await else { break };
+            let Some(answer) = asking.ask(calls::DESCRIBE_ALARMS, what, || call.clone().send()).await else {
+                break;
+            };
             let before = alarms.len();
             alarms.extend(answer.metric_alarms().iter().map(of_metrics));
             alarms.extend(answer.composite_alarms().iter().map(of_alarms));

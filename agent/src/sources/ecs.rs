@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::ecs_event::task_id;
 use super::rounds::{Order, Rounded, Seen, arrival};
 use super::{Arrival, id, id_of};
-use crate::aws::{Asking, Kind, Place, calls};
+use crate::aws::{Asking, Kind, Pages, Place, calls};
 use crate::formats::describe;
 
 /// How many tasks one call describes.
@@ -103,8 +103,9 @@ impl Ecs {
         let Some(service) = asking.place.service.clone() else { return answers };
         let what = format!("service {service} of cluster {cluster}");
         let call = client.describe_services().cluster(&cluster).services(&service);
-        let described =
-            asking.ask_json(calls::DESCRIBE_SERVICES, &what, |raw| call.customize().interceptor(raw).send());
+        let described = asking.ask_json(calls::DESCRIBE_SERVICES, &what, |raw| {
+            call.clone().customize().interceptor(raw).send()
+        });
         if let Some(answer) = described.await {
             answers.services = elements(&answer, "services");
             if let Some(arn) = answers.services.first().and_then(|service| service["serviceArn"].as_str()) {
@@ -119,18 +120,19 @@ impl Ecs {
         let mut arns: BTreeSet<String> = BTreeSet::new();
         let what = format!("tasks of service {service}");
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
-            let mut token = None;
+            let mut pages = Pages::default();
             loop {
                 let call = client
                     .list_tasks()
                     .cluster(&cluster)
                     .service_name(&service)
                     .desired_status(status.clone())
-                    .set_next_token(token);
-                let Some(page) = asking.ask(calls::LIST_TASKS, &what, call.send()).await else { break };
+                    .set_next_token(pages.token());
+                let Some(page) = asking.ask(calls::LIST_TASKS, &what, || call.clone().send()).await else {
+                    break;
+                };
                 arns.extend(page.task_arns().iter().cloned());
-                token = page.next_token().map(str::to_owned);
-                if token.is_none() {
+                if !pages.turn(page.next_token(), &what) {
                     break;
                 }
             }
@@ -147,7 +149,9 @@ impl Ecs {
         for batch in arns.chunks(TASKS_A_CALL) {
             let call = client.describe_tasks().cluster(&cluster).set_tasks(Some(batch.to_vec()));
             let described = asking
-                .ask_json(calls::DESCRIBE_TASKS, &what, |raw| call.customize().interceptor(raw).send())
+                .ask_json(calls::DESCRIBE_TASKS, &what, |raw| {
+                    call.clone().customize().interceptor(raw).send()
+                })
                 .await;
             let Some(answer) = described else { break };
             answers.tasks.extend(elements(&answer, "tasks"));
@@ -166,7 +170,7 @@ impl Ecs {
             let call = client.describe_task_definition().task_definition(arn);
             let described = asking
                 .ask_json(calls::DESCRIBE_TASK_DEFINITION, &what, |raw| {
-                    call.customize().interceptor(raw).send()
+                    call.clone().customize().interceptor(raw).send()
                 })
                 .await;
             answers.task_definitions.extend(described.map(|answer| answer["taskDefinition"].clone()));
@@ -180,7 +184,9 @@ impl Ecs {
         let call =
             client.list_service_deployments().cluster(&cluster).service(&service).max_results(DEPLOYMENTS);
         let listed = asking
-            .ask_json(calls::LIST_SERVICE_DEPLOYMENTS, &what, |raw| call.customize().interceptor(raw).send())
+            .ask_json(calls::LIST_SERVICE_DEPLOYMENTS, &what, |raw| {
+                call.clone().customize().interceptor(raw).send()
+            })
             .await;
         let briefs = listed.map(|answer| elements(&answer, "serviceDeployments")).unwrap_or_default();
         let open: Vec<String> = briefs
@@ -192,7 +198,7 @@ impl Ecs {
             let call = client.describe_service_deployments().set_service_deployment_arns(Some(open));
             let described = asking
                 .ask_json(calls::DESCRIBE_SERVICE_DEPLOYMENTS, &what, |raw| {
-                    call.customize().interceptor(raw).send()
+                    call.clone().customize().interceptor(raw).send()
                 })
                 .await;
             answers.service_deployments =
@@ -206,7 +212,7 @@ impl Ecs {
                 .ask_json(
                     calls::DESCRIBE_SERVICE_REVISIONS,
                     &format!("revisions of service {service}"),
-                    |raw| call.customize().interceptor(raw).send(),
+                    |raw| call.clone().customize().interceptor(raw).send(),
                 )
                 .await;
             let Some(answer) = described else { break };

@@ -46,7 +46,7 @@ pub async fn run(
         .get_queue_attributes()
         .queue_url(queue_url)
         .attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
-    asking.ask(calls::GET_QUEUE_ATTRIBUTES, &what, attributes.send()).await;
+    asking.ask(calls::GET_QUEUE_ATTRIBUTES, &what, || attributes.clone().send()).await;
     loop {
         let gaps = asking.gaps();
         if said.as_ref() != Some(&gaps) {
@@ -58,7 +58,7 @@ pub async fn run(
             .queue_url(queue_url)
             .max_number_of_messages(MESSAGES)
             .wait_time_seconds(if once { 1 } else { LONG_POLL });
-        let Some(answer) = asking.ask(calls::RECEIVE_MESSAGE, &what, call.send()).await else {
+        let Some(answer) = asking.ask(calls::RECEIVE_MESSAGE, &what, || call.clone().send()).await else {
             if once {
                 return outlet.say_gaps(asking.gaps()).await;
             }
@@ -87,7 +87,7 @@ pub async fn run(
         outlet.store(delivery).await?;
         let call = client.delete_message_batch().queue_url(queue_url).set_entries(Some(done));
         // What is not deleted comes again, and is known.
-        asking.ask(calls::DELETE_MESSAGE, &what, call.send()).await;
+        asking.ask(calls::DELETE_MESSAGE, &what, || call.clone().send()).await;
     }
 }
 

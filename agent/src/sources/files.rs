@@ -19,11 +19,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tracing::warn;
+use tokio::sync::oneshot;
 
 use self::rotation::{Horizon, Rotation};
 use self::saved::{Copied, Held, Key, New, Saved, Whereabouts};
-use self::tail::{Batch, Tail};
+use self::tail::{Batch, Reading, Tail};
 use super::hand::{self, Hand};
 use super::{Closed, Delivery, Outlet};
 use crate::formats;
@@ -41,6 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const CHUNK: usize = 256 << 10;
 /// So many chunks of one file are read before the next file has its turn.
 const TURN: usize = 32;
+/// When Medic stops, what was written just before is still read, for so long; the rest is read at the next start.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// So many files that are gone are remembered, should they come back.
 const REMEMBERED: usize = 256;
 /// So many files that were cut are remembered until a copy of them is found.
@@ -125,25 +127,55 @@ impl Reader {
 
     fn run(mut self, once: bool) -> Result<(), Closed> {
         self.find_renamed();
+        self.discover(false);
+        // Until it is stored which files there are, one that is renamed is not known when Medic starts again.
+        let (soon, _) = oneshot::channel();
+        self.deliver(Some(soon))?;
         loop {
-            self.discover(false);
-            while self.discovered.elapsed() < DISCOVER {
-                let at_end = once || self.hand.outlet.stop.is_cancelled();
-                let more = self.read_turn(at_end)?;
-                if !more {
-                    self.tails.iter_mut().for_each(|tail| tail.settle(at_end, &mut self.batch));
-                }
-                self.deliver()?;
-                self.leave();
-                match more {
-                    true => self.hand.check()?,
-                    // All that was open is read to its end: what waited for that is looked at once more.
-                    false if at_end && std::mem::take(&mut self.waits) => self.discover(true),
-                    false if at_end => return Ok(()),
-                    false => self.hand.rest(LOOK)?,
-                }
+            if self.is_stopped() {
+                return self.end();
+            }
+            if self.discovered.elapsed() >= DISCOVER {
+                self.discover(false);
+            }
+            let more = self.read_turn(once)?;
+            if self.is_stopped() {
+                continue;
+            }
+            if !more {
+                self.tails.iter_mut().for_each(|tail| tail.settle(once, &mut self.batch));
+            }
+            self.deliver(None)?;
+            self.leave();
+            match more {
+                true => self.hand.check()?,
+                // All that was open is read to its end: what waited for that is looked at once more.
+                false if once && std::mem::take(&mut self.waits) => self.discover(true),
+                false if once => return Ok(()),
+                false => self.hand.rest(LOOK)?,
             }
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.hand.outlet.stop.is_cancelled()
+    }
+
+    /// Reads what was written just before Medic stopped, and hands over what is open at the end of each file.
+    /// Where a file goes on, its cursor tells where: what is open there is read again at the next start.
+    fn end(mut self) -> Result<(), Closed> {
+        let until = Instant::now() + LAST_LOOK;
+        self.tails.sort_by_key(Tail::behind);
+        for at in 0..self.tails.len() {
+            let mut is_at_end = false;
+            while !is_at_end && Instant::now() < until && !self.tails[at].is_costly() {
+                is_at_end = !self.read_chunk(at, true)?;
+            }
+            if is_at_end || self.tails[at].behind() == 0 {
+                self.tails[at].settle(true, &mut self.batch);
+            }
+        }
+        self.deliver(None)
     }
 
     /// Reads a part of each file; false when all are read as far as they are written.
@@ -152,17 +184,14 @@ impl Reader {
         let mut at = 0;
         while at < self.tails.len() {
             for _ in 0..TURN {
+                if self.is_stopped() {
+                    return Ok(true);
+                }
                 // A file may come and go while others are read for long.
                 if self.discovered.elapsed() >= DISCOVER {
                     self.discover(false);
                 }
-                let tail = &mut self.tails[at];
-                let outcome = tail.read(self.holds, hurry, &mut self.chunk, &mut self.batch);
-                let name = tail.path.to_string_lossy().into_owned();
-                let went_on = note(&mut self.gaps, name, outcome).unwrap_or(false);
-                if self.batch.arrivals.len() >= formats::BATCH {
-                    self.deliver()?;
-                }
+                let went_on = self.read_chunk(at, hurry)?;
                 more |= went_on;
                 if !went_on {
                     break;
@@ -173,12 +202,23 @@ impl Reader {
         Ok(more)
     }
 
-    fn deliver(&mut self) -> Result<(), Closed> {
+    /// Reads the next part of a file; false where there is nothing to read now.
+    fn read_chunk(&mut self, at: usize, hurry: bool) -> Result<bool, Closed> {
+        let tail = &mut self.tails[at];
+        let reading = Reading { holds: self.holds, hurry, stop: &self.hand.outlet.stop };
+        let outcome = tail.read(&reading, &mut self.chunk, &mut self.batch);
+        let name = tail.path.to_string_lossy().into_owned();
+        let went_on = note(&mut self.gaps, name, outcome).unwrap_or(false);
+        if self.batch.arrivals.len() >= formats::BATCH {
+            self.deliver(None)?;
+        }
+        Ok(went_on)
+    }
+
+    /// Hands over what was read. `soon`: it is stored without waiting for more.
+    fn deliver(&mut self, soon: Option<oneshot::Sender<()>>) -> Result<(), Closed> {
         // What was said before Medic was started anew is taken back, too.
         let says_gaps = self.said_gaps.as_ref() != Some(&self.gaps);
-        if says_gaps {
-            self.warn();
-        }
         let Batch { arrivals, snapshot, cut, .. } = std::mem::take(&mut self.batch);
         self.cut.extend(cut);
         self.cut.drain(..self.cut.len().saturating_sub(MOST_CUT));
@@ -197,27 +237,10 @@ impl Reader {
                 horizons: self.rotation.horizons.clone(),
             })
             .ok(),
-            stored: None,
+            stored: soon,
         })?;
         self.said_gaps = Some(self.gaps.clone());
         Ok(())
-    }
-
-    /// Tells whoever watches Medic itself what cannot be read.
-    fn warn(&self) {
-        for (name, gap) in &self.gaps {
-            let was_said = self.said_gaps.as_ref().and_then(|said| said.get(name)) == Some(gap);
-            if !was_said {
-                let remedy = gap.remedy.as_deref().unwrap_or_default();
-                warn!(
-                    source = &*self.hand.outlet.name,
-                    path = gap.what,
-                    because = gap.because,
-                    remedy,
-                    "gap"
-                );
-            }
-        }
     }
 
     /// Opens files that were not seen before, and notes which still have their names. `hurry`: none may wait.

@@ -6,6 +6,7 @@
 
 mod greeting;
 mod partial;
+mod room;
 mod streams;
 mod wire;
 
@@ -21,12 +22,16 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use self::greeting::Greeting;
+use self::room::{Claim, Room};
 use self::streams::Streams;
 use self::wire::{Refused, Scan};
+use super::doors::{Door, Doors, FLUENT};
 use super::{Arrival, Closed, Delivery, Outlet};
 
 const MOST_CONNECTIONS: usize = 512;
 const READ: usize = 64 << 10;
+/// What says more than this waits to be stored before more is unpacked.
+const LARGE: usize = 4 << 20;
 const LOOK: Duration = Duration::from_millis(500);
 /// When Medic stops it still reads what is on its way, until a connection is quiet for so long.
 const LULL: Duration = Duration::from_millis(100);
@@ -37,7 +42,6 @@ const GREETING: Duration = Duration::from_secs(10);
 
 /// Listens until Medic stops; `key_variable` names the environment variable with the key that senders must know.
 pub async fn run(listen: String, key_variable: Option<String>, outlet: Outlet) -> Result<(), Closed> {
-    const WHAT: &str = "the Fluent forward protocol";
     let key = match key_variable {
         None => None,
         Some(name) => match std::env::var(&name).ok().filter(|key| !key.is_empty()) {
@@ -47,21 +51,23 @@ pub async fn run(listen: String, key_variable: Option<String>, outlet: Outlet) -
                     format!("the environment variable {name} with the key of the senders is not set");
                 let remedy =
                     Some(format!("set {name}, or remove `shared_key_variable` to listen to everybody"));
-                return outlet.say_gaps(vec![Gap { what: WHAT.to_owned(), because, remedy }]).await;
+                return outlet.say_gaps(vec![Gap { what: FLUENT.to_owned(), because, remedy }]).await;
             }
         },
     };
-    match super::listen(&listen, WHAT, &outlet).await? {
-        Some(listener) => serve(listener, key, outlet).await,
+    let door = Door { key: "listen", address: &listen, what: FLUENT };
+    match Doors::default().open(&door, &outlet).await? {
+        Some(listener) => serve(listener, Room::new(), key, outlet).await,
         None => Ok(()),
     }
 }
 
-async fn serve(listener: TcpListener, key: Option<String>, outlet: Outlet) -> Result<(), Closed> {
+async fn serve(listener: TcpListener, room: Room, key: Option<String>, outlet: Outlet) -> Result<(), Closed> {
     let streams = Arc::new(Streams::new());
     let mut connections = Connections {
         key: key.map(Arc::from),
         streams: streams.clone(),
+        room: Arc::new(room),
         outlet: outlet.clone(),
         places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
         running: JoinSet::new(),
@@ -99,6 +105,7 @@ async fn serve(listener: TcpListener, key: Option<String>, outlet: Outlet) -> Re
 struct Connections {
     key: Option<Arc<str>>,
     streams: Arc<Streams>,
+    room: Arc<Room>,
     outlet: Outlet,
     places: Arc<Semaphore>,
     running: JoinSet<Result<(), Closed>>,
@@ -117,6 +124,7 @@ impl Connections {
             position: 0,
             key: self.key.clone(),
             streams: self.streams.clone(),
+            room: self.room.clone(),
             outlet: self.outlet.clone(),
         };
         self.running.spawn(async move {
@@ -133,6 +141,7 @@ struct Connection {
     /// What the sender has to know.
     key: Option<Arc<str>>,
     streams: Arc<Streams>,
+    room: Arc<Room>,
     outlet: Outlet,
 }
 
@@ -152,7 +161,7 @@ impl Connection {
                 }
             }
         };
-        let mut scan = Scan::default();
+        let (mut scan, mut claim) = (Scan::default(), Claim::default());
         let mut leaves_at: Option<Instant> = None;
         loop {
             let (ends, mut refused) = whole_messages(&mut scan, &bytes);
@@ -160,6 +169,8 @@ impl Connection {
                 let rest = bytes.split_off(*end);
                 let whole = std::mem::replace(&mut bytes, rest);
                 let taken = self.take(whole, ends).await?;
+                // What is left is less than what is read at a time.
+                claim = Claim::default();
                 if socket.write_all(&taken.acknowledgements).await.is_err() {
                     return Ok(());
                 }
@@ -168,17 +179,30 @@ impl Connection {
             if let Some(refused) = refused {
                 return self.refuse(refused);
             }
-            bytes.reserve(READ);
+            let room = self.room.clone();
+            let has_room = tokio::select! {
+                has_room = room.grow(&mut claim, &mut bytes, READ) => has_room,
+                () = self.outlet.stop.cancelled(), if leaves_at.is_none() => {
+                    leaves_at = Some(Instant::now() + FAREWELL);
+                    continue;
+                }
+                () = until(leaves_at), if leaves_at.is_some() => return Ok(()),
+            };
+            if !has_room {
+                return self.refuse(Refused::NoRoom);
+            }
+            let mut part = (&mut socket).take(READ as u64);
             let got = match leaves_at {
                 None => tokio::select! {
                     () = self.outlet.stop.cancelled() => {
                         leaves_at = Some(Instant::now() + FAREWELL);
                         continue;
                     }
-                    got = socket.read_buf(&mut bytes) => got,
+                    () = until(room.until(&claim)) => return self.refuse(Refused::Stalled),
+                    got = part.read_buf(&mut bytes) => got,
                 },
                 // A sender that asks for no acknowledgement takes for received what the network has taken.
-                Some(at) if Instant::now() < at => match timeout(LULL, socket.read_buf(&mut bytes)).await {
+                Some(at) if Instant::now() < at => match timeout(LULL, part.read_buf(&mut bytes)).await {
                     Ok(got) => got,
                     Err(_) => return Ok(()),
                 },
@@ -196,16 +220,21 @@ impl Connection {
         }
     }
 
-    /// Takes messages; returns once those that ask for an acknowledgement are stored.
+    /// Takes messages; returns once those that are large or ask for an acknowledgement are stored.
     async fn take(&mut self, bytes: Vec<u8>, ends: Vec<usize>) -> Result<Taken, Closed> {
         let (streams, connection, position) = (self.streams.clone(), self.number, self.position);
+        let mut turn = self.room.turn().await;
         // Unpacking and folding is work; it must not hold up other connections.
         let folding = move || fold(&bytes, &ends, &streams, connection, position);
         let Ok(folded) = tokio::task::spawn_blocking(folding).await else {
             return Ok(Taken { acknowledgements: Vec::new(), refused: Some(Refused::Malformed) });
         };
         self.position += folded.entries;
-        if folded.chunks.is_empty() {
+        let said: usize = folded.arrivals.iter().map(|arrival| arrival.record.text.len()).sum();
+        if said < LARGE {
+            turn = None;
+        }
+        if folded.chunks.is_empty() && turn.is_none() {
             deliver(&self.outlet, folded.arrivals).await?;
         } else {
             self.outlet.store(Delivery { records: folded.arrivals, ..Delivery::default() }).await?;
@@ -217,6 +246,14 @@ impl Connection {
     fn refuse(&self, refused: Refused) -> Result<(), Closed> {
         warn!(connection = self.number, %refused, "a connection was closed");
         Ok(())
+    }
+}
+
+/// Waits until a time; for ever, where there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

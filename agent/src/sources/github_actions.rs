@@ -163,7 +163,8 @@ impl Github {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let failed = |error: reqwest::Error| {
-            trouble(what, format!("GitHub gave no answer: {}", error.without_url()), None)
+            let remedy = "let the network reach the API of GitHub (`GITHUB_API_URL`, api.github.com); it is asked again";
+            trouble(what, format!("GitHub gave no answer: {}", error.without_url()), Some(remedy.to_owned()))
         };
         let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status();
@@ -186,7 +187,8 @@ impl Github {
     fn remedy(&self, status: StatusCode) -> Option<String> {
         let is_refused =
             [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status);
-        is_refused.then(|| match self.token {
+        Some(match self.token {
+            _ if !is_refused => format!("nothing: it is asked again every {} s", EVERY.as_secs()),
             None => format!("set {} to a token with `actions: read`", self.token_variable),
             Some(_) => "give the token the permission `actions: read`".to_owned(),
         })

@@ -46,8 +46,15 @@ impl Hand {
         if self.abandoned.is_cancelled() { Err(Closed) } else { Ok(()) }
     }
 
+    /// Waits for so long, or until Medic stops.
     pub fn rest(&self, time: Duration) -> Result<(), Closed> {
-        std::thread::sleep(time);
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = self.abandoned.cancelled() => {}
+                () = self.outlet.stop.cancelled() => {}
+                () = tokio::time::sleep(time) => {}
+            }
+        });
         self.check()
     }
 }

@@ -11,6 +11,7 @@ mod cloudformation;
 mod cloudwatch_logs;
 #[cfg(feature = "cloudwatch-metrics")]
 mod cloudwatch_metrics;
+mod doors;
 #[cfg(feature = "ecs")]
 mod ecs;
 #[cfg_attr(
@@ -26,6 +27,7 @@ pub mod fluent;
 mod github_actions;
 mod hand;
 mod lines;
+mod members;
 pub mod otlp;
 mod pulse;
 #[cfg_attr(
@@ -46,6 +48,7 @@ pub use account::connection;
 pub use account::{place, usual};
 #[cfg(feature = "cloudwatch-logs")]
 pub use cloudwatch_logs::log_groups;
+pub use doors::try_all as try_doors;
 pub use pulse::{Felt, Pulse};
 
 use analyzer::diagnosis::Gap;
@@ -55,11 +58,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::error;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::{Config, SourceConfig};
@@ -197,9 +201,8 @@ pub fn spawn(
     outlet: Outlet,
 ) -> JoinHandle<Result<(), Closed>> {
     let place = place(config);
-    let pulse = outlet.pulse.clone();
-    tokio::spawn(async move {
-        let outcome = match source {
+    watched(outlet.clone(), async move {
+        match source {
             SourceConfig::Files { paths, holds, .. } => {
                 files::run(paths, holds.and_then(|name| name.parse().ok()), cursor, once, outlet).await
             }
@@ -211,37 +214,66 @@ pub fn spawn(
             }
             SourceConfig::Otlp { grpc, http, .. } => otlp::run(grpc, http, outlet).await,
             source => account::run(source, place, cursor, once, outlet).await,
-        };
-        pulse.beat(|pulse| pulse.has_ended = true);
-        outcome
+        }
     })
 }
 
-/// Listens on an address; while it cannot, that is a gap. `None` once Medic stops.
-async fn listen(address: &str, what: &str, outlet: &Outlet) -> Result<Option<TcpListener>, Closed> {
-    let mut said = None;
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                if said.is_some() {
-                    outlet.say_gaps(Vec::new()).await?;
-                }
-                return Ok(Some(listener));
-            }
-            Err(error) => {
-                let because = format!("cannot listen on {address}: {error}");
-                let remedy = Some("configure another address with `listen`, or end what uses it".to_owned());
-                if said.as_ref() != Some(&because) {
-                    outlet
-                        .say_gaps(vec![Gap { what: what.to_owned(), because: because.clone(), remedy }])
-                        .await?;
-                }
-                said = Some(because);
-            }
-        }
-        tokio::select! {
-            () = outlet.stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
-        }
+/// Runs a source, and takes note of its end; one that panics leaves a gap, and the others go on.
+fn watched(
+    outlet: Outlet,
+    source: impl Future<Output = Result<(), Closed>> + Send + 'static,
+) -> JoinHandle<Result<(), Closed>> {
+    tokio::spawn(async move {
+        // Whoever ends this task ends the source.
+        let outcome = AbortOnDropHandle::new(tokio::spawn(source)).await;
+        outlet.pulse.beat(|pulse| pulse.has_ended = true);
+        let error = match outcome {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
+        error!(source = &*outlet.name, %error, "source ended unexpectedly");
+        let gap = Gap {
+            what: format!("source {}", outlet.name),
+            because: format!("it ended unexpectedly: {error}"),
+            remedy: Some(
+                "start Medic again: it goes on from what is stored. This is a fault of Medic: report it"
+                    .to_owned(),
+            ),
+        };
+        outlet.say_gaps(vec![gap]).await
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Fake;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_source_that_panics_leaves_a_gap() {
+        let fake = Fake::default();
+        let (outlet, _stop) = fake.collect();
+        let pulse = outlet.pulse.clone();
+        let missing: Option<Result<(), Closed>> = None;
+        watched(outlet, async move { missing.expect("no such part") }).await.unwrap().unwrap();
+        fake.ended().await;
+        let gaps = fake.store.lock().unwrap().gaps.clone();
+        assert!(gaps[0].because.contains("no such part"), "{gaps:?}");
+        assert!(pulse.now().has_ended && pulse.now().gaps == 1);
+    }
+
+    #[tokio::test]
+    async fn a_source_ends_with_its_task() {
+        let fake = Fake::default();
+        let (outlet, _stop) = fake.collect();
+        let inner = outlet.clone();
+        let running = watched(outlet, async move {
+            let () = std::future::pending().await;
+            inner.say_gaps(Vec::new()).await
+        });
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), fake.ended());
+        assert!(ended.await.is_ok(), "the source still runs");
     }
 }

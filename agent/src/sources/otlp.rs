@@ -29,6 +29,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
+use super::doors::{Door, Doors, OTLP_GRPC, OTLP_HTTP};
 use super::{Arrival, Closed, Delivery, Outlet};
 
 /// Larger requests are refused, as they came and unpacked.
@@ -38,33 +39,25 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Listens until Medic stops; `None`: not over this protocol.
 pub async fn run(grpc: Option<String>, http: Option<String>, outlet: Outlet) -> Result<(), Closed> {
-    let grpc = listener(grpc, "OpenTelemetry over gRPC", &outlet);
-    let http = listener(http, "OpenTelemetry over HTTP", &outlet);
+    let doors = Doors::default();
     let receiver = Receiver::new(outlet.clone());
     let over_grpc = async {
-        match grpc.await? {
+        let Some(address) = grpc.as_deref() else { return Ok(()) };
+        let door = Door { key: "grpc", address, what: OTLP_GRPC };
+        match doors.open(&door, &outlet).await? {
             Some(listener) => serve_grpc(listener, receiver.clone()).await,
             None => Ok(()),
         }
     };
     let over_http = async {
-        match http.await? {
+        let Some(address) = http.as_deref() else { return Ok(()) };
+        let door = Door { key: "http", address, what: OTLP_HTTP };
+        match doors.open(&door, &outlet).await? {
             Some(listener) => serve_http(listener, receiver.clone()).await,
             None => Ok(()),
         }
     };
     tokio::try_join!(over_grpc, over_http).map(|_| ())
-}
-
-async fn listener(
-    address: Option<String>,
-    what: &str,
-    outlet: &Outlet,
-) -> Result<Option<TcpListener>, Closed> {
-    match address {
-        Some(address) => super::listen(&address, what, outlet).await,
-        None => Ok(None),
-    }
 }
 
 async fn serve_grpc(listener: TcpListener, receiver: Receiver) -> Result<(), Closed> {

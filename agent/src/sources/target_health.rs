@@ -44,7 +44,8 @@ impl Rounded for Targets {
         for group in &groups {
             let what = format!("target health of {}", name_in_arn(group));
             let call = client.describe_target_health().target_group_arn(group);
-            let Some(answer) = asking.ask(calls::DESCRIBE_TARGET_HEALTH, &what, call.send()).await else {
+            let Some(answer) = asking.ask(calls::DESCRIBE_TARGET_HEALTH, &what, || call.clone().send()).await
+            else {
                 continue;
             };
             let described: Vec<Value> = answer
@@ -86,8 +87,9 @@ impl Targets {
             return;
         }
         let call = client.describe_target_groups().set_target_group_arns(Some(new));
-        let Some(answer) =
-            asking.ask(calls::DESCRIBE_TARGET_GROUPS, "target groups of the service", call.send()).await
+        let Some(answer) = asking
+            .ask(calls::DESCRIBE_TARGET_GROUPS, "target groups of the service", || call.clone().send())
+            .await
         else {
             return;
         };

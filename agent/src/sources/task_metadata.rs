@@ -24,7 +24,13 @@ const NEARLY_USED_UP: f64 = 90.0;
 pub async fn run(every: Duration, once: bool, outlet: &Outlet) -> Result<(), Closed> {
     let Ok(endpoint) = std::env::var(VARIABLE) else {
         return outlet
-            .say_gaps(vec![gap(format!("{VARIABLE} is not set: Medic does not run in a task of ECS"))])
+            .say_gaps(vec![Gap {
+                remedy: Some(
+                    "run Medic as a container of the task, on platform version 1.4.0 or later, or remove the source"
+                        .to_owned(),
+                ),
+                ..gap(format!("{VARIABLE} is not set: Medic does not run in a task of ECS"))
+            }])
             .await;
     };
     let client = reqwest::Client::builder().timeout(Duration::from_secs(4)).no_proxy().build();

@@ -3,7 +3,7 @@
 use analyzer::deployment::{self, Job, Outcome, State};
 use analyzer::diagnosis::{Diagnosis, Verdict};
 use analyzer::pattern::Patterns;
-use analyzer::taxonomy::Remedy;
+use analyzer::taxonomy::{Class, Remedy};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -229,16 +229,19 @@ fn conclude(session: &Session, scene: Scene, end: End) -> Result<Ended> {
         Some(diagnosis) => diagnosis.clone(),
         None => stored_diagnosis(&session.state, session.patterns, &scene)?,
     };
-    if outcome.state == State::Running && is_only_unfinished(&diagnosis) {
+    if outcome.state == State::Running && may_come_to_be(&diagnosis) {
         diagnosis.verdict = Verdict::CannotTell;
         diagnosis.has_root_cause = false;
     }
     Ok(Ended { end, scene, outcome, diagnosis })
 }
 
-/// Whether all that went wrong is that an operation had not ended: of what is still under way that is no failure.
-fn is_only_unfinished(diagnosis: &Diagnosis) -> bool {
-    diagnosis.root_cause().is_some_and(|root| !root.known && root.remedies == [Remedy::Wait])
+/// Whether nothing is in the way of what is under way but that it had not ended, or that there was no capacity yet.
+pub(super) fn may_come_to_be(diagnosis: &Diagnosis) -> bool {
+    diagnosis.root_cause().is_some_and(|root| {
+        let is_only_unfinished = !root.known && root.remedies == [Remedy::Wait];
+        is_only_unfinished || root.class == Class::Capacity
+    })
 }
 
 /// Diagnoses from what is stored: another deployment has come into focus meanwhile.

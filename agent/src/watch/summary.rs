@@ -31,6 +31,10 @@ pub fn guide(mut diagnosis: Diagnosis, outcome: &Outcome, end: &End, patterns: &
         _ => {}
     }
     let has_cause = diagnosis.root_cause().is_some();
+    let in_the_way =
+        diagnosis.findings.first().filter(|_| !has_cause && diagnosis.verdict == Verdict::CannotTell);
+    let so_far =
+        in_the_way.map(|finding| format!("In the way so far: {}.", finding.title.trim_end_matches('.')));
     let mut guide = Guide::new(&diagnosis, patterns);
     let truth = sentence(&outcome.says);
     let is_told = outcome.state != State::Unknown || outcome.stack.is_some();
@@ -39,6 +43,7 @@ pub fn guide(mut diagnosis: Diagnosis, outcome: &Outcome, end: &End, patterns: &
     } else if is_told {
         guide.happened.insert(0, truth);
     }
+    guide.happened.extend(so_far);
     guide
 }
 

@@ -117,7 +117,7 @@ async fn start(
         call = call.log_stream_name_prefixes(prefix);
     }
     asking.place.log_group = groups.keys().next().cloned();
-    asking.ask(calls::START_LIVE_TAIL, WHAT, call.send()).await
+    asking.ask(calls::START_LIVE_TAIL, WHAT, || call.clone().send()).await
 }
 
 /// Tells what a session brings.

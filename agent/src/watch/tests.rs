@@ -173,6 +173,14 @@ fn capacity_is_waited_for() {
     let root = scene.diagnosis().and_then(|diagnosis| diagnosis.root_cause()).unwrap();
     assert!(root.cause.starts_with("infrastructure/capacity/"), "{}", root.cause);
     check_end(&scene, 500, None);
+
+    // At the end of the wait the deployment is not called failed: ECS goes on, and capacity may come.
+    let mut diagnosis = scene.diagnosis().unwrap().clone();
+    assert!(session::may_come_to_be(&diagnosis));
+    (diagnosis.verdict, diagnosis.has_root_cause) = (Verdict::CannotTell, false);
+    let told = guide(diagnosis, &outcome(&scene.rollout()), &End::TimedOut, book());
+    assert!(told.headline.contains("still deploying"), "{}", told.headline);
+    assert!(told.happened.iter().any(|text| text.contains("In the way so far")), "{:?}", told.happened);
 }
 
 #[test]

@@ -195,6 +195,20 @@ fn log(folder: &Path) -> PathBuf {
 }
 
 #[test]
+fn a_diagnosis_in_a_step_of_a_job_goes_into_its_summary() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let summary = folder.path().join("summary.md");
+    let mut command = medic();
+    command.args(["diagnose", "--format", "github"]).arg(log(folder.path()));
+    let output = command.env("GITHUB_STEP_SUMMARY", &summary).output().expect("medic runs");
+    let out = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(out.starts_with("::error ") && out.lines().all(|line| line.starts_with("::")), "{out}");
+    let summary = std::fs::read_to_string(&summary).expect("a summary");
+    assert!(summary.contains("# ✘ ") && summary.contains("## What to do now"), "{summary}");
+}
+
+#[test]
 fn a_reader_that_goes_away_takes_nothing_from_the_verdict() {
     let folder = tempfile::tempdir().expect("a folder");
     for format in ["text", "html", "json", "markdown", "slack", "github"] {

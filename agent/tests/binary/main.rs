@@ -4,6 +4,7 @@ mod account;
 mod counterparts;
 mod delivery;
 mod disk;
+mod doors;
 mod health;
 mod killed;
 mod once;

@@ -38,4 +38,29 @@ fn once_says_which_paths_are_not_there() {
         assert!(said.contains(&*path.to_string_lossy()), "{said}");
     }
     assert!(said.contains("there is no such file yet") && said.contains("check the path"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(!folder.path().join("state").exists(), "nothing is recorded of it");
+}
+
+/// In task definitions and pipelines a variable is unset by leaving it empty.
+#[test]
+fn variables_that_are_empty_say_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unset =
+        ["MEDIC_CLUSTER", "MEDIC_SERVICE", "MEDIC_STACK", "MEDIC_CONFIG", "MEDIC_STATE", "MEDIC_DEPLOYMENT"];
+    let run = |words: &[&str]| {
+        let mut command = medic();
+        command.args(words).envs(unset.map(|name| (name, ""))).env("XDG_STATE_HOME", folder.path());
+        command.output().expect("medic runs")
+    };
+    let output = run(&["collect"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("there is nothing to record: name --cluster"), "{}", errors(&output));
+    let log = folder.path().join("web.container-log.log");
+    std::fs::write(&log, "2026-05-01T10:00:00Z ERROR refused\n").expect("written");
+    let output = run(&["collect", "--once", &log.to_string_lossy()]);
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(count(&folder.path().join("medic"), "refused"), 1, "it is kept where it is usually kept");
+    let output = run(&["search", "--count", "--deployment", "latest", "refused"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1", "{}", errors(&output));
 }

@@ -13,17 +13,19 @@ const LONGEST: usize = 160;
 pub(super) fn differences(from: &TaskDefinition, to: &TaskDefinition) -> Vec<Change> {
     let mut found = Found::default();
     let (before, after) = (by_name(from), by_name(to));
+    let image =
+        |container: &ContainerDefinition| Some(container.image.clone()).filter(|image| !has_user(image));
     for (name, container) in &after {
         found.container = Some((*name).to_owned());
         match before.get(name) {
             Some(old) => found.of_container(old, container),
-            None => found.value("container", None, Some(container.image.clone())),
+            None => found.told("container", Kind::Added, None, image(container)),
         }
     }
     for (name, container) in &before {
         if !after.contains_key(name) {
             found.container = Some((*name).to_owned());
-            found.value("container", Some(container.image.clone()), None);
+            found.told("container", Kind::Removed, image(container), None);
         }
     }
     found.container = None;
@@ -52,7 +54,7 @@ impl Found {
             let secrets = container.secrets.iter();
             secrets.map(|secret| (secret.name.clone(), secret.value_from.clone())).collect()
         };
-        self.each("secret ", &references(old), &references(new));
+        self.each("secret ", &references(old), &references(new), |_, reference| is_reference(reference));
         self.value("port mappings", ports(&old.port_mappings), ports(&new.port_mappings));
         self.health_check(old.health_check.as_ref(), new.health_check.as_ref());
         self.value("memory", number(old.memory), number(new.memory));
@@ -74,7 +76,7 @@ impl Found {
             let driver = configuration.log_driver.map(|driver| ("driver".to_owned(), driver));
             configuration.options.into_iter().chain(driver).collect()
         };
-        self.each("log option ", &logging(old), &logging(new));
+        self.each("log option ", &logging(old), &logging(new), |name, _| is_plain_option(name));
         let registry = |container: &ContainerDefinition| {
             container.repository_credentials.as_ref().map(|found| found.credentials_parameter.clone())
         };
@@ -100,6 +102,13 @@ impl Found {
 
     /// Of two tags of one repository only the tags are told.
     fn image(&mut self, old: &str, new: &str) {
+        if has_user(old) || has_user(new) {
+            let tell = |image: &str| (!has_user(image)).then(|| image.to_owned());
+            if old != new {
+                self.told("image", Kind::Changed, tell(old), tell(new));
+            }
+            return;
+        }
         let parts = |image: &str| {
             let (rest, mark) = match image.split_once('@') {
                 Some((name, digest)) => (name.to_owned(), Some(digest.to_owned())),
@@ -152,12 +161,27 @@ impl Found {
         self.value("health check start period", seconds(old.start_period), seconds(new.start_period));
     }
 
-    fn each(&mut self, kind: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) {
+    /// Takes in what differs between two tables; a value is told where it cannot be secret.
+    fn each(
+        &mut self,
+        kind: &str,
+        old: &BTreeMap<String, String>,
+        new: &BTreeMap<String, String>,
+        is_told: impl Fn(&str, &str) -> bool,
+    ) {
+        let told = |name: &str, value: Option<&String>| value.filter(|value| is_told(name, value)).cloned();
         for (name, value) in new {
-            self.value(&format!("{kind}{name}"), old.get(name).cloned(), Some(value.clone()));
+            let what = format!("{kind}{name}");
+            match old.get(name) {
+                None => self.told(&what, Kind::Added, None, told(name, Some(value))),
+                Some(before) if before != value => {
+                    self.told(&what, Kind::Changed, told(name, Some(before)), told(name, Some(value)));
+                }
+                Some(_) => {}
+            }
         }
         for (name, value) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
-            self.value(&format!("{kind}{name}"), Some(value.clone()), None);
+            self.told(&format!("{kind}{name}"), Kind::Removed, told(name, Some(value)), None);
         }
     }
 
@@ -184,6 +208,47 @@ impl Found {
             after,
         });
     }
+}
+
+/// Whether what names a secret is a name, and not a secret that was put in the wrong place.
+fn is_reference(reference: &str) -> bool {
+    reference.starts_with("arn:") || reference.starts_with(['$', '{', '/'])
+}
+
+/// Whether an option of a log driver says where logs go and how; of all others nobody knows what they hold:
+/// `splunk-token`, `License_Key`, a `URI` with a key in its path.
+fn is_plain_option(name: &str) -> bool {
+    const OPTIONS: [&str; 19] = [
+        "bucket",
+        "delivery_stream",
+        "driver",
+        "host",
+        "log_group_name",
+        "log_stream_name",
+        "log_stream_prefix",
+        "max-buffer-size",
+        "max-file",
+        "max-size",
+        "mode",
+        "name",
+        "port",
+        "region",
+        "splunk-index",
+        "stream",
+        "syslog-facility",
+        "tag",
+        "tls",
+    ];
+    let name = name.to_ascii_lowercase();
+    name.starts_with("awslogs-") || OPTIONS.contains(&name.as_str())
+}
+
+/// Whether an image names who may pull it: `user:password@registry/web`. A digest stands there otherwise.
+fn has_user(image: &str) -> bool {
+    let behind = image.split_once('@').map(|(_, behind)| behind);
+    behind.is_some_and(|behind| {
+        !behind.split_once(':').is_some_and(|(kind, hash)| !kind.contains(['.', '/']) && !hash.contains('/'))
+    })
 }
 
 /// Removes secrets once more, and cuts: a field may hold what nobody expects there.

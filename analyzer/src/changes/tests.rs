@@ -101,6 +101,46 @@ fn a_value_that_may_be_secret_is_never_told() {
 }
 
 #[test]
+fn what_may_hold_a_secret_is_not_told() {
+    let secret =
+        |value: &str| container(&format!(r#", "secrets": [{{"name": "DB", "valueFrom": "{value}"}}]"#));
+    check(&secret("hunter2 one"), &secret("hunter2 two"), &["app secret DB has another value"]);
+    check(&secret("hunter2"), &secret("arn:aws:ssm:x"), &["app secret DB has another value"]);
+    check(&container(""), &secret("hunter2"), &["app secret DB added"]);
+    check(&secret("hunter2"), &container(""), &["app secret DB removed"]);
+    check(&secret("/prod/a"), &secret("/prod/b"), &["app secret DB /prod/a → /prod/b"]);
+    let option = |name: &str, value: &str| {
+        container(&format!(
+            r#", "logConfiguration": {{"logDriver": "splunk", "options": {{"{name}": "{value}"}}}}"#
+        ))
+    };
+    for name in ["splunk-token", "apikey", "License_Key", "http_Passwd", "Header", "URI", "splunk-url"] {
+        check(
+            &option(name, "hunter2"),
+            &option(name, "hunter3"),
+            &[&format!("app log option {name} has another value")],
+        );
+    }
+    check(
+        &container(""),
+        &option("splunk-token", "hunter2"),
+        &["app log option driver added: splunk", "app log option splunk-token added"],
+    );
+    check(
+        &option("awslogs-group", "/ecs/a"),
+        &option("awslogs-group", "/ecs/b"),
+        &["app log option awslogs-group /ecs/a → /ecs/b"],
+    );
+    let image = |image: &str| format!(r#""containerDefinitions": [{{"name": "app", "image": "{image}"}}]"#);
+    check(
+        &image("u:hunter2@r.internal/web:1"),
+        &image("u:hunter3@r.internal/web:2"),
+        &["app image has another value"],
+    );
+    check(&image("r/web@sha256:aa"), &image("r/web@sha256:bb"), &["app image digest sha256:aa → sha256:bb"]);
+}
+
+#[test]
 fn a_secret_in_a_command_is_gone_when_it_is_read() {
     let with = |password: &str| container(&format!(r#", "command": ["run", "--db-password={password}"]"#));
     let read = snapshot("", &[(1, &with("hunter2aaa")), (2, &with("hunter2bbb"))]);

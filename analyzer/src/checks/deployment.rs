@@ -1,5 +1,7 @@
 //! Checks of the state of services, deployments, targets and stacks.
 
+use jiff::SignedDuration;
+
 use super::scope::{not_described, one_per_subject, per_service, subject_of, unknown, violated};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{Deployment, Part, Service, ServiceDeployment, Snapshot, Stack, TargetHealth};
@@ -15,7 +17,10 @@ pub fn circuit_breaker_state(snapshot: &Snapshot) -> Vec<CheckResult> {
     for service in snapshot.services.items().iter().filter(|service| service.is_active()) {
         let outcome = match &service.deployments[..] {
             [] => unknown(format!("deployments of {}", subject_of(service))),
-            deployments => deployments.iter().find_map(failed_deployment).unwrap_or(Outcome::Holds),
+            deployments => {
+                let mut current = deployments.iter().filter(|one| !is_past(service, one));
+                current.find_map(failed_deployment).unwrap_or(Outcome::Holds)
+            }
         };
         results.push(CheckResult { check, subject: subject_of(service), outcome });
     }
@@ -24,6 +29,20 @@ pub fn circuit_breaker_state(snapshot: &Snapshot) -> Vec<CheckResult> {
         results.push(CheckResult { check, subject: subject_of(&service), outcome: outcome_of(deployment) });
     }
     one_per_subject(results)
+}
+
+/// Deployments that go back to the version before begin as the failed one ends; what begins later is another attempt.
+const ANOTHER_ATTEMPT: SignedDuration = SignedDuration::from_mins(2);
+
+/// Whether a later attempt completed since a deployment ended.
+fn is_past(service: &Service, deployment: &Deployment) -> bool {
+    let Some(primary) = service.primary().filter(|primary| primary.id != deployment.id) else { return false };
+    let ended = deployment.updated_at.or(deployment.created_at);
+    let is_later = primary
+        .created_at
+        .zip(ended)
+        .is_some_and(|(began, ended)| began.duration_since(ended) > ANOTHER_ATTEMPT);
+    is_later && primary.rollout_state.as_deref() == Some("COMPLETED")
 }
 
 fn failed_deployment(deployment: &Deployment) -> Option<Outcome> {
@@ -171,6 +190,15 @@ fn state_of(target: &TargetHealth) -> Option<Outcome> {
     let address = target.address();
     match target.health.state.as_deref() {
         Some("healthy") => Some(Outcome::Holds),
+        // Nobody asks these targets how they are.
+        Some(_)
+            if matches!(
+                target.health.reason.as_deref(),
+                Some("Target.HealthCheckDisabled" | "Target.NotInUse")
+            ) =>
+        {
+            Some(unknown(format!("health of target {address}, which no load balancer checks")))
+        }
         None | Some("initial") => Some(unknown(format!("the first health checks of target {address}"))),
         Some(state) => {
             let words = [target.health.reason.as_deref(), target.health.description.as_deref()];
@@ -282,6 +310,47 @@ mod tests {
         ];
         for (status, expected) in cases {
             check(Check::StackStatus, &[("stacks", &stack(status))], &[&format!("stack web: {expected}")]);
+        }
+    }
+
+    #[test]
+    fn a_failed_deployment_is_the_past_once_a_later_one_completed() {
+        let services = |began: u32, state: &str| {
+            format!(
+                r#"[{{"serviceName": "web", "deployments": [
+                    {{"id": "ecs-svc/2", "status": "PRIMARY", "rolloutState": "{state}", "createdAt": {began}}},
+                    {{"id": "ecs-svc/1", "status": "INACTIVE", "rolloutState": "FAILED", "createdAt": 1000, "updatedAt": 2000}}]}}]"#
+            )
+        };
+        let failed = "service web: deployments[ecs-svc/1].rolloutState = FAILED";
+        for (began, state, expected) in [
+            (9000, "COMPLETED", "service web: holds"),
+            (9000, "IN_PROGRESS", failed),
+            // The one before, to which ECS went back.
+            (500, "COMPLETED", failed),
+            (2010, "COMPLETED", failed),
+        ] {
+            check(Check::CircuitBreakerState, &[("services", &services(began, state))], &[expected]);
+        }
+    }
+
+    #[test]
+    fn a_target_that_nobody_checks_is_not_ill() {
+        for (state, reason, expected) in [
+            ("unused", "Target.NotInUse", "no health of target 10.0.0.5:80, which no load balancer checks"),
+            (
+                "unavailable",
+                "Target.HealthCheckDisabled",
+                "no health of target 10.0.0.5:80, which no load balancer checks",
+            ),
+            ("unused", "Target.InvalidState", "TargetHealth.State = unused"),
+            ("unavailable", "Target.Timeout", "TargetHealth.State = unavailable"),
+        ] {
+            let targets = format!(
+                r#"[{{"Target": {{"Id": "10.0.0.5", "Port": 80}}, "TargetHealth": {{"State": "{state}", "Reason": "{reason}"}}}}]"#
+            );
+            let expected = format!("target 10.0.0.5:80: {expected}");
+            check(Check::TargetHealth, &[("targetHealth", &targets)], &[&expected]);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Checks of health checks and the time they leave.
 
-use super::scope::{per_container, per_service, planned_definitions, subject_of, unknown, violated};
+use super::scope::{
+    per_container, per_service, planned_definitions, runs_whole, subject_of, unknown, violated,
+};
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{
     ContainerDefinition, HealthCheck, LoadBalancer, Part, Service, Snapshot, TaskDefinition,
@@ -14,6 +16,10 @@ pub fn health_check_timing(snapshot: &Snapshot) -> Vec<CheckResult> {
         }
         let broken = too_hasty(health_check)
             .or_else(|| start_timeout_too_short(scope.definition, container, health_check));
+        // Where all tasks run, the container was quick enough.
+        if broken.is_some() && runs_whole(snapshot, scope.definition) {
+            return Some(Outcome::Holds);
+        }
         // ECS prints the defaults of these; only in a file they may be left to them.
         let is_printed =
             [health_check.interval, health_check.timeout, health_check.retries].iter().all(Option::is_some);
@@ -25,7 +31,6 @@ pub fn health_check_timing(snapshot: &Snapshot) -> Vec<CheckResult> {
 }
 
 const INTERVAL: i64 = 30;
-const TIMEOUT: i64 = 5;
 const RETRIES: i64 = 3;
 
 fn outside_bounds(check: &HealthCheck) -> Option<Outcome> {
@@ -46,12 +51,7 @@ fn outside_bounds(check: &HealthCheck) -> Option<Outcome> {
 fn too_hasty(check: &HealthCheck) -> Option<Outcome> {
     const SHORTEST_START: i64 = 10;
     let interval = check.interval.unwrap_or(INTERVAL);
-    let timeout = check.timeout.unwrap_or(TIMEOUT);
     let retries = check.retries.unwrap_or(RETRIES);
-    if timeout > interval {
-        let because = format!("a health check may take longer than the {interval} s between two checks");
-        return Some(violated("healthCheck.timeout", timeout.to_string(), because));
-    }
     let patience = check.start_period.unwrap_or(0) + interval * retries;
     let because = format!("a container that is not ready counts as unhealthy {patience} s after its start");
     (patience < SHORTEST_START).then(|| violated("healthCheck.retries", retries.to_string(), because))
@@ -103,6 +103,12 @@ fn grace_period(snapshot: &Snapshot, service: &Service) -> Outcome {
     let grace = service.health_check_grace_period_seconds.unwrap_or(0);
     if grace >= start {
         return Outcome::Holds;
+    }
+    // A start period is the most that a start may take; where all tasks run, they were quick enough.
+    if definitions.iter().any(|definition| runs_whole(snapshot, definition)) {
+        return unknown(
+            "how long the containers take to start, which was not too long for the tasks that run",
+        );
     }
     let patience = match load_balancer_patience(snapshot, service) {
         Ok(patience) => patience,
@@ -166,9 +172,32 @@ mod tests {
         let which = Check::HealthCheckTiming;
         let app = "task definition web:12, container app";
         check(which, &SENSIBLE, &[&format!("{app}: holds")]);
-        let timeout = [&*format!("{app}: healthCheck.timeout = 45")];
-        check_changed(which, r#""timeout": 5"#, r#""timeout": 45"#, &timeout);
+        let timeout = [&*format!("{app}: healthCheck.timeout = 75")];
+        check_changed(which, r#""timeout": 5"#, r#""timeout": 75"#, &timeout);
+        // Docker waits from the end of one check to the next.
+        check_changed(which, r#""timeout": 5"#, r#""timeout": 45"#, &[&format!("{app}: holds")]);
         let retries = [&*format!("{app}: healthCheck.retries = 12")];
         check_changed(which, r#""retries": 3"#, r#""retries": 12"#, &retries);
+    }
+
+    #[test]
+    fn what_all_tasks_run_with_is_not_too_hasty() {
+        let [services, definitions, groups] = SENSIBLE;
+        let hasty = definitions.1.replace(r#""interval": 30"#, r#""interval": 5"#);
+        let hasty = hasty.replace(r#""retries": 3, "startPeriod": 60"#, r#""retries": 1"#);
+        let slow = definitions.1.replace(r#""startPeriod": 60"#, r#""startPeriod": 180"#);
+        let app = "task definition web:12, container app";
+        let start = "service web: no how long the containers take to start, which was not too long for the tasks that run";
+        for (state, timing, grace) in [
+            ("IN_PROGRESS", "healthCheck.retries = 1", "service web: healthCheckGracePeriodSeconds = 60"),
+            ("COMPLETED", "holds", start),
+        ] {
+            let state = format!(r#""status": "PRIMARY", "rolloutState": "{state}","#);
+            let services = services.1.replace(r#""status": "PRIMARY","#, &state);
+            let parts = [("services", services.as_str()), ("taskDefinitions", &hasty)];
+            check(Check::HealthCheckTiming, &parts, &[&format!("{app}: {timing}")]);
+            let parts = [("services", services.as_str()), ("taskDefinitions", &slow), groups];
+            check(Check::GracePeriodCoversStartup, &parts, &[grace]);
+        }
     }
 }

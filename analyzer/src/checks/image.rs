@@ -1,8 +1,9 @@
-//! Checks of images: their references, whether they exist, and what they run on.
+//! Checks of images: their references, and whether they exist.
 
+use super::places::Places;
 use super::scope::{not_described, per_container, unknown, violated};
 use super::{Check, CheckResult, Outcome};
-use crate::snapshot::{Container, ContainerDefinition, Image, Part, Snapshot, Task, TaskDefinition};
+use crate::snapshot::{Image, Part, Snapshot};
 
 pub fn image_reference_valid(snapshot: &Snapshot) -> Vec<CheckResult> {
     per_container(Check::ImageReferenceValid, snapshot, |scope, container| {
@@ -22,16 +23,29 @@ pub fn image_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
         Part::Known(images) => images,
         Part::Unknown { reason } => return vec![not_described(Check::ImageExists, "images", reason)],
     };
+    let places = Places::named_in(snapshot);
     per_container(Check::ImageExists, snapshot, |_, container| {
-        let (registry, repository) = ecr_repository(&container.image)?;
+        let home = ecr_home(&container.image)?;
         let reference = Reference::parse(&container.image).ok()?;
-        let in_registry = |image: &&Image| image.registry_id.is_empty() || image.registry_id == registry;
+        let repository = home.repository;
+        let in_registry = |image: &&Image| match image.registry_id.is_empty() {
+            // Without `--registry-id` the registry of the caller is asked.
+            true => places.is_only_account(home.account),
+            false => image.registry_id == home.account,
+        };
         let described: Vec<&Image> =
             images.iter().filter(|image| image.repository_name == repository).filter(in_registry).collect();
         if described.is_empty() {
             return Some(unknown(format!("images of repository {repository}")));
         }
-        Some(exists_among(&reference, &described))
+        // The answer names no region, and a repository of one name may be in each.
+        Some(match places.other_region(&home) {
+            Some(other) => unknown(format!(
+                "region of the described images of repository {repository}: the image is in {}, and {other} is named, too",
+                home.region
+            )),
+            None => exists_among(&reference, &described),
+        })
     })
 }
 
@@ -51,8 +65,16 @@ fn exists_among(reference: &Reference<'_>, described: &[&Image]) -> Outcome {
     if found {
         return Outcome::Holds;
     }
-    if !described.iter().all(|image| image.of_whole_list) {
+    // A list without a tag was asked for images that have none.
+    let is_of_untagged =
+        reference.digest.is_none() && described.iter().all(|image| image.image_tags.is_empty());
+    if is_of_untagged || !described.iter().all(|image| image.of_whole_list) {
         return unknown(format!("rest of the images of repository {repository}"));
+    }
+    if is_pulled_through(repository) {
+        return unknown(format!(
+            "registry behind repository {repository}, if that is the cache of another one"
+        ));
     }
     let newest = described.iter().max_by_key(|image| (image.image_pushed_at, &image.image_tags));
     let hint = match newest.and_then(|image| image.image_tags.first()) {
@@ -66,67 +88,26 @@ fn exists_among(reference: &Reference<'_>, described: &[&Image]) -> Outcome {
     violated(field, value, because)
 }
 
-/// Compares with what tasks said: a registry is not asked for the platforms of its images.
-pub fn image_architecture_matches(snapshot: &Snapshot) -> Vec<CheckResult> {
-    let tasks = match &snapshot.tasks {
-        Part::Known(tasks) => tasks,
-        Part::Unknown { reason } => {
-            return vec![not_described(Check::ImageArchitectureMatches, "tasks", reason)];
-        }
-    };
-    per_container(Check::ImageArchitectureMatches, snapshot, |scope, container| {
-        let definition = scope.definition;
-        let ran = |task: &&Task| task.task_definition_arn.as_deref().is_some_and(|arn| definition.is(arn));
-        let tasks: Vec<&Task> = tasks.iter().filter(ran).collect();
-        if let Some((task, said)) =
-            tasks.iter().find_map(|task| Some((task, wrong_platform(task, definition, container)?)))
-        {
-            let because = format!("task {} could not run the image: {said}", task.id());
-            return Some(violated("runtimePlatform.cpuArchitecture", architecture(definition), because));
-        }
-        let worked =
-            |ran: &Container| ran.health_status.as_deref() == Some("HEALTHY") || ran.exit_code == Some(0);
-        let ran = |task: &&Task| task.containers.iter().any(|ran| ran.name == container.name && worked(ran));
-        if tasks.iter().any(ran) {
-            return Some(Outcome::Holds);
-        }
-        Some(unknown(format!("the platform that the image of container {} was built for", container.name)))
-    })
+/// Whether a repository has a prefix that is usual for caches of other registries, which hold what was pulled before.
+fn is_pulled_through(repository: &str) -> bool {
+    const PREFIXES: [&str; 9] =
+        ["docker-hub", "dockerhub", "ecr-public", "quay", "ghcr", "github", "gitlab", "k8s", "kubernetes"];
+    repository.split_once('/').is_some_and(|(prefix, _)| PREFIXES.contains(&prefix))
 }
 
-/// Returns what the task said, if it said that the image is for another platform.
-fn wrong_platform<'a>(
-    task: &'a Task,
-    definition: &TaskDefinition,
-    container: &ContainerDefinition,
-) -> Option<&'a str> {
-    const SIGNS: [&str; 4] = [
-        "descriptor matching platform",
-        "no match for platform",
-        "no matching manifest for",
-        "exec format error",
-    ];
-    let says_so = |text: &str| {
-        let lower = text.to_ascii_lowercase();
-        SIGNS.iter().any(|sign| lower.contains(sign))
-    };
-    let own =
-        task.containers.iter().find(|ran| ran.name == container.name).and_then(|ran| ran.reason.as_deref());
-    if let Some(reason) = own.filter(|reason| says_so(reason)) {
-        return Some(reason);
-    }
-    let is_meant = |reason: &&str| {
-        definition.container_definitions.len() == 1
-            || !container.image.is_empty() && reason.contains(container.image.as_str())
-    };
-    task.stopped_reason.as_deref().filter(|reason| says_so(reason)).filter(is_meant)
+/// Whether a reference names its image by digest, and so means the same one always.
+pub(crate) fn is_pinned(image: &str) -> bool {
+    Reference::parse(image).is_ok_and(|reference| reference.digest.is_some())
 }
 
-fn architecture(definition: &TaskDefinition) -> &str {
-    let platform = definition.runtime_platform.as_ref();
-    platform
-        .and_then(|platform| platform.cpu_architecture.as_deref())
-        .unwrap_or("not set (X86_64 on Fargate)")
+/// Whether two references name one image: repository and tag, or repository and digest.
+pub(crate) fn is_same_image(one: &str, other: &str) -> bool {
+    let named = |text: &str| {
+        let reference = Reference::parse(text).ok()?;
+        let which = reference.digest.or(reference.tag).unwrap_or("latest").to_owned();
+        Some((reference.host.map(str::to_owned), reference.path.to_owned(), which))
+    };
+    named(one).is_some_and(|one| Some(one) == named(other))
 }
 
 /// Whether a part of the text still has to be replaced by a value.
@@ -135,13 +116,23 @@ pub(super) fn has_placeholder(text: &str) -> bool {
     open.iter().any(|open| text.contains(open)) || text.starts_with('$')
 }
 
-/// Returns account and repository of an image in ECR.
-pub(super) fn ecr_repository(image: &str) -> Option<(&str, &str)> {
+/// Where an image is in ECR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Home<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    pub repository: &'a str,
+}
+
+/// Returns where an image is, if it is in ECR.
+pub(super) fn ecr_home(image: &str) -> Option<Home<'_>> {
     let reference = Reference::parse(image).ok()?;
     let host: Vec<&str> = reference.host?.split('.').collect();
     match host.as_slice() {
-        [account, "dkr", "ecr" | "ecr-fips", _, "amazonaws", ..]
-        | [account, "dkr-ecr" | "dkr-ecr-fips", _, "on", ..] => Some((account, reference.path)),
+        [account, "dkr", "ecr" | "ecr-fips", region, "amazonaws", ..]
+        | [account, "dkr-ecr" | "dkr-ecr-fips", region, "on", ..] => {
+            Some(Home { account, region, repository: reference.path })
+        }
         _ => None,
     }
 }
@@ -268,8 +259,10 @@ mod tests {
     #[test]
     fn only_a_registry_of_ecr_has_an_account() {
         let image = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web:v1";
-        assert_eq!(ecr_repository(image), Some(("111122223333", "shop/web")));
-        assert_eq!(ecr_repository("public.ecr.aws/nginx/nginx"), None);
+        let home = Home { account: "111122223333", region: "eu-west-1", repository: "shop/web" };
+        assert_eq!(ecr_home(image), Some(home));
+        assert_eq!(ecr_home("111122223333.dkr-ecr.eu-west-1.on.aws/shop/web:v1"), Some(home));
+        assert_eq!(ecr_home("public.ecr.aws/nginx/nginx"), None);
     }
 
     #[test]
@@ -291,6 +284,7 @@ mod tests {
             ([image("web", "v2", true), image("api", "v1", true)].join(","), "image tag = v1"),
             ([image("web", "v2", false), image("api", "v1", true)].join(","), left_out),
             ([image("web", "v2", true), image("web", "v3", false)].join(","), left_out),
+            (image("web", "v2", true).replace(r#"["v2"]"#, "[]"), left_out),
             (image("api", "v1", true), "no images of repository web"),
         ] {
             let images = format!("[{images}]");
@@ -300,28 +294,76 @@ mod tests {
     }
 
     #[test]
-    fn a_task_can_say_that_the_platform_is_wrong() {
+    fn a_repository_of_the_same_name_may_be_in_another_region() {
         use super::super::task_definition::tests::{SENSIBLE, check};
         let app = "task definition web:12, container app";
-        let task = |said: &str| {
-            let arn = "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12";
-            format!(r#"[{{"taskArn": "t/1", "taskDefinitionArn": "{arn}", {said}}}]"#)
+        let images = |registry: &str| {
+            format!(
+                r#"[{{{registry}"repositoryName": "web", "imageTags": ["v1"], "imageDigest": "sha256:1", "ofWholeList": true}}]"#
+            )
         };
-        let pull = "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'";
-        for (said, expected) in [
+        let own = images(r#""registryId": "111122223333", "#);
+        let [services, definitions, groups] = SENSIBLE;
+        for (from, to, images, expected) in [
+            ("web:v1", "web:v1", &own, "holds".to_owned()),
+            ("web:v1", "web:v2", &own, "image tag = v2".to_owned()),
+            ("dkr.ecr.eu-west-1", "dkr.ecr.us-east-1", &own, region("us-east-1", "eu-west-1")),
+            ("web:v1", "web:v1", &images(""), "holds".to_owned()),
+            ("111122223333.dkr", "444455556666.dkr", &images(""), "no images of repository web".to_owned()),
+            ("111122223333.dkr", "444455556666.dkr", &own, "no images of repository web".to_owned()),
             (
-                format!(r#""stoppedReason": "{pull}""#),
-                "runtimePlatform.cpuArchitecture = not set (X86_64 on Fargate)",
-            ),
-            (r#""containers": [{"name": "app", "healthStatus": "HEALTHY"}]"#.to_owned(), "holds"),
-            (
-                r#""containers": []"#.to_owned(),
-                "no the platform that the image of container app was built for",
+                "amazonaws.com/web:v1",
+                "amazonaws.com/docker-hub/library/web:v3",
+                &own.replace(r#""web""#, r#""docker-hub/library/web""#),
+                "no registry behind repository docker-hub/library/web, if that is the cache of another one"
+                    .to_owned(),
             ),
         ] {
-            let tasks = task(&said);
-            let parts = [SENSIBLE.as_slice(), &[("tasks", &tasks)]].concat();
-            check(Check::ImageArchitectureMatches, &parts, &[&format!("{app}: {expected}")]);
+            let definitions = definitions.1.replace(from, to);
+            let parts = [services, ("taskDefinitions", &definitions), groups, ("images", images)];
+            check(Check::ImageExists, &parts, &[&format!("{app}: {expected}")]);
         }
+        let side = r#"[{"name": "side", "image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/web:v1"}, {"name": "app","#;
+        let both = definitions.1.replace(r#"[{"name": "app","#, side);
+        let expected = [
+            format!("{app}: {}", region("eu-west-1", "us-east-1")),
+            format!("task definition web:12, container side: {}", region("us-east-1", "eu-west-1")),
+        ];
+        let parts = [services, ("taskDefinitions", &both), groups, ("images", &own)];
+        check(Check::ImageExists, &parts, &expected.each_ref().map(String::as_str));
+    }
+
+    fn region(own: &str, other: &str) -> String {
+        format!(
+            "no region of the described images of repository web: the image is in {own}, and {other} is named, too"
+        )
+    }
+
+    #[test]
+    fn the_image_of_a_revision_that_is_replaced_is_not_looked_for() {
+        use super::super::task_definition::tests::{SENSIBLE, check};
+        let [services, definitions, groups] = SENSIBLE;
+        let old = definitions.1.replace("web:12", "web:11").replace("\"revision\": 12", "\"revision\": 11");
+        let old = old.replace("web:v1", "web:v0");
+        let both = format!("{},{}", &definitions.1[..definitions.1.len() - 1], &old[1..]);
+        let running = r#""deployments": [{"id": "ecs-svc/1", "status": "ACTIVE", "runningCount": 2,
+            "taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:11"}, {"#;
+        let services = services.1.replace(r#""deployments": [{"#, running);
+        let images = r#"[{"registryId": "111122223333", "repositoryName": "web", "imageTags": ["v1"], "ofWholeList": true}]"#;
+        let parts = [("services", services.as_str()), ("taskDefinitions", &both), groups, ("images", images)];
+        check(Check::ImageExists, &parts, &["task definition web:12, container app: holds"]);
+        // One that failed and was left again is later than the one that runs.
+        let back = services.replace(
+            r#""taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:12",
+                "healthCheck"#,
+            r#""taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:11",
+                "healthCheck"#,
+        );
+        let expected = [
+            "task definition web:11, container app: image tag = v0",
+            "task definition web:12, container app: holds",
+        ];
+        let parts = [("services", back.as_str()), ("taskDefinitions", &both), groups, ("images", images)];
+        check(Check::ImageExists, &parts, &expected);
     }
 }

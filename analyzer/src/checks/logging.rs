@@ -18,7 +18,7 @@ fn awslogs_is_complete(
     configuration: &LogConfiguration,
 ) -> Outcome {
     // The agent of an EC2 instance knows its region and needs no prefix.
-    let needed: &[&str] = match scope.runs_on_fargate() {
+    let needed: &[&str] = match scope.starts_on_fargate() {
         true => &["awslogs-group", "awslogs-region", "awslogs-stream-prefix"],
         false => &["awslogs-group"],
     };

@@ -58,12 +58,15 @@ impl Check {
     }
 }
 
+mod balancers;
 mod deployment;
 #[cfg(test)]
 mod excerpts;
 mod health;
 mod image;
 mod logging;
+mod places;
+mod platform;
 mod ports;
 mod references;
 mod running;
@@ -71,7 +74,10 @@ mod scope;
 mod sizes;
 mod task_definition;
 
+pub(crate) use image::{is_pinned, is_same_image};
 pub use running::Running;
+pub(crate) use running::had_tasks;
+pub(crate) use scope::services_behind;
 
 checks! {
     TargetPortMatchesContainer "target-port-matches-container" ports target_port_matches_container "elasticloadbalancing:DescribeTargetHealth"
@@ -94,7 +100,7 @@ checks! {
         "every image reference is well formed",
     ImageExists "image-exists" image image_exists "ecr:DescribeImages"
         "the images of the task definition are among those described in the repository",
-    ImageArchitectureMatches "image-architecture-matches" image image_architecture_matches "ecs:DescribeTaskDefinition"
+    ImageArchitectureMatches "image-architecture-matches" platform image_architecture_matches "ecs:DescribeTasks"
         "the tasks could run the images on the platform of the task definition",
     SecretReferencesValid "secret-references-valid" references secret_references_valid "ecs:DescribeTaskDefinition"
         "every secret reference is well formed",
@@ -106,7 +112,7 @@ checks! {
         "the network mode fits the launch type and the service",
     HostPortMatches "host-port-matches" ports host_port_matches "ecs:DescribeTaskDefinition"
         "host ports equal container ports in awsvpc mode, and no two containers share one",
-    LoadBalancerContainerExists "load-balancer-container-exists" ports load_balancer_container_exists "ecs:DescribeServices"
+    LoadBalancerContainerExists "load-balancer-container-exists" balancers load_balancer_container_exists "ecs:DescribeServices"
         "the container and port of each load balancer are in the task definition",
     CircuitBreakerState "circuit-breaker-state" deployment circuit_breaker_state "ecs:DescribeServices"
         "no deployment failed or was rolled back",
@@ -155,6 +161,40 @@ impl CheckResult {
     pub fn is_violated(&self) -> bool {
         matches!(self.outcome, Outcome::Violated { .. })
     }
+
+    /// Returns the call that describes what is missing: it need not be the one that describes what is checked.
+    pub fn permission(&self) -> &'static str {
+        const CALLS: [(&str, &str); 8] = [
+            ("task definition", "ecs:DescribeTaskDefinition"),
+            ("tasks", "ecs:DescribeTasks"),
+            ("service", "ecs:DescribeServices"),
+            ("deployment", "ecs:DescribeServices"),
+            ("image", "ecr:DescribeImages"),
+            ("target group", "elasticloadbalancing:DescribeTargetGroups"),
+            ("target health", "elasticloadbalancing:DescribeTargetHealth"),
+            ("stack", "cloudformation:DescribeStacks"),
+        ];
+        let Outcome::Unknown { missing } = &self.outcome else { return self.check.permission() };
+        let call = CALLS.iter().find(|(part, _)| missing.starts_with(part));
+        call.map_or_else(|| self.check.permission(), |(_, call)| *call)
+    }
+
+    /// Says what was not provided, and the call that provides it; nothing where the check was decided.
+    pub fn not_provided(&self) -> Option<String> {
+        Some(format!("{} ({})", self.missing()?, self.permission()))
+    }
+
+    /// Says what was not provided.
+    pub fn missing(&self) -> Option<String> {
+        let Outcome::Unknown { missing } = &self.outcome else { return None };
+        Some(match missing.strip_suffix(": not described") {
+            Some("target health") => "target health was not provided".to_owned(),
+            Some(parts) => format!("{parts} were not provided"),
+            // A name, or a part with the reason why it could not be read.
+            None if missing.contains(": ") => missing.clone(),
+            None => format!("{missing} was not provided"),
+        })
+    }
 }
 
 impl fmt::Display for Check {
@@ -169,5 +209,25 @@ impl FromStr for Check {
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Check::ALL.iter().copied().find(|check| check.as_str() == text);
         found.ok_or_else(|| UnknownName { what: "check", name: text.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_has_its_own_permission() {
+        let ask = |check: Check, parts: &str| {
+            let snapshot: Snapshot = serde_json::from_str(parts).unwrap();
+            check.run(&snapshot).iter().map(CheckResult::permission).collect::<Vec<_>>()
+        };
+        let definition = r#"{"taskDefinitions": {"known": [{"family": "web"}]}}"#;
+        let tasks = r#"{"tasks": {"known": []}}"#;
+        let health = r#"{"targetHealth": {"known": []}}"#;
+        assert_eq!(ask(Check::ImageArchitectureMatches, definition), ["ecs:DescribeTasks"]);
+        assert_eq!(ask(Check::ImageArchitectureMatches, tasks), ["ecs:DescribeTaskDefinition"]);
+        assert_eq!(ask(Check::TargetPortMatchesContainer, health), ["ecs:DescribeServices"]);
+        assert_eq!(ask(Check::ImageExists, definition), ["ecr:DescribeImages"]);
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::scope::{
-    lists_its_containers, name_of, network_mode, not_described, one_per_subject, per_container,
-    planned_definitions, subject_of, unknown, violated,
+    answers, lists_its_containers, name_of, network_mode, not_described, one_per_subject, per_container,
+    planned_definitions, services_behind, subject_of, unknown, violated,
 };
 use super::{Check, CheckResult, Outcome};
 use crate::snapshot::{
-    ContainerDefinition, LoadBalancer, Part, PortMapping, Service, Snapshot, TargetGroup, TargetHealth, Task,
-    TaskDefinition,
+    ContainerDefinition, LoadBalancer, Part, PortMapping, Service, Snapshot, TargetGroup, TargetHealth,
+    TaskDefinition, last_segment,
 };
 
 pub fn target_port_matches_container(snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -47,13 +47,13 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
         let is_foreign = target.target_group_arn.is_some();
         return (!is_foreign).then(|| unknown(format!("the service behind target {}", target.address())));
     }
+    if answers(target) {
+        return Some(Outcome::Holds);
+    }
     let definitions: Vec<&TaskDefinition> =
         services.iter().flat_map(|service| running_definitions(snapshot, service)).collect();
     if definitions.is_empty() {
         return Some(unknown(format!("task definition of {}", subject_of(services[0]))));
-    }
-    if target.health.state.as_deref() == Some("healthy") {
-        return Some(Outcome::Holds);
     }
     let ports = open_ports(&definitions, &services);
     let given = snapshot.tasks.items().iter().flat_map(|task| &task.containers);
@@ -64,6 +64,10 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
     if let Some(missing) = ports.missing {
         return Some(unknown(missing));
     }
+    // The target may be a task of another deployment.
+    if let Some(missing) = services.iter().find_map(|service| undescribed_definition(snapshot, service)) {
+        return Some(unknown(format!("task definition {}", last_segment(missing))));
+    }
     if ports.dynamic {
         return Some(unknown("the host ports that the tasks were given"));
     }
@@ -71,37 +75,23 @@ fn target_port(snapshot: &Snapshot, target: &TargetHealth, port: i64) -> Option<
     Some(violated("Target.Port", port.to_string(), because))
 }
 
-/// Returns the services whose tasks the target is one of: by target group, by address,
-/// or because only one service has a load balancer.
-fn services_behind<'a>(snapshot: &'a Snapshot, target: &TargetHealth) -> Vec<&'a Service> {
-    let services = snapshot.services.items().iter().filter(|service| !service.load_balancers.is_empty());
-    if let Some(arn) = &target.target_group_arn {
-        return services.filter(|service| service.load_balancers.iter().any(|one| one.serves(arn))).collect();
-    }
-    let has_address = |task: &&Task| {
-        let mut interfaces = task.containers.iter().flat_map(|container| &container.network_interfaces);
-        interfaces
-            .any(|interface| interface.private_ipv4_address.as_deref() == Some(target.target.id.as_str()))
-    };
-    let task = snapshot.tasks.items().iter().find(has_address);
-    let group = task.and_then(|task| task.group.as_deref()).and_then(|group| group.strip_prefix("service:"));
-    let services: Vec<&Service> = services.collect();
-    let named: Vec<&Service> =
-        services.iter().copied().filter(|service| Some(service.name()) == group).collect();
-    match (named.is_empty(), services.len()) {
-        (false, _) => named,
-        (true, 1) => services,
-        (true, _) => Vec::new(),
-    }
-}
-
 /// Returns what the deployments of the service run.
 fn running_definitions<'a>(snapshot: &'a Snapshot, service: &Service) -> Vec<&'a TaskDefinition> {
-    let mut references: BTreeSet<&str> = service.task_definition.as_deref().into_iter().collect();
-    references
-        .extend(service.deployments.iter().filter_map(|deployment| deployment.task_definition.as_deref()));
+    let references = references_of(service);
     let is_run = |definition: &&TaskDefinition| references.iter().any(|reference| definition.is(reference));
     snapshot.task_definitions.items().iter().filter(is_run).collect()
+}
+
+fn references_of(service: &Service) -> BTreeSet<&str> {
+    let of_deployments = service.deployments.iter().map(|deployment| &deployment.task_definition);
+    of_deployments.chain([&service.task_definition]).filter_map(Option::as_deref).collect()
+}
+
+/// Returns a task definition that a deployment of the service runs, and that is not described.
+fn undescribed_definition<'s>(snapshot: &Snapshot, service: &'s Service) -> Option<&'s str> {
+    let definitions = snapshot.task_definitions.items();
+    let is_described = |reference: &str| definitions.iter().any(|definition| definition.is(reference));
+    references_of(service).into_iter().find(|reference| !is_described(reference))
 }
 
 pub fn health_check_port_exposed(snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -142,11 +132,19 @@ fn name_of_group(arn: &str) -> &str {
 }
 
 fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup) -> Outcome {
+    if group.health_check_enabled == Some(false) {
+        return Outcome::Holds;
+    }
     let asked = match group.health_check_port.as_deref() {
         None => return unknown(format!("health check port of target group {}", group.name())),
         Some("traffic-port") => return Outcome::Holds,
         Some(asked) => asked,
     };
+    let targets = targets_of(snapshot, service, group);
+    let is_asked = |target: &&&TargetHealth| target.health_check_port.as_deref() == Some(asked);
+    if targets.iter().filter(is_asked).any(|target| answers(target)) {
+        return Outcome::Holds;
+    }
     let definitions = match planned_definitions(snapshot, service) {
         Ok(definitions) => definitions,
         Err(outcome) => return outcome,
@@ -158,6 +156,16 @@ fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup
     if let Some(missing) = ports.missing {
         return unknown(missing);
     }
+    // A task with an address of its own is reached on each of its ports, mapped or not.
+    let on_fargate = service.runs_on_fargate();
+    let has_address =
+        |definition: &&TaskDefinition| network_mode(definition, on_fargate).is_some_and(has_own_ports);
+    let is_moved = !targets.is_empty()
+        && targets.iter().all(|target| target.health_check_port.as_deref().is_some_and(|port| port != asked));
+    let may_listen = !is_moved || definitions.iter().any(|definition| names_port(definition, asked));
+    if definitions.iter().any(has_address) && may_listen {
+        return unknown(format!("whether a container of {} listens on port {asked}", subject_of(service)));
+    }
     let because = match ports.dynamic {
         true => {
             format!("the health check asks for port {asked}, but each task gets another port of its host")
@@ -165,6 +173,27 @@ fn health_check_port(snapshot: &Snapshot, service: &Service, group: &TargetGroup
         false => format!("the health check asks for port {asked}, but {}", ports.in_words(&definitions)),
     };
     violated("HealthCheckPort", asked, because)
+}
+
+/// Returns the targets of a group, as far as the answer tells which they are.
+fn targets_of<'a>(snapshot: &'a Snapshot, service: &Service, group: &TargetGroup) -> Vec<&'a TargetHealth> {
+    let is_behind = |target: &TargetHealth| match target.target_group_arn.as_deref() {
+        Some(arn) => arn == group.target_group_arn,
+        None => services_behind(snapshot, target).iter().any(|behind| std::ptr::eq(*behind, service)),
+    };
+    let targets = snapshot.target_health.items().iter();
+    targets.filter(|target| !target.is_leaving() && is_behind(target)).collect()
+}
+
+/// Whether a setting, a command or a health check of a container speaks of that port.
+fn names_port(definition: &TaskDefinition, port: &str) -> bool {
+    let has = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port);
+    definition.container_definitions.iter().any(|container| {
+        let mut variables = container.environment.iter().filter_map(|variable| variable.plain.as_deref());
+        let check = container.health_check.iter().flat_map(|check| &check.command);
+        let mut words = container.command.iter().chain(&container.entry_point).chain(check);
+        variables.any(has) || words.any(|word| has(word))
+    })
 }
 
 /// The ports on which a load balancer can reach tasks.
@@ -212,7 +241,7 @@ fn open_ports(definitions: &[&TaskDefinition], services: &[&Service]) -> Ports {
 }
 
 /// Whether a container may have port mappings that were left out of an excerpt.
-fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) -> bool {
+pub(super) fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) -> bool {
     let mappings = &container.port_mappings;
     mappings.is_empty() && !definition.has_whole(container)
         || mappings
@@ -220,7 +249,7 @@ fn may_map_more(definition: &TaskDefinition, container: &ContainerDefinition) ->
             .any(|mapping| mapping.container_port.is_none() && mapping.container_port_range.is_none())
 }
 
-fn mappings_of(definition: &TaskDefinition, container: &ContainerDefinition) -> String {
+pub(super) fn mappings_of(definition: &TaskDefinition, container: &ContainerDefinition) -> String {
     format!("port mappings of container {} of {}", container.name, name_of(definition))
 }
 
@@ -236,7 +265,7 @@ fn has_own_ports(mode: &str) -> bool {
     matches!(mode, "awsvpc" | "host")
 }
 
-fn container_ports(mapping: &PortMapping) -> Vec<i64> {
+pub(super) fn container_ports(mapping: &PortMapping) -> Vec<i64> {
     let range = mapping.container_port_range.as_deref().and_then(|range| range.split_once('-'));
     let bound = |text: &str| text.trim().parse::<u16>().ok().map(i64::from);
     if let Some((first, last)) = range.and_then(|(first, last)| Some((bound(first)?, bound(last)?))) {
@@ -298,56 +327,6 @@ fn shared_port(
     None
 }
 
-pub fn load_balancer_container_exists(snapshot: &Snapshot) -> Vec<CheckResult> {
-    let check = Check::LoadBalancerContainerExists;
-    let services = match &snapshot.services {
-        Part::Known(services) => services,
-        Part::Unknown { reason } => return vec![not_described(check, "services", reason)],
-    };
-    let with_balancer =
-        services.iter().filter(|service| service.is_active() && !service.load_balancers.is_empty());
-    let mut results = Vec::new();
-    for service in with_balancer {
-        let subject = subject_of(service);
-        let outcomes = match planned_definitions(snapshot, service) {
-            Err(outcome) => vec![outcome],
-            Ok(definitions) => {
-                let balancers = service.load_balancers.iter();
-                let pairs =
-                    balancers.flat_map(|one| definitions.iter().map(move |definition| (*definition, one)));
-                pairs.map(|(definition, one)| container_behind(definition, one)).collect()
-            }
-        };
-        results.extend(outcomes.into_iter().map(|outcome| CheckResult {
-            check,
-            subject: subject.clone(),
-            outcome,
-        }));
-    }
-    one_per_subject(results)
-}
-
-fn container_behind(definition: &TaskDefinition, balancer: &LoadBalancer) -> Outcome {
-    let Some(name) = balancer.container_name.as_deref() else { return Outcome::Holds };
-    let Some(container) = definition.container(name) else {
-        if !lists_its_containers(definition) {
-            return unknown(format!("containers of {}", name_of(definition)));
-        }
-        let because = format!("{} has no container {name}", definition.name());
-        return violated("loadBalancers.containerName", name, because);
-    };
-    let Some(port) = balancer.container_port else { return Outcome::Holds };
-    let exposed: BTreeSet<i64> = container.port_mappings.iter().flat_map(container_ports).collect();
-    if exposed.contains(&port) {
-        return Outcome::Holds;
-    }
-    if may_map_more(definition, container) {
-        return unknown(mappings_of(definition, container));
-    }
-    let because = format!("container {name} of {} does not expose port {port}", definition.name());
-    violated("loadBalancers.containerPort", port.to_string(), because)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::task_definition::tests::{SENSIBLE, check, check_changed};
@@ -376,7 +355,77 @@ mod tests {
         let which = Check::HealthCheckPortExposed;
         check(which, &SENSIBLE, &["target group web: holds"]);
         check_changed(which, "traffic-port", "8080", &["target group web: holds"]);
-        check_changed(which, "traffic-port", "80", &["target group web: HealthCheckPort = 80"]);
+        let listens = "target group web: no whether a container of service web listens on port 80";
+        check_changed(which, "traffic-port", "80", &[listens]);
+        let [services, definitions, groups] = SENSIBLE;
+        let groups = groups.1.replace("traffic-port", "80");
+        let bridge = definitions.1.replace(r#""networkMode": "awsvpc""#, r#""networkMode": "bridge""#);
+        let parts = [services, ("taskDefinitions", &bridge), ("targetGroups", &groups)];
+        check(which, &parts, &["target group web: HealthCheckPort = 80"]);
+        let off = groups.replace(r#""Port": 80,"#, r#""Port": 80, "HealthCheckEnabled": false,"#);
+        check(
+            which,
+            &[services, ("taskDefinitions", &bridge), ("targetGroups", &off)],
+            &["target group web: holds"],
+        );
+    }
+
+    #[test]
+    fn a_target_that_answers_shows_that_its_port_is_open() {
+        let [services, definitions, groups] = SENSIBLE;
+        let groups = groups.1.replace("traffic-port", "8081");
+        let listens = "target group web: no whether a container of service web listens on port 8081";
+        let ask = |definitions: &str, port: &str, health: &str, expected: &str| {
+            let targets = format!(
+                r#"[{{"TargetGroupArn": "tg/web/1", "Target": {{"Id": "10.0.1.5", "Port": 8080}},
+                    "HealthCheckPort": "{port}", "TargetHealth": {{{health}}}}}]"#
+            );
+            let parts = [
+                services,
+                ("taskDefinitions", definitions),
+                ("targetGroups", &groups),
+                ("targetHealth", &targets),
+            ];
+            check(Check::HealthCheckPortExposed, &parts, &[expected]);
+        };
+        let holds = "target group web: holds";
+        let code = r#""State": "unhealthy", "Reason": "Target.ResponseCodeMismatch""#;
+        let silent = r#""State": "unhealthy", "Reason": "Target.Timeout""#;
+        let failed = r#""State": "unhealthy", "Reason": "Target.FailedHealthChecks""#;
+        ask(definitions.1, "8081", r#""State": "healthy""#, holds);
+        ask(definitions.1, "8081", code, holds);
+        ask(definitions.1, "8081", silent, listens);
+        ask(definitions.1, "8081", failed, listens);
+        // What answers on another port says nothing of the one that is asked by now.
+        let moved = "target group web: HealthCheckPort = 8081";
+        ask(definitions.1, "8080", r#""State": "healthy""#, moved);
+        let set = r#""environment": [{"name": "MANAGEMENT_PORT", "value": "8081"}], "secrets""#;
+        ask(&definitions.1.replace(r#""secrets""#, set), "8080", r#""State": "healthy""#, listens);
+        let bridge = definitions.1.replace(r#""networkMode": "awsvpc""#, r#""networkMode": "bridge""#);
+        ask(&bridge, "8081", silent, moved);
+        ask(&bridge, "8081", code, holds);
+    }
+
+    #[test]
+    fn a_target_of_a_revision_that_is_not_described_decides_nothing() {
+        let [services, definitions, groups] = SENSIBLE;
+        let before =
+            r#""deployments": [{"id": "ecs-svc/1", "status": "ACTIVE", "taskDefinition": "web:11"}, {"#;
+        let services = services.1.replace(r#""deployments": [{"#, before);
+        let target = |reason: &str| {
+            format!(
+                r#"[{{"Target": {{"Id": "10.0.1.5", "Port": 80}}, "TargetHealth": {{"State": "unhealthy", "Reason": "{reason}"}}}}]"#
+            )
+        };
+        for (reason, expected) in [
+            ("Target.Timeout", "target 10.0.1.5:80: no task definition web:11"),
+            ("Target.ResponseCodeMismatch", "target 10.0.1.5:80: holds"),
+        ] {
+            let targets = target(reason);
+            let parts =
+                [("services", services.as_str()), definitions, groups, ("targetHealth", targets.as_str())];
+            check(Check::TargetPortMatchesContainer, &parts, &[expected]);
+        }
     }
 
     #[test]
@@ -392,24 +441,5 @@ mod tests {
             "task definition web:12, container proxy: holds".to_owned(),
         ];
         check_changed(which, r#"[{"name": "app","#, proxy, &expected.each_ref().map(String::as_str));
-    }
-
-    #[test]
-    fn a_load_balancer_names_a_container_and_its_port() {
-        let which = Check::LoadBalancerContainerExists;
-        check(which, &SENSIBLE, &["service web: holds"]);
-        let (name, port) = (r#""containerName": "app""#, r#""containerPort": 8080}]"#);
-        check_changed(
-            which,
-            name,
-            r#""containerName": "api""#,
-            &["service web: loadBalancers.containerName = api"],
-        );
-        check_changed(
-            which,
-            port,
-            r#""containerPort": 80}]"#,
-            &["service web: loadBalancers.containerPort = 80"],
-        );
     }
 }

@@ -129,10 +129,10 @@ fn role_is_for(scope: &Scope<'_>, container: &ContainerDefinition) -> Option<Str
     if container.repository_credentials.is_some() {
         return Some(format!("log in to the registry of container {name}"));
     }
-    if scope.runs_on_fargate() && image::ecr_repository(&container.image).is_some() {
+    if scope.starts_on_fargate() && image::ecr_home(&container.image).is_some() {
         return Some(format!("pull the image of container {name} from ECR"));
     }
-    if scope.runs_on_fargate() && driver == Some("awslogs") {
+    if scope.starts_on_fargate() && driver == Some("awslogs") {
         return Some(format!("write the logs of container {name}"));
     }
     None
@@ -173,5 +173,31 @@ mod tests {
     #[test]
     fn a_value_in_the_wrong_place_is_not_shown() {
         assert_eq!(shown("postgres://app:hunter2@db.internal/app"), "(not shown)");
+    }
+
+    #[test]
+    fn instances_pull_with_a_role_of_their_own() {
+        use super::super::task_definition::tests::{SENSIBLE, check};
+        let [services, definitions, groups] = SENSIBLE;
+        let role = r#""executionRoleArn": "arn:aws:iam::111122223333:role/exec","#;
+        let secrets = r#""secrets": [{"name": "DB", "valueFrom": "/prod/db"}],"#;
+        let prefix = r#", "awslogs-stream-prefix": "web""#;
+        let definitions = definitions.1.replace(role, "").replace(secrets, "").replace(prefix, "");
+        let definitions = definitions.replace(r#"["FARGATE"]"#, r#"["EC2", "FARGATE"]"#);
+        for (kind, role, log) in [
+            (
+                "FARGATE",
+                "executionRoleArn = not set",
+                "logConfiguration.options.awslogs-stream-prefix = not set",
+            ),
+            ("EC2", "holds", "holds"),
+        ] {
+            let kind = format!(r#""launchType": "{kind}""#);
+            let services = services.1.replace(r#""launchType": "FARGATE""#, &kind);
+            let parts = [("services", services.as_str()), ("taskDefinitions", &definitions), groups];
+            check(Check::ExecutionRolePresent, &parts, &[&format!("task definition web:12: {role}")]);
+            let app = "task definition web:12, container app";
+            check(Check::LogGroupConfigured, &parts, &[&format!("{app}: {log}")]);
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! What runs refutes that it cannot start.
 
+use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
 use super::scope::{name_of, planned_definitions, subject_of};
 use super::{Check, CheckResult};
-use crate::snapshot::{Service, Snapshot, TaskDefinition};
+use crate::snapshot::{Deployment, Service, Snapshot, Task, TaskDefinition};
 
 /// What the tasks of completed deployments run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub struct Running {
     subjects: BTreeSet<String>,
     /// Whether that is so of all services that are described, and there are some.
     is_all: bool,
+    /// Services that ran tasks of their deployment before they were told to run none.
+    scaled: BTreeSet<String>,
+    /// Services of which no other deployment runs a task, so that nothing has to make room.
+    alone: BTreeSet<String>,
 }
 
 /// What a violated check says that cannot be.
@@ -32,7 +37,12 @@ impl Running {
     pub fn of(snapshot: &Snapshot, is_steady: bool) -> Running {
         let services: Vec<&Service> =
             snapshot.services.items().iter().filter(|service| service.is_active()).collect();
-        let mut running = Running { subjects: BTreeSet::new(), is_all: !services.is_empty() };
+        let mut running = Running {
+            subjects: BTreeSet::new(),
+            is_all: !services.is_empty(),
+            scaled: of_which(&services, |service| had_tasks(snapshot, service)),
+            alone: of_which(&services, is_alone),
+        };
         let mut others: BTreeSet<String> = BTreeSet::new();
         for service in services {
             let Some(reference) = run_by(service, is_steady) else {
@@ -69,12 +79,24 @@ impl Running {
 
     /// Whether a violated check is about what runs, and says that it cannot. `is_well` says that no task and no target failed.
     pub fn refutes(&self, result: &CheckResult, is_well: bool) -> bool {
+        if result.is_violated() && self.is_state_of(result) {
+            return true;
+        }
         let is_denied = match denied_by(result.check) {
             Denies::Start => true,
             Denies::Health => is_well,
             Denies::Nothing => false,
         };
         result.is_violated() && is_denied && self.is_about(&result.subject)
+    }
+
+    /// Whether a violated check tells how things have become, and not what kept this deployment from starting.
+    fn is_state_of(&self, result: &CheckResult) -> bool {
+        match result.check {
+            Check::DesiredCountPositive => self.scaled.contains(&result.subject),
+            Check::DeploymentPercentagesLeaveRoom => self.alone.contains(&result.subject),
+            _ => false,
+        }
     }
 
     fn is_about(&self, subject: &str) -> bool {
@@ -108,6 +130,63 @@ fn denied_by(check: Check) -> Denies {
         DesiredCountPositive | LogDriverBlocking | CircuitBreakerState | TargetHealth | TasksRunning
         | StackStatus => Denies::Nothing,
     }
+}
+
+/// Returns the subjects of the services of which that is so; of two services of one name, of both.
+fn of_which(services: &[&Service], is_so: impl Fn(&Service) -> bool) -> BTreeSet<String> {
+    let (so, other): (Vec<&Service>, Vec<&Service>) = services.iter().partition(|service| is_so(service));
+    let mut subjects: BTreeSet<String> = so.into_iter().map(subject_of).collect();
+    for service in other {
+        subjects.remove(&subject_of(service));
+    }
+    subjects
+}
+
+/// A deployment of no task is complete as soon as it begins; whatever changes it later than that was something else.
+const AT_ONCE: SignedDuration = SignedDuration::from_secs(120);
+
+/// Whether the deployment that a service is at began with tasks: it was scaled to none later.
+pub(crate) fn had_tasks(snapshot: &Snapshot, service: &Service) -> bool {
+    let is_more = |count: Option<i64>| count.is_some_and(|count| count > 0);
+    let Some(primary) = service.primary() else { return of_service(snapshot, service).next().is_some() };
+    let counts = [primary.failed_tasks, primary.running_count, primary.pending_count, primary.desired_count];
+    let began = primary.created_at;
+    let was_changed = primary.rollout_state.as_deref() == Some("COMPLETED")
+        && began.zip(primary.updated_at).is_some_and(|(from, to)| to.duration_since(from) > AT_ONCE);
+    let was_started = of_service(snapshot, service).any(|task| match task.started_by.as_deref() {
+        Some(by) if by.starts_with("ecs-svc/") => by == primary.id,
+        _ => task.created_at.zip(began).is_some_and(|(created, began)| created >= began),
+    });
+    let asked_for_more = snapshot.service_deployments.items().iter().any(|account| {
+        let is_same = account.service_arn == service.service_arn
+            && account
+                .created_at
+                .zip(began)
+                .is_some_and(|(one, other)| one.duration_since(other).abs() <= AT_ONCE);
+        is_same && account.target_service_revision.iter().any(|target| is_more(target.requested_task_count))
+    });
+    counts.into_iter().any(is_more) || was_changed || was_started || asked_for_more
+}
+
+/// Returns the tasks of a service.
+fn of_service<'a>(snapshot: &'a Snapshot, service: &'a Service) -> impl Iterator<Item = &'a Task> {
+    let is_of = |task: &&Task| {
+        let group = task.group.as_deref().and_then(|group| group.strip_prefix("service:"));
+        let same_cluster = task.cluster_arn.is_empty()
+            || service.cluster_arn.is_empty()
+            || task.cluster_arn == service.cluster_arn;
+        group == Some(service.name()) && same_cluster
+    };
+    snapshot.tasks.items().iter().filter(is_of)
+}
+
+/// Whether the primary deployment, which is still going on, is the only one that has tasks or wants some.
+fn is_alone(service: &Service) -> bool {
+    let Some(primary) = service.primary() else { return false };
+    let is_none = |count: Option<i64>| count == Some(0);
+    let has_none = |other: &Deployment| is_none(other.running_count) && is_none(other.pending_count);
+    let mut others = service.deployments.iter().filter(|other| other.id != primary.id);
+    primary.rollout_state.as_deref() == Some("IN_PROGRESS") && others.all(has_none)
 }
 
 /// Returns the task definition that as many tasks run as are wanted, and nothing else is deployed.
@@ -160,7 +239,7 @@ mod tests {
         ];
         assert_eq!(said, refuted, "{to}");
         assert!(!refutes(Check::ImageExists, "task definition web:11, container app"));
-        assert!(!refutes(Check::DesiredCountPositive, "service web"));
+        assert!(!refutes(Check::LogDriverBlocking, "task definition web:12, container app"));
     }
 
     fn violated(check: Check, subject: &str) -> CheckResult {
@@ -275,5 +354,54 @@ mod tests {
             running.refutes(&violated(Check::ImageExists, "task definition web:12, container app"), true)
         );
         assert!(!running.refutes(&violated(Check::HealthCheckPortExposed, "target group web"), true));
+    }
+
+    /// Asks whether a service that is to run no task by now was told so only after its deployment had begun.
+    #[track_caller]
+    fn scaled(deployment: &str, tasks: &str, expected: bool) {
+        let [_, definitions, _] = SENSIBLE;
+        let services = format!(
+            r#"[{{"serviceName": "web", "serviceArn": "s/web", "desiredCount": 0, "runningCount": 0, "deployments": [{{"id": "ecs-svc/2",
+                "status": "PRIMARY", "desiredCount": 0, "runningCount": 0, "createdAt": 1000, {deployment}}}]}}]"#
+        );
+        let mut known = state(&services, definitions.1);
+        known.tasks = Part::Known(serde_json::from_str(tasks).unwrap());
+        let results = Check::DesiredCountPositive.run(&known);
+        assert!(results.iter().all(CheckResult::is_violated) && results.len() == 1, "{results:?}");
+        assert_eq!(Running::of(&known, true).refutes(&results[0], false), expected, "{deployment} {tasks}");
+    }
+
+    #[test]
+    fn a_count_of_zero_keeps_a_deployment_from_starting_only_if_it_began_so() {
+        scaled(r#""rolloutState": "COMPLETED", "updatedAt": 1004, "failedTasks": 0"#, "[]", false);
+        scaled(r#""rolloutState": "IN_PROGRESS", "failedTasks": 0"#, "[]", false);
+        scaled(r#""rolloutState": "IN_PROGRESS", "failedTasks": 5"#, "[]", true);
+        scaled(r#""rolloutState": "COMPLETED", "updatedAt": 1300"#, "[]", true);
+        let task = |group: &str, by: &str, created: &str| {
+            format!(
+                r#"[{{"taskArn": "t/1", "group": "service:{group}", "startedBy": "{by}", "createdAt": {created}}}]"#
+            )
+        };
+        scaled(r#""failedTasks": 0"#, &task("web", "ecs-svc/2", "1010"), true);
+        scaled(r#""failedTasks": 0"#, &task("web", "ecs-svc/1", "900"), false);
+        scaled(r#""failedTasks": 0"#, &task("api", "ecs-svc/2", "1010"), false);
+    }
+
+    #[test]
+    fn percentages_leave_room_where_nothing_has_to_make_any() {
+        let [_, definitions, _] = SENSIBLE;
+        let ask = |others: &str, expected: bool| {
+            let services = format!(
+                r#"[{{"serviceName": "web", "desiredCount": 1, "deploymentConfiguration": {{"maximumPercent": 100, "minimumHealthyPercent": 100}},
+                    "deployments": [{others}{{"id": "ecs-svc/2", "status": "PRIMARY", "rolloutState": "IN_PROGRESS"}}]}}]"#
+            );
+            let known = state(&services, definitions.1);
+            let results = Check::DeploymentPercentagesLeaveRoom.run(&known);
+            assert!(results.iter().all(CheckResult::is_violated) && results.len() == 1, "{results:?}");
+            assert_eq!(Running::of(&known, false).refutes(&results[0], false), expected, "{others}");
+        };
+        ask("", true);
+        ask(r#"{"id": "ecs-svc/1", "status": "ACTIVE", "runningCount": 1, "pendingCount": 0},"#, false);
+        ask(r#"{"id": "ecs-svc/1", "status": "ACTIVE", "runningCount": 0, "pendingCount": 0},"#, true);
     }
 }

@@ -1,7 +1,9 @@
 //! Which services and task definitions the checks look at, and how outcomes about them are told.
 
 use super::{Check, CheckResult, Outcome};
-use crate::snapshot::{ContainerDefinition, Part, Service, Snapshot, TaskDefinition, last_segment};
+use crate::snapshot::{
+    ContainerDefinition, Part, Service, Snapshot, TargetHealth, Task, TaskDefinition, last_segment,
+};
 
 /// A task definition that is looked at, and the services that are to run it.
 pub(super) struct Scope<'a> {
@@ -12,6 +14,16 @@ pub(super) struct Scope<'a> {
 impl Scope<'_> {
     pub fn runs_on_fargate(&self) -> bool {
         self.definition.asks_for_fargate() || self.services.iter().any(|service| service.runs_on_fargate())
+    }
+
+    /// Whether Fargate starts the tasks. A definition may ask for both, and its services run on instances.
+    pub fn starts_on_fargate(&self) -> bool {
+        let on_instances = |service: &Service| {
+            let has_type = matches!(service.launch_type.as_deref(), Some("EC2" | "EXTERNAL"));
+            (has_type || !service.capacity_provider_strategy.is_empty()) && !service.runs_on_fargate()
+        };
+        let is_sure = !self.services.is_empty() && self.services.iter().all(|service| on_instances(service));
+        self.runs_on_fargate() && !is_sure
     }
 
     pub fn network_mode(&self) -> Option<&str> {
@@ -116,12 +128,25 @@ fn scopes(snapshot: &Snapshot) -> Vec<Scope<'_>> {
         let in_use = services.is_empty()
             || is_file
             || services.iter().any(|one| planned(&one))
-            || is_used(snapshot, definition);
+            || is_used(snapshot, definition) && !is_past(snapshot, definition);
         if in_use && !replaced {
             scopes.push(Scope { definition, services: services.iter().filter(planned).collect() });
         }
     }
     scopes
+}
+
+/// Whether services are to run a later revision: what is wrong with the one that they leave keeps nothing from starting.
+fn is_past(snapshot: &Snapshot, definition: &TaskDefinition) -> bool {
+    let later = |service: &Service| {
+        let planned = snapshot.task_definition_of(service);
+        let wanted = service.wanted_task_definition().unwrap_or_default();
+        let (family, revision) = last_segment(wanted).rsplit_once(':').unwrap_or_default();
+        let wanted = revision.parse::<i64>().ok().or_else(|| planned?.revision);
+        let is_family = planned.map_or(family, |planned| planned.family.as_str()) == definition.family;
+        is_family && wanted > definition.revision && definition.revision.is_some()
+    };
+    snapshot.services.items().iter().filter(|service| service.is_active()).any(later)
 }
 
 /// Whether a deployment or a task of a described service uses the revision.
@@ -161,6 +186,51 @@ pub(super) fn planned_definitions<'a>(
         None if reference.is_empty() => Err(unknown(format!("task definition of {}", subject_of(service)))),
         None => Err(unknown(format!("task definition {}", last_segment(reference)))),
     }
+}
+
+/// Returns the services whose tasks the target is one of: by target group, by address,
+/// or because only one service has a load balancer.
+pub(crate) fn services_behind<'a>(snapshot: &'a Snapshot, target: &TargetHealth) -> Vec<&'a Service> {
+    let services = snapshot.services.items().iter().filter(|service| !service.load_balancers.is_empty());
+    if let Some(arn) = &target.target_group_arn {
+        return services.filter(|service| service.load_balancers.iter().any(|one| one.serves(arn))).collect();
+    }
+    let has_address = |task: &&Task| {
+        let mut interfaces = task.containers.iter().flat_map(|container| &container.network_interfaces);
+        interfaces
+            .any(|interface| interface.private_ipv4_address.as_deref() == Some(target.target.id.as_str()))
+    };
+    let task = snapshot.tasks.items().iter().find(has_address);
+    let group = task.and_then(|task| task.group.as_deref()).and_then(|group| group.strip_prefix("service:"));
+    let services: Vec<&Service> = services.collect();
+    let named: Vec<&Service> =
+        services.iter().copied().filter(|service| Some(service.name()) == group).collect();
+    match (named.is_empty(), services.len()) {
+        (false, _) => named,
+        (true, 1) => services,
+        (true, _) => Vec::new(),
+    }
+}
+
+/// Whether an answer to the health checks came from the target, be it a good one.
+pub(super) fn answers(target: &TargetHealth) -> bool {
+    target.health.state.as_deref() == Some("healthy")
+        || target.health.reason.as_deref() == Some("Target.ResponseCodeMismatch")
+}
+
+/// Whether a completed deployment of a service runs all the tasks that are wanted of a registered revision.
+pub(super) fn runs_whole(snapshot: &Snapshot, definition: &TaskDefinition) -> bool {
+    definition.is_registered()
+        && snapshot.services.items().iter().filter_map(completed_run_of).any(|run| definition.is(run))
+}
+
+/// Returns the task definition of which a completed deployment runs all the tasks that are wanted.
+fn completed_run_of(service: &Service) -> Option<&str> {
+    let primary = service.primary().filter(|_| service.is_active())?;
+    let is_completed = primary.rollout_state.as_deref() == Some("COMPLETED");
+    let (running, desired) = (primary.running_count?, primary.desired_count?);
+    let reference = primary.task_definition.as_deref().or(service.task_definition.as_deref());
+    reference.filter(|_| is_completed && desired > 0 && running >= desired)
 }
 
 fn replacements<'a>(snapshot: &'a Snapshot, family: &str) -> impl Iterator<Item = &'a TaskDefinition> {

@@ -212,7 +212,6 @@ proptest! {
         let rollout = Rollout { stack: Some("shop"), ..asked(&known, second) };
         let told = outcome(&rollout);
         prop_assert_eq!(told.state, if second < plan.ends() { State::Running } else { State::Failed }, "{}", told.says);
-        prop_assert!(!matches!(status(&rollout).phase, Phase::Completed), "{:?}", status(&rollout));
         prop_assert!(second < plan.ends() || told.layers_disagree && told.says.contains("timed out"), "{}", told.says);
     }
 

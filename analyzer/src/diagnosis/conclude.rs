@@ -16,6 +16,7 @@ use super::unknown::{add_best_told, add_telling_evidence, telling_groups, withou
 use super::{Blocker, Diagnosis, Finding, Gap, RuledOut, Seen, Verdict, confidence};
 use crate::changes;
 use crate::checks::{Check, CheckResult, Outcome, Running};
+use crate::record::{Level, Source};
 use crate::snapshot::Snapshot;
 use crate::taxonomy::Class;
 
@@ -92,16 +93,17 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     gaps.sort();
     gaps.dedup();
     let blockers = blockers(&findings, &checks);
-    let verdict = verdict(&study, has_root_cause, goes_on);
+    let verdict = verdict(&study, has_root_cause, goes_on || ends_badly(&study, &told));
     if has_root_cause {
         leave_out_asides(&mut ruled_out);
     }
     let timeline = timeline(&study, &findings);
     let changes = changes::since_last_good(snapshot, changes::Remembered::default());
-    let deployment = facts::facts(&study, snapshot, changes.as_ref());
+    let deployment = facts::facts(&study, snapshot, changes.as_ref(), &findings);
     let seen = Seen { streams: study.streams.len() as u64, ..study.seen };
     Diagnosis {
         verdict,
+        under_way: goes_on,
         findings,
         has_root_cause,
         blockers,
@@ -160,14 +162,25 @@ fn leave_out_asides(ruled_out: &mut BTreeSet<RuledOut>) {
     ruled_out.retain(|ruled| !ruled.cause.starts_with('`'));
 }
 
-fn verdict(study: &Study<'_>, has_root_cause: bool, goes_on: bool) -> Verdict {
+/// Whether a log ends with an error that comes again and again: what was well before need not be any more.
+fn ends_badly(study: &Study<'_>, told: &[&Group]) -> bool {
+    const AGAIN_AND_AGAIN: u64 = 3;
+    told.iter().any(|group| {
+        group.first.level >= Level::Error
+            && group.count >= AGAIN_AND_AGAIN
+            && group.first.source == Source::ContainerLog
+            && study.tails.ends_with(group)
+    })
+}
+
+fn verdict(study: &Study<'_>, has_root_cause: bool, is_open: bool) -> Verdict {
     // That something is connected, or that there is an instance, is no deployment yet.
     let is_deployment =
         |scope: &Scope| !matches!(scope, Scope::Connection | Scope::Launch | Scope::Registration);
     let succeeded = study.successes.values().flatten().any(|(scope, _)| is_deployment(scope));
     match (has_root_cause, succeeded) {
         (true, _) => Verdict::Failed,
-        (false, true) if !goes_on && !findings::was_undone(study) => Verdict::Healthy,
+        (false, true) if !is_open && !findings::was_undone(study) => Verdict::Healthy,
         _ => Verdict::CannotTell,
     }
 }
@@ -221,15 +234,20 @@ fn missing_cause(root: &Finding) -> Option<Gap> {
 
 fn gaps_of_checks(findings: &[Finding]) -> Vec<Gap> {
     let Some(root) = findings.first() else { return Vec::new() };
-    let unknown = root.proof_checks.iter().filter_map(|result| match &result.outcome {
-        Outcome::Unknown { missing } => Some(Gap {
-            what: missing.clone(),
-            because: format!("without it Medic cannot check whether {}", result.check.says()),
-            remedy: Some(format!("add the answer of {} to the input", result.check.permission())),
-        }),
-        _ => None,
+    let unknown = root.proof_checks.iter().filter_map(|result| {
+        Some(Gap {
+            what: upper_first(&result.missing()?),
+            because: format!("Medic cannot check whether {}", result.check.says()),
+            remedy: Some(format!("add the answer of {} to the input", result.permission())),
+        })
     });
     unknown.collect()
+}
+
+fn upper_first(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters).collect()
 }
 
 /// Returns the violated checks that would stop the next deployment, in the order in which it would meet them.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Proof};
-use crate::checks::{Check, CheckResult, Outcome};
+use crate::checks::{Check, CheckResult};
 
 /// However probable its class, what no page knows is less sure than what a page knows.
 const MOST_UNKNOWN: f64 = 0.9;
@@ -30,8 +30,8 @@ pub(super) fn settle(finding: &mut Finding, confirm: &[Check], doubts: Doubts, p
         (true, _, true) => {
             because_of(&mut because, 0.55, "only a consequence is visible, not what caused it")
         }
-        (true, false, false) => because_of(&mut because, 0.93, "a page knows this message"),
-        (true, true, false) => because_of(&mut because, 0.85, "a page knows this family of messages"),
+        (true, false, false) => because_of(&mut because, 0.93, "the message matches a known error exactly"),
+        (true, true, false) => because_of(&mut because, 0.85, "the message is of a known kind"),
         (false, _, true) => {
             because_of(&mut because, 0.6, "only a consequence is visible, not what caused it")
         }
@@ -41,7 +41,7 @@ pub(super) fn settle(finding: &mut Finding, confirm: &[Check], doubts: Doubts, p
             because_of(
                 &mut because,
                 if judged > 0.0 { (0.15 + 0.8 * judged).min(MOST_UNKNOWN) } else { 0.3 },
-                "no page knows this message; its class was judged by its words and source",
+                "no known error matches; its class was judged by its words and source",
             )
         }
     };
@@ -69,31 +69,25 @@ pub(super) fn settle(finding: &mut Finding, confirm: &[Check], doubts: Doubts, p
     finding.confidence_because = because;
 }
 
-/// Says why no check decided: none could, something was not described, or what is described does not rule the cause out.
+/// Says why no check decided: none could, something was not provided, or what is described does not rule the cause out.
 fn unchecked(confirm: &[Check], about: &[CheckResult], undone: bool) -> String {
     if confirm.is_empty() {
-        return "no check of the described state can decide this cause".to_owned();
+        return "no described state could confirm it or rule it out".to_owned();
     }
-    let missing: BTreeSet<String> = about
-        .iter()
-        .filter_map(|result| match &result.outcome {
-            Outcome::Unknown { missing } => Some(format!("{missing} ({})", result.check.permission())),
-            _ => None,
-        })
-        .collect();
+    let missing: BTreeSet<String> = about.iter().filter_map(CheckResult::not_provided).collect();
     if !missing.is_empty() {
         let missing = missing.into_iter().collect::<Vec<_>>().join("; ");
-        return format!("not all was described that would check it: {missing}");
+        return format!("not verified: {missing}");
     }
     if let Some(first) = about.first() {
-        return format!("what is described does not rule it out, although {}", first.check.says());
+        return format!("{}, but that does not rule this out", first.check.says());
     }
     if undone && confirm.iter().all(|check| check.is_state()) {
         return "the described state is that after the roll-back, so it cannot check this".to_owned();
     }
     let asks: BTreeSet<&str> = confirm.iter().map(|check| check.permission()).collect();
     let asks = asks.into_iter().collect::<Vec<_>>().join(", ");
-    format!("nothing is described that would check it (the answer of {asks})")
+    format!("not verified: the answer of {asks} was not provided")
 }
 
 fn because_of(because: &mut Vec<String>, confidence: f64, reason: &str) -> f64 {
@@ -104,6 +98,7 @@ fn because_of(because: &mut Vec<String>, confidence: f64, reason: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::Outcome;
 
     #[track_caller]
     fn says(confirm: &[Check], about: &[(Check, Outcome)], undone: bool, expected: &str) {
@@ -122,18 +117,18 @@ mod tests {
     fn what_was_missing_is_named() {
         let missing = Outcome::Unknown { missing: "images: not described".to_owned() };
         let exists = Check::ImageExists;
-        says(&[], &[], false, "no check of the described state can decide this cause");
+        says(&[], &[], false, "no described state could confirm it or rule it out");
         says(
             &[exists, Check::ImageReferenceValid],
             &[(exists, missing), (Check::ImageReferenceValid, Outcome::Holds)],
             false,
-            "not all was described that would check it: images: not described (ecr:DescribeImages)",
+            "not verified: images were not provided (ecr:DescribeImages)",
         );
         says(
             &[Check::HealthCheckTiming],
             &[(Check::HealthCheckTiming, Outcome::Holds)],
             false,
-            "what is described does not rule it out, although the container health check can succeed before its retries are used up",
+            "the container health check can succeed before its retries are used up, but that does not rule this out",
         );
         says(
             &[Check::TargetHealth],
@@ -145,7 +140,7 @@ mod tests {
             &[Check::FargateSizeValid],
             &[],
             false,
-            "nothing is described that would check it (the answer of ecs:DescribeTaskDefinition)",
+            "not verified: the answer of ecs:DescribeTaskDefinition was not provided",
         );
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kept::{Group, Kept, Lane};
 use super::markers::Scope;
 use super::outlived::outlived;
+use super::proof::{self, Proven, misplaced};
 use super::study::{Study, Success};
 use super::success::succeeds;
 use super::telling::telling_score;
@@ -24,6 +25,7 @@ pub(super) struct Draft<'s> {
     pub violated: Vec<CheckResult>,
     pub proof: Proof,
     pub proof_checks: Vec<CheckResult>,
+    pub refuted_because: String,
 }
 
 impl<'s> Draft<'s> {
@@ -48,17 +50,14 @@ pub(super) fn drafts<'s>(
     let mut drafts = Vec::new();
     for (index, pattern) in study.patterns.list().iter().enumerate() {
         let mut taken_away = None;
-        let Some(draft) = draft(study, index, pattern, &deployments, checks, &mut taken_away) else {
+        let Some(draft) = draft(study, snapshot, index, &deployments, checks, &mut taken_away) else {
             if let Some(because) = taken_away {
                 ruled_out.insert(RuledOut { cause: pattern.id.clone(), because });
             }
             continue;
         };
         if draft.proof == Proof::Refuted {
-            let holds = draft.proof_checks.first().map_or(String::new(), |check| {
-                format!("the described state refutes it: {} ({})", check.check.says(), check.subject)
-            });
-            ruled_out.insert(RuledOut { cause: pattern.id.clone(), because: holds });
+            ruled_out.insert(RuledOut { cause: pattern.id.clone(), because: draft.refuted_because });
             continue;
         }
         drafts.push(draft);
@@ -74,12 +73,13 @@ pub(super) fn deployments_of(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Stri
 
 fn draft<'s>(
     study: &'s Study<'_>,
+    snapshot: &Snapshot,
     index: usize,
-    pattern: &'s Pattern,
     deployments: &[String],
     checks: &[CheckResult],
     taken_away: &mut Option<String>,
 ) -> Option<Draft<'s>> {
+    let pattern = &study.patterns.list()[index];
     let mut groups: Vec<(Role, Vec<&Group>)> = Vec::new();
     let mut violated = Vec::new();
     for (number, condition) in pattern.conditions.iter().enumerate() {
@@ -111,12 +111,28 @@ fn draft<'s>(
         }
     }
     groups.sort_by_key(|(role, _)| *role != Role::Required);
-    let (proof, mut proof_checks) = proof(study, pattern, checks);
+    if let Some(because) = misplaced(study, snapshot, pattern, &mut groups) {
+        taken_away.get_or_insert(because);
+        return None;
+    }
+    let Proven { proof, checks: mut proof_checks, because } =
+        proof::proof(study, snapshot, pattern, &groups, checks);
+    let leads: Vec<&Group> = groups.first().map(|(_, met)| met.clone()).unwrap_or_default();
+    violated.retain(|result| proof::speaks(study, snapshot, result, &leads));
+    let is_missing = |condition: &Condition| match &condition.test {
+        Test::Check(check) => {
+            condition.role == Role::Required && violated.iter().all(|result| result.check != *check)
+        }
+        _ => false,
+    };
+    if pattern.conditions.iter().any(is_missing) {
+        return None;
+    }
     let proof = if violated.is_empty() { proof } else { Proof::Confirmed };
     proof_checks.extend(violated.iter().cloned());
     proof_checks.sort();
     proof_checks.dedup();
-    Some(Draft { pattern, index, groups, violated, proof, proof_checks })
+    Some(Draft { pattern, index, groups, violated, proof, proof_checks, refuted_because: because })
 }
 
 fn met<'s>(
@@ -412,25 +428,6 @@ fn is_history(study: &Study<'_>, undone: &Place, source: Source) -> bool {
         .map(|at| at.as_second() / 60)
         .collect();
     later.len() >= 2
-}
-
-fn proof(study: &Study<'_>, pattern: &Pattern, checks: &[CheckResult]) -> (Proof, Vec<CheckResult>) {
-    // After a roll-back the described state is that of the old version.
-    let speaks = |result: &CheckResult| !(was_undone(study) && result.check.is_state());
-    let about: Vec<CheckResult> = checks
-        .iter()
-        .filter(|result| pattern.confirm.contains(&result.check) && speaks(result))
-        .cloned()
-        .collect();
-    let violated: Vec<CheckResult> = about.iter().filter(|result| result.is_violated()).cloned().collect();
-    if !violated.is_empty() {
-        return (Proof::Confirmed, violated);
-    }
-    let refuters = about.iter().filter(|result| result.check.can_refute());
-    let all_hold = !about.is_empty()
-        && refuters.count() > 0
-        && about.iter().all(|result| result.outcome == Outcome::Holds);
-    (if all_hold { Proof::Refuted } else { Proof::Unchecked }, about)
 }
 
 /// Whether a record is the output of a job: a workflow, a build, a synthesis.

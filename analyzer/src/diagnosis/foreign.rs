@@ -44,18 +44,21 @@ pub(super) fn is_of_another(foreign: &Foreign, group: &Group) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::Part;
     use serde_json::json;
 
     fn described(tasks: &[(&str, &str, &str)]) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        let service = json!({"serviceName": "web", "deployments": [{"id": "ecs-svc/2", "status": "PRIMARY"}]});
-        snapshot.services.insert(serde_json::from_value(service).unwrap());
-        for (id, by, status) in tasks {
+        let service =
+            json!({"serviceName": "web", "deployments": [{"id": "ecs-svc/2", "status": "PRIMARY"}]});
+        let task = |(id, by, status): &(&str, &str, &str)| {
             let arn = format!("arn:aws:ecs:eu-west-1:123456789012:task/shop/{id}");
-            let task = json!({"taskArn": arn, "startedBy": by, "lastStatus": status});
-            snapshot.tasks.insert(serde_json::from_value(task).unwrap());
+            serde_json::from_value(json!({"taskArn": arn, "startedBy": by, "lastStatus": status})).unwrap()
+        };
+        Snapshot {
+            services: Part::Known(vec![serde_json::from_value(service).unwrap()]),
+            tasks: Part::Known(tasks.iter().map(task).collect()),
+            ..Snapshot::default()
         }
-        snapshot
     }
 
     #[track_caller]
@@ -66,7 +69,8 @@ mod tests {
 
     #[test]
     fn tasks_of_other_deployments_are_foreign() {
-        let tasks = [("a", "ecs-svc/1", "RUNNING"), ("b", "ecs-svc/2", "STOPPED"), ("c", "deploy", "STOPPED")];
+        let tasks =
+            [("a", "ecs-svc/1", "RUNNING"), ("b", "ecs-svc/2", "STOPPED"), ("c", "deploy", "STOPPED")];
         check(&tasks, false, &["a"]);
     }
 

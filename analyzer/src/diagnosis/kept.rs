@@ -167,12 +167,14 @@ pub(super) fn keep(
     line: usize,
     values: BTreeMap<String, String>,
 ) -> Kept {
+    let text = cut_lines(text, line);
+    let said = record.body.is_some().then(|| cut_lines(&lines.join("\n"), line));
     Kept {
         place: record.place(),
         source: record.source,
         level: record.level,
-        text: cut_lines(text, line),
-        said: record.body.is_some().then(|| cut_lines(&lines.join("\n"), line)),
+        said: said.filter(|said| *said != text),
+        text,
         line: told_line(lines, line),
         line_index: line,
         line_number: record.line,

@@ -9,12 +9,17 @@ mod findings;
 mod finished;
 mod foreign;
 mod kept;
+mod listeners;
 mod markers;
 mod measured;
+mod names;
 pub mod noise;
 mod not_found;
 mod operations;
 mod outlived;
+mod proof;
+#[cfg(test)]
+mod proven;
 mod rank;
 mod settled;
 mod steps;
@@ -54,6 +59,8 @@ pub fn diagnose(patterns: &Patterns, records: &[Record], snapshot: &Snapshot, ga
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
     pub verdict: Verdict,
+    /// Whether something was still in progress, so that the records cannot tell how it ended.
+    pub under_way: bool,
     /// The root cause first, then what it explains, then the rest.
     pub findings: Vec<Finding>,
     /// Whether the first finding is the root cause.
@@ -184,6 +191,15 @@ pub struct DeploymentFacts {
     pub service: Option<String>,
     pub task_definition: Option<String>,
     pub stack: Option<String>,
+    /// The last known status of the stack: `UPDATE_ROLLBACK_FAILED`.
+    pub stack_status: Option<String>,
+    /// Whether CloudFormation manages the service.
+    #[serde(default)]
+    pub is_in_stack: bool,
+    pub region: Option<String>,
+    pub account: Option<String>,
+    /// The revision that ran before, or that the service went back to: `web:41`.
+    pub good: Option<String>,
     pub desired: Option<i64>,
     pub running: Option<i64>,
     /// How many of them are of this deployment, while another has tasks too.

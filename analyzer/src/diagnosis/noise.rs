@@ -193,7 +193,7 @@ const NOISE_LIST: &[(Of, &str)] = &[
     (Of::Application, r"(?i)^\W*fatal: not a git repository"),
     (
         Of::Application,
-        r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)|\[alert\] \S+ setrlimit\(",
+        r"Could not load dynamic library 'lib(?:cu|nv)|failed call to cuInit|info: can not modify |\d+-[\w-]+\.sh: (?:error|info): /etc/nginx/\S+ (?:is not a file|differs)|can not modify /etc/nginx/\S+ \(read-only|could not open error log file: open\(\)|\[alert\] \S+ setrlimit\(",
     ),
     (
         Of::Application,
@@ -284,6 +284,8 @@ mod tests {
         );
         check("ORA-01017: invalid username/password; logon denied", Source::ContainerLog, false);
         check("failed call to cuInit: CUDA_ERROR_NO_DEVICE", Source::ContainerLog, true);
+        let of_entrypoint = "10-listen-on-ipv6-by-default.sh: error: /etc/nginx/conf.d/default.conf is not a file or does not exist";
+        check(of_entrypoint, Source::ContainerLog, true);
         check("RuntimeError: No CUDA GPUs are available", Source::ContainerLog, false);
         let refused = "ERROR:  relation \"weekly\" does not exist at character 15";
         check(&format!("2026-02-11 18:20:22.101 UTC [31] {refused}"), Source::ContainerLog, true);

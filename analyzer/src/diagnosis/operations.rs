@@ -171,15 +171,15 @@ impl Operations {
 }
 
 /// A line about an operation, in the order of columns of any tool.
-struct Operation<'l> {
-    status: &'l str,
-    kind: Option<&'l str>,
-    name: &'l str,
+pub(super) struct Operation<'l> {
+    pub status: &'l str,
+    pub kind: Option<&'l str>,
+    pub name: &'l str,
 }
 
 impl<'l> Operation<'l> {
     /// Reads `UPDATE_IN_PROGRESS AWS::ECS::Service Web`, or `Web UPDATE_IN_PROGRESS` of a table without types.
-    fn read(line: &'l str) -> Option<Operation<'l>> {
+    pub fn read(line: &'l str) -> Option<Operation<'l>> {
         let words = |text: &'l str| text.split([' ', '|', '\t']).filter(|word| !word.is_empty());
         let Some(at) = line.find("AWS::").or_else(|| line.find("Custom::")) else {
             let mut before = None;
@@ -195,6 +195,10 @@ impl<'l> Operation<'l> {
         };
         let (head, tail) = (&line[..at], &line[at..]);
         let verb = VERBS.iter().filter_map(|verb| head.rfind(verb)).max()?;
+        // `UPDATE_ROLLBACK_FAILED` is no `ROLLBACK_FAILED`.
+        let is_other = |c: char| !(c.is_ascii_uppercase() || c == '_');
+        let verb =
+            head[..verb].char_indices().rfind(|(_, c)| is_other(*c)).map_or(0, |(at, c)| at + c.len_utf8());
         let status = head[verb..].split([' ', '|', '\t']).next()?;
         let mut words = words(tail);
         Some(Operation { status, kind: Some(words.next()?), name: words.next()? })
@@ -233,6 +237,12 @@ mod tests {
             "DELETE_FAILED",
             Some("AWS::EC2::SecurityGroup"),
             "Sg",
+        );
+        check(
+            "Shop | 3 | UPDATE_ROLLBACK_FAILED | AWS::CloudFormation::Stack | Shop",
+            "UPDATE_ROLLBACK_FAILED",
+            Some("AWS::CloudFormation::Stack"),
+            "Shop",
         );
         check("2026-05-11 15:40 UTC+0200\tSg\tDELETE_COMPLETE\t-", "DELETE_COMPLETE", None, "Sg");
         assert!(Operation::read("2026-05-11 CREATE_COMPLETE").is_none());

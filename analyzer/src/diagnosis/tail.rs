@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::kept::Group;
+use super::listeners::Listeners;
 use super::markers::Marker;
 use crate::record::{Level, Record, Source, Stream};
 
 /// So many records of a stream are remembered, from its end.
 const MOST: usize = 64;
 
-/// The last records of each log, newest first.
+/// The last records of each log, newest first; and where its programs listen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tails(BTreeMap<String, Vec<Last>>);
+pub(super) struct Tails {
+    last: BTreeMap<String, Vec<Last>>,
+    pub listeners: Listeners,
+}
 
 #[derive(Clone, Debug)]
 struct Last {
@@ -34,6 +38,7 @@ enum Mood {
 impl Tails {
     /// Remembers the last records of each log of a batch; `marked` are its markers, in order.
     pub fn keep(&mut self, records: &[Record], marked: &[(u32, Marker)]) {
+        self.listeners.keep(records, marked);
         let mut fresh: BTreeMap<&str, BTreeMap<u64, Last>> = BTreeMap::new();
         // The stream at hand, and the place from which on its records are worth a look.
         let mut known: Option<(&Arc<Stream>, u64)> = None;
@@ -62,7 +67,7 @@ impl Tails {
             }
         }
         for (name, last) in fresh {
-            let tail = self.0.entry(name.to_owned()).or_default();
+            let tail = self.last.entry(name.to_owned()).or_default();
             tail.extend(last.into_values());
             tail.sort_by_key(|last| std::cmp::Reverse(last.seq));
             tail.dedup_by_key(|last| last.seq);
@@ -73,7 +78,7 @@ impl Tails {
     /// Whether at least so many calm records follow a group, which then did not come back as often as it did before,
     /// and nothing says that the process ended.
     pub fn goes_on(&self, group: &Group, least: u64) -> bool {
-        let Some(tail) = self.0.get(&group.first.place.stream) else { return false };
+        let Some(tail) = self.last.get(&group.first.place.stream) else { return false };
         let after =
             || tail.iter().filter(|last| last.seq > group.last.seq && last.entity == group.first.entity);
         let calm = after().filter(|last| last.mood == Mood::Calm).count() as u64;
@@ -93,7 +98,7 @@ impl Tails {
 
     /// Whether nothing calm follows a group: it is how the log ends, as far as it was seen.
     pub fn ends_with(&self, group: &Group) -> bool {
-        let Some(tail) = self.0.get(&group.first.place.stream) else { return false };
+        let Some(tail) = self.last.get(&group.first.place.stream) else { return false };
         tail.iter()
             .filter(|last| last.seq > group.last.seq && last.entity == group.first.entity)
             .all(|last| last.mood != Mood::Calm)
@@ -101,7 +106,7 @@ impl Tails {
 
     /// Whether the process ended after a group, started again, and has since said more, calmly, than it ever had before.
     pub fn came_further(&self, group: &Group) -> bool {
-        let Some(tail) = self.0.get(&group.first.place.stream) else { return false };
+        let Some(tail) = self.last.get(&group.first.place.stream) else { return false };
         let after =
             || tail.iter().filter(|last| last.seq > group.last.seq && last.entity == group.first.entity);
         let Some(ending) = after().find(|last| last.mood == Mood::Ending) else { return false };

@@ -214,7 +214,7 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"(?i)stack ?trace:?$|^Traceback|during handling of the above|the above exception was", -40),
     (r"(?i)\bwarn(?:ing)?\b|[a-z]Warning:|deprecat", -24),
     (
-        r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed)[:=] ?0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b",
+        r"(?i)\b(?:0 (?:errors?|failures?|failed)|(?:errors?|failures?|failed|unknown|critical|high)[:=]\s*0|no errors?|without errors?|error_?log|errors? ?= ?0|ignored|ignoring|on[_-]?error|error[_-]?(?:page|handler|handling)|if-?no-?files|continue-on-error|--quiet)\b",
         -45,
     ),
     (r"(?i)\b(?:retrying|will retry|trying again|skipping|fall(?:ing)? back|trapped|optional)\b", -18),
@@ -311,6 +311,8 @@ mod tests {
             "Tests run: 3, Failures: 0, Errors: 0",
             "Downloading error-handler-1.2.whl",
             "0 errors",
+            "Passed!  - Failed:     0, Passed:    42, Skipped:     0, Total:    42, Duration: 2 s - Shop.Tests.dll",
+            "Total: 0 (UNKNOWN: 0, LOW: 0, MEDIUM: 0, HIGH: 0, CRITICAL: 0)",
             "Listening on 8080",
         ] {
             assert!(

@@ -188,3 +188,46 @@ fn a_task_of_no_service_may_come_to_its_end() {
     assert_eq!(ended(Level::Info, "container job STOPPED exitCode=0"), Verdict::CannotTell);
     assert_eq!(ended(Level::Error, "container job STOPPED exitCode=0"), Verdict::Failed);
 }
+
+#[test]
+fn what_evidence_counts_stands_once_in_the_timeline() {
+    let refused = "(service web) was unable to place a task: error: the widget could not be placed";
+    let records = said(Source::EcsServiceEvent, Level::Error, &[refused, "something else", refused, refused]);
+    let diagnosis = diagnosed(&records, json!({}));
+    let told: Vec<(&str, u64)> =
+        diagnosis.timeline.iter().map(|entry| (entry.text.as_str(), entry.count)).collect();
+    assert_eq!(told, [(refused, 3), ("something else", 1)]);
+}
+
+#[test]
+fn what_a_stack_came_to_and_what_a_service_is_called_are_facts() {
+    let events = [
+        "UPDATE_IN_PROGRESS AWS::CloudFormation::Stack shop User Initiated",
+        "UPDATE_FAILED AWS::ECS::Service Web Resource update cancelled",
+        "UPDATE_ROLLBACK_IN_PROGRESS AWS::CloudFormation::Stack shop",
+        "UPDATE_ROLLBACK_FAILED AWS::CloudFormation::Stack shop [Web]",
+    ];
+    let task = json!({
+        "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/prod/0f9d", "taskDefinitionArn": WEB,
+        "group": "service:web",
+    });
+    let records = said(Source::CfnStackEvent, Level::Info, &events);
+    let facts = diagnosed(&records, json!({"tasks": [task]})).deployment;
+    assert_eq!(facts.stack_status.as_deref(), Some("UPDATE_ROLLBACK_FAILED"));
+    let names =
+        [facts.cluster, facts.service, facts.task_definition, facts.stack, facts.region, facts.account];
+    let names: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
+    assert_eq!(names, ["prod", "web", "web:12", "shop", "eu-west-1", "111122223333"]);
+    assert!(facts.is_in_stack);
+}
+
+#[test]
+fn the_revision_that_ran_before_is_known_though_it_is_not_described() {
+    let mut failed = service();
+    failed["deployments"] = json!([
+        {"id": "ecs-svc/2", "status": "PRIMARY", "taskDefinition": WEB, "rolloutState": "FAILED"},
+        {"id": "ecs-svc/1", "status": "ACTIVE", "taskDefinition": WEB.replace(":12", ":11"), "rolloutState": "COMPLETED"},
+    ]);
+    let diagnosis = diagnosed(&[], json!({"services": [failed]}));
+    assert_eq!((diagnosis.changes, diagnosis.deployment.good.as_deref()), (None, Some("web:11")));
+}

@@ -1,10 +1,12 @@
 //! The timeline: the events of the deployment, and the evidence of the findings among them.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::study::Study;
-use super::{Finding, TimelineEntry};
+use super::{Evidence, Finding, TimelineEntry};
 use crate::record::{Level, Place, Source};
+use crate::templates::shape_hash;
 
 const MOST_TIMELINE: usize = 60;
 
@@ -12,27 +14,37 @@ const MOST_TIMELINE: usize = 60;
 pub(super) fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineEntry> {
     let mut entries: BTreeMap<Place, TimelineEntry> = BTreeMap::new();
     for (place, kept) in &study.events {
-        entries.insert(place.clone(), entry(place, kept.source, kept.level, &kept.line, None, 1));
+        let text = told(kept.source, &kept.line, &kept.text);
+        entries.insert(place.clone(), entry(place, kept.source, kept.level, &text, None, 1));
     }
     let mut places: BTreeMap<(String, String), Place> = BTreeMap::new();
     for (place, entry) in &entries {
         places.entry((entry.stream.clone(), entry.text.clone())).or_insert_with(|| place.clone());
     }
+    // What each piece of evidence counts, by stream and shape.
+    let mut counted: BTreeMap<(String, u64), Place> = BTreeMap::new();
     for finding in findings {
         for evidence in finding.evidence.iter().filter(|evidence| evidence.line_number > 0) {
-            let said = (evidence.stream.clone(), clip(&evidence.line));
-            if let Some(entry) = places.get(&said).and_then(|place| entries.get_mut(place)) {
+            let text = told(evidence.source, &evidence.line, &evidence.text);
+            let said = (evidence.stream.clone(), clip(&text));
+            let own = place_of(evidence);
+            let place = if entries.contains_key(&own) { Some(&own) } else { places.get(&said) };
+            let place = place.unwrap_or(&own).clone();
+            if evidence.count > 1 {
+                counted.insert((evidence.stream.clone(), shape_hash(&clip(&text))), place.clone());
+            }
+            if let Some(entry) = entries.get_mut(&place) {
                 entry.cause.get_or_insert_with(|| finding.cause.clone());
                 entry.count = entry.count.max(evidence.count);
                 continue;
             }
-            let place = Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.seq };
             let cause = Some(finding.cause.clone());
-            let entry = entry(&place, evidence.source, evidence.level, &evidence.line, cause, evidence.count);
-            entries.entry(place.clone()).or_insert(entry);
+            let entry = entry(&place, evidence.source, evidence.level, &text, cause, evidence.count);
+            entries.insert(place.clone(), entry);
             places.insert(said, place);
         }
     }
+    leave_out_counted(&mut entries, &counted);
     for ((stream, _), scopes) in &study.successes {
         for success in scopes.values() {
             let place = Place { time: success.time, stream: stream.clone(), seq: success.seq };
@@ -42,6 +54,44 @@ pub(super) fn timeline(study: &Study<'_>, findings: &[Finding]) -> Vec<TimelineE
         }
     }
     shortened(entries.into_values().collect())
+}
+
+fn place_of(evidence: &Evidence) -> Place {
+    Place { time: evidence.time, stream: evidence.stream.clone(), seq: evidence.seq }
+}
+
+/// Leaves out the events that evidence counts already.
+fn leave_out_counted(entries: &mut BTreeMap<Place, TimelineEntry>, counted: &BTreeMap<(String, u64), Place>) {
+    if counted.is_empty() {
+        return;
+    }
+    let streams: BTreeSet<&String> = counted.keys().map(|(stream, _)| stream).collect();
+    entries.retain(|place, entry| {
+        entry.cause.is_some()
+            || !streams.contains(&entry.stream)
+            || counted
+                .get(&(entry.stream.clone(), shape_hash(&entry.text)))
+                .is_none_or(|first| first == place)
+    });
+}
+
+/// Returns the line of a record that the timeline shows. Of a task that stopped it says what its containers ended with.
+fn told<'t>(source: Source, line: &'t str, text: &'t str) -> Cow<'t, str> {
+    const SAYS_NOTHING: &str = "Essential container in task exited";
+    let Some(head) = text.lines().next().filter(|_| source == Source::EcsStoppedTask) else {
+        return Cow::Borrowed(line);
+    };
+    let ended = text.lines().skip(1).filter(|line| {
+        let is_good = line.contains("exitCode=0") && !line.contains("reason=");
+        line.starts_with("container ") && (line.contains("exitCode=") || line.contains("reason=")) && !is_good
+    });
+    let ended: Vec<String> = ended.map(|line| line.replacen(" STOPPED ", " ", 1)).collect();
+    if ended.is_empty() || !head.contains(" STOPPED") {
+        return Cow::Borrowed(line);
+    }
+    let head = head.trim_end();
+    let head = head.strip_suffix(SAYS_NOTHING).map_or(head, |head| head.trim_end().trim_end_matches(':'));
+    Cow::Owned(format!("{head}: {}", ended.join("; ")))
 }
 
 /// Leaves out what a long timeline has too much: evidence stays, of the rest the middle goes.
@@ -84,5 +134,28 @@ fn clip(text: &str) -> String {
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let first = text.lines().next().unwrap_or_default();
+        assert_eq!(told(Source::EcsStoppedTask, first, text), expected);
+    }
+
+    #[test]
+    fn a_stop_says_what_its_containers_ended_with() {
+        check(
+            "task 0f9d STOPPED EssentialContainerExited: Essential container in task exited\ncontainer web STOPPED exitCode=137 reason=OutOfMemoryError: killed\ncontainer logs STOPPED exitCode=0",
+            "task 0f9d STOPPED EssentialContainerExited: container web exitCode=137 reason=OutOfMemoryError: killed",
+        );
+        check(
+            "task 0f9d STOPPED TaskFailedToStart: CannotPullContainerError: no\ncontainer web STOPPED",
+            "task 0f9d STOPPED TaskFailedToStart: CannotPullContainerError: no",
+        );
     }
 }

@@ -172,7 +172,7 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
     let finding = Finding {
         cause: format!("{class}/unknown"),
         class,
-        title: format!("No page knows this failure, but the records say: {message}"),
+        title: format!("No known error matches, but the records say: {message}"),
         severity: Severity::High,
         known: false,
         symptom: false,
@@ -182,7 +182,8 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
         confidence: 0.0,
         confidence_because: judged
             .iter()
-            .map(|judged| format!("words that tell: {}", judged.words.join(", ")))
+            .filter(|judged| !judged.words.is_empty())
+            .map(|judged| format!("deciding words: {}", judged.words.join(", ")))
             .collect(),
         evidence,
         values: BTreeMap::new(),
@@ -443,13 +444,13 @@ fn is_waited_for(study: &Study<'_>, last: &Kept) -> bool {
     let waited = study.span.zip(last.place.time).map(|((_, end), since)| end.duration_since(since));
     let says_so = |kept: &Kept| {
         kept.place.stream == last.place.stream
-            && kept.place.seq > last.place.seq
+            && kept.place.seq >= last.place.seq
             && (kept.line.contains("Currently in progress: ") || kept.line.contains("is not stable ("))
     };
     waited.is_some_and(|waited| waited >= LONG_WAIT) || study.events.values().any(says_so)
 }
 
-/// Says that an operation had not ended when the records end.
+/// Says that an operation was still in progress when the logs end.
 fn stalled(study: &Study<'_>) -> Option<Finding> {
     let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope == Scope::Stack);
     let pending: Vec<&Kept> = study
@@ -481,7 +482,7 @@ fn stalled(study: &Study<'_>) -> Option<Finding> {
     Some(Finding {
         cause: format!("{class}/unknown"),
         class,
-        title: format!("The operation on {what} had not ended when the records end"),
+        title: format!("The operation on {what} was still in progress when the logs end"),
         severity: Severity::Medium,
         known: false,
         symptom: true,

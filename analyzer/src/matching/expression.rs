@@ -4,6 +4,7 @@ use regex_automata::meta::{Builder, Config, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::primitives::PatternID;
 use regex_automata::util::syntax;
+use std::ops::Range;
 
 /// An expression whose program is larger than this is refused.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -29,6 +30,11 @@ pub fn compile(text: &str) -> Result<Expression, String> {
 impl Expression {
     pub fn is_match(&self, line: &[u8]) -> bool {
         self.0.is_match(line)
+    }
+
+    /// Returns where the first match stands.
+    pub fn find(&self, line: &[u8]) -> Option<Range<usize>> {
+        self.0.find(line).map(|found| found.range())
     }
 
     /// Returns the names of the groups.
@@ -61,6 +67,8 @@ mod tests {
         );
         assert_eq!(expression.values(b"host db"), [("host", &b"db"[..])]);
         assert!(expression.values(b"nothing").is_empty());
+        assert_eq!(expression.find(b"at host db and"), Some(3..10));
+        assert_eq!(expression.find(b"nothing"), None);
     }
 
     #[test]

@@ -3,40 +3,30 @@
 
 use std::ops::Range;
 
-use super::Secret;
-use super::entries;
-use super::names::{Family, Name, first_word, secret_name};
+use super::headers::header;
+use super::names::{Family, Name, secret_name};
+use super::options::{option, sql};
+use super::places::{Place, is_verb, place};
 use super::quotes::{Quote, closing, may_follow, quote_at, quote_before, slashes_before};
 use super::telling::{Rigour, is_code, is_path_of_words, is_sentence, looks_random, says_nothing};
 use super::values::{Value, count, depth, mark, next_value, skip_spaces, skip_whitespace, value_at};
+use super::{Secret, blocks, columns, encoded, entries, headers, options, said};
 
 /// A name as it stands in a text.
 pub struct Written {
     pub range: Range<usize>,
     /// How many dashes make it an option.
-    dashes: usize,
+    pub dashes: usize,
     pub opening: Option<Quote>,
     pub closing: Option<Quote>,
 }
 
 /// What stands between a name and its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Link {
+pub enum Link {
     Equals,
     Arrow,
     Colon,
-}
-
-/// Where a name stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Where names of settings stand: it begins a line or follows another setting, a bracket or a comma.
-    Setting,
-    /// Behind what only introduces: a time, a level.
-    Line,
-    Sentence,
-    /// In a path, a namespace or a placeholder.
-    Path,
 }
 
 const LONGEST_NAME: usize = 128;
@@ -46,12 +36,28 @@ pub fn find(text: &[u8], word: Range<usize>, secrets: &mut Vec<Secret>) -> usize
     let written = written(text, word);
     let end = written.range.end;
     let link = link(text, &written);
+    if let Some(header) = header(&text[written.range.clone()]) {
+        let at = link.map(|(_, at)| at).or_else(|| headers::listed(text, &written));
+        return at.and_then(|at| headers::find(text, header, at, secrets)).unwrap_or(end);
+    }
     if link.is_none() && !may_tell_otherwise(text, &written) {
         return end;
     }
     let Some(name) = secret_name(&text[written.range.clone()]) else { return end };
     let value = match link {
-        Some((link, at)) => assigned(text, &written, name, link, at),
+        Some((Link::Colon, at)) if blocks::begins(text, at) => {
+            return blocks::find(text, &written, at, secrets).unwrap_or(end);
+        }
+        Some((link, at)) => {
+            let value = assigned(text, &written, name, link, at);
+            let is_said = value.as_ref().is_some_and(|value| !says_nothing(&text[value.range.clone()]));
+            let reported = || {
+                let is_colon = link == Link::Colon;
+                is_colon
+                    .then(|| said::behind(text, &written, name).or_else(|| said::before(text, &written)))?
+            };
+            if is_said { value } else { reported().or(value) }
+        }
         None => otherwise(text, &written, name, secrets),
     };
     let Some(mut value) = value else { return end };
@@ -72,13 +78,15 @@ pub fn find(text: &[u8], word: Range<usize>, secrets: &mut Vec<Secret>) -> usize
 
 /// Returns the name around a word.
 fn written(text: &[u8], word: Range<usize>) -> Written {
-    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    // The last two are the second bytes of what stands in the Spanish word.
+    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.\xc3\xb1\x91".contains(byte);
     let before = text[..word.start].iter().rev().take(LONGEST_NAME).take_while(is_name).count();
     let mut start = word.start - before;
     let mut end = word.start + text[word.start..].iter().take(LONGEST_NAME).take_while(is_name).count();
     while end > start + 1 && b"-.".contains(&text[end - 1]) {
         end -= 1;
     }
+    start += encoded::sign_before(text, start).min(word.start - start);
     // The letter of `\n`, and the number of a quote, are no part of a name.
     if slashes_before(text, start) > 0 {
         let rest = &text[start..word.start.max(start)];
@@ -109,7 +117,14 @@ fn link(text: &[u8], written: &Written) -> Option<(Link, usize)> {
     at = skip_spaces(text, at);
     let (link, length) = match text.get(at..)? {
         [b'=', b'>', ..] => (Link::Arrow, 2),
-        [b'=', b'=' | b'~', ..] | [b':', b':', ..] => return None,
+        // A comparison, unless what follows without a space was generated.
+        [b'=', b'=' | b'~', rest @ ..] => {
+            let value = &rest[..count(rest, 0, |byte| !byte.is_ascii_whitespace())];
+            let is_tight = !text[at - 1].is_ascii_whitespace();
+            (is_tight && looks_random(value, Rigour::Strict) && !value.starts_with(b"[redacted:"))
+                .then_some((Link::Equals, 1))?
+        }
+        [b':', b':', ..] => return None,
         [b'|', b'|', b'=', ..] | [b'?', b'?', b'=', ..] => (Link::Equals, 3),
         [b':' | b'?', b'=', ..] => (Link::Equals, 2),
         [b'=', ..] => (Link::Equals, 1),
@@ -128,123 +143,41 @@ fn may_tell_otherwise(text: &[u8], written: &Written) -> bool {
     let Range { start, end } = written.range;
     written.dashes > 0
         || matches!(text.get(end..), Some([b' ' | b'\t' | b'(', ..])) && sql(text, written).is_some()
-        || start > 0 && text[start - 1] == b'<' && text.get(end) == Some(&b'>')
-        || text[..start].ends_with(b"ENV ")
+        || start > 0 && matches!(text[start - 1], b'<' | b'>')
+        || written.closing.is_some_and(|quote| text.get(end + quote.len()) == Some(&b'>'))
+        || encoded::is_linked(text, end)
+        || said::may_be_said(text, written)
+        || options::may_be_set(text, written)
+        || columns::may_be_column(text, written)
         || entries::may_be_named(text, written)
 }
 
-/// Returns the value of an option, a statement, an element; that of an entry is put to the secrets.
+/// Returns the value of an option, a statement, an element; those of entries and rows are put to the secrets.
 fn otherwise(text: &[u8], written: &Written, name: Name, secrets: &mut Vec<Secret>) -> Option<Value> {
-    let Range { start, end } = written.range;
     if written.dashes > 0 {
-        return option(text, written);
+        return option(text, written).or_else(|| said::before(text, written));
     }
     if name.family == Family::Password
         && let Some(value) = sql(text, written)
     {
         return Some(value);
     }
-    if start > 0 && text[start - 1] == b'<' && text.get(end) == Some(&b'>') {
-        let length = count(text, end + 1, |byte| byte != b'<');
-        let range = end + 1..end + 1 + length;
-        let is_element =
-            text.get(range.end..)?.starts_with(b"</") && text[range.clone()].iter().any(u8::is_ascii_graphic);
-        return is_element.then_some(Value::plain(range));
+    if let Some(range) = encoded::value(text, written.range.end) {
+        return Some(Value::plain(range));
     }
-    // `ENV NAME x` of a Dockerfile.
-    if text[..start].ends_with(b"ENV ") && !name.is_word && text.get(end) == Some(&b' ') {
-        return value_at(text, end + 1).filter(|value| ends(text, value.end));
+    let value = options::element(text, written)
+        .or_else(|| {
+            (!name.is_word || text[written.range.start] == b'_')
+                .then(|| options::set(text, written))
+                .flatten()
+        })
+        .or_else(|| said::behind(text, written, name))
+        .or_else(|| said::before(text, written));
+    if value.is_none() {
+        columns::find(text, written, secrets);
+        entries::find(text, written, secrets);
     }
-    entries::find(text, written, secrets);
-    None
-}
-
-/// Returns the value in `--name x` and `"--name", "x"`.
-fn option(text: &[u8], written: &Written) -> Option<Value> {
-    let Range { start, end } = written.range;
-    let before = text[..start - written.dashes].last();
-    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(byte)) {
-        return None;
-    }
-    if text[start..].starts_with(b"no-") {
-        return None;
-    }
-    let at = match written.closing {
-        Some(quote) => {
-            let comma = skip_spaces(text, end + quote.len());
-            let at = (text.get(comma) == Some(&b',')).then(|| skip_whitespace(text, comma + 1))?;
-            quote_at(text, at)?;
-            at
-        }
-        None => skip_spaces(text, end),
-    };
-    if at == end {
-        return None;
-    }
-    let value = value_at(text, at)?;
-    let content = &text[value.range.clone()];
-    // Sentences about options: `--password requires an argument`, `using --password via the CLI`.
-    const GOES_ON: [&str; 34] = [
-        "and",
-        "are",
-        "argument",
-        "as",
-        "at",
-        "because",
-        "but",
-        "by",
-        "can",
-        "cannot",
-        "expects",
-        "flag",
-        "for",
-        "from",
-        "given",
-        "has",
-        "in",
-        "instead",
-        "is",
-        "isn't",
-        "must",
-        "needs",
-        "not",
-        "on",
-        "option",
-        "or",
-        "requires",
-        "should",
-        "specified",
-        "to",
-        "via",
-        "was",
-        "when",
-        "with",
-    ];
-    let goes_on = GOES_ON.iter().any(|word| word.as_bytes() == content);
-    // `docker build --secret id=npm,src=.npmrc` names a secret.
-    let is_named =
-        [&b"id="[..], b"src=", b"source=", b"type=", b"env="].iter().any(|key| content.starts_with(key));
-    (!content.starts_with(b"-") && !goes_on && !is_named).then_some(value)
-}
-
-/// Returns the value in `PASSWORD 'x'` and `PASSWORD('x')`.
-fn sql(text: &[u8], written: &Written) -> Option<Value> {
-    let Range { start, end } = written.range;
-    if written.opening.is_some()
-        || written.closing.is_some()
-        || !text[start..end].eq_ignore_ascii_case(b"password")
-    {
-        return None;
-    }
-    let mut at = skip_spaces(text, end);
-    at += usize::from(text.get(at) == Some(&b'('));
-    let is_prefixed = matches!(text.get(at..), Some([b'E' | b'N', b'\'', ..]));
-    at += usize::from(is_prefixed);
-    let has_quote = matches!(text.get(at..), Some([b'\'', ..] | [b'\\', b'\'', ..]));
-    if at == end || !has_quote {
-        return None;
-    }
-    value_at(text, at)
+    value
 }
 
 /// Returns the value that a name is linked to, where it can be a secret.
@@ -258,7 +191,11 @@ fn assigned(text: &[u8], written: &Written, name: Name, link: Link, at: usize) -
     }
     let is_header_list =
         link == Link::Colon && is_tight && text.get(at) == Some(&b'[') && mark(&text[at..]).is_none();
-    let whole = if link == Link::Equals && is_tight { whole(text, written, at) } else { None };
+    let whole = if link == Link::Equals && is_tight {
+        whole(text, written, at).or_else(|| braced(text, written, at))
+    } else {
+        None
+    };
     let value = whole.or_else(|| value_at(text, at));
     let value = value.or_else(|| is_header_list.then(|| value_at(text, at + 1)).flatten())?;
     if is_other(text, written, name, &value) {
@@ -268,7 +205,9 @@ fn assigned(text: &[u8], written: &Written, name: Name, link: Link, at: usize) -
         Link::Arrow => true,
         Link::Equals if is_tight || value.quote.is_some() => true,
         Link::Equals => {
-            !is_next_setting(text, value.range.start) && is_said(text, written, name, place, link, &value)
+            let is_spaced = text[end].is_ascii_whitespace();
+            (is_spaced || !is_next_setting(text, value.range.start))
+                && is_said(text, written, name, place, link, &value)
         }
         Link::Colon => {
             let content = &text[value.range.clone()];
@@ -299,6 +238,26 @@ fn whole(text: &[u8], written: &Written, at: usize) -> Option<Value> {
     let (to, end) = closing(text, at, quote)?;
     let is_last = matches!(text.get(end), None | Some(b',' | b']' | b' ' | b'\n' | b'\r'));
     (is_last && (is_item || is_taken)).then(|| Value::plain(at..to))
+}
+
+/// Returns the value in `;PWD={x}`, as ODBC writes what has semicolons.
+fn braced(text: &[u8], written: &Written, at: usize) -> Option<Value> {
+    let is_of_list = text[..written.range.start].trim_ascii_end().ends_with(b";");
+    let inside = text.get(at..)?.strip_prefix(b"{").filter(|_| is_of_list)?;
+    let mut length = 0;
+    loop {
+        length += count(inside, length, |byte| !byte.is_ascii_control() && byte != b'}');
+        match inside.get(length..)? {
+            [b'}', b'}', ..] => length += 2,
+            [b'}', ..] => break,
+            _ => return None,
+        }
+    }
+    // `{password}` is put there later.
+    let is_name = inside[..length].iter().all(|byte| byte.is_ascii_lowercase() || b"_.".contains(byte));
+    let is_closed = matches!(inside.get(length + 1), None | Some(b';' | b'"' | b'\'' | b'\\' | b' ' | b'\n'));
+    let range = at + 1..at + 1 + length;
+    (is_closed && !is_name).then(|| Value::plain(range))
 }
 
 /// Whether what a name is linked to is something else than its secret, whatever links them.
@@ -334,13 +293,15 @@ fn is_said(text: &[u8], written: &Written, name: Name, place: Place, link: Link,
         return is_setting || !is_strict || looks_random(content, rigour);
     }
     // `token: x509: …` is a label; `token: Token`, `token: &str` and `token: Option<Token>` are types.
-    let is_label = link == Link::Colon && content.ends_with(b":");
+    let is_label = link == Link::Colon && content.ends_with(b":") && !looks_random(content, Rigour::Strict);
     let is_generic = content.iter().all(u8::is_ascii_alphabetic) && text.get(value.end) == Some(&b'<');
     let is_lent =
         link == Link::Colon && content.starts_with(b"&") && content[1..].iter().all(u8::is_ascii_alphabetic);
     let is_type = is_generic || is_lent || content.eq_ignore_ascii_case(&text[written.range.clone()]);
     // A function that is called with several things: `password = read("password: ", …`.
-    let is_open = depth(content) > 0 && !looks_random(content, Rigour::Strict);
+    let is_odd =
+        content.iter().any(|byte| b"?@&;|`\\".contains(byte)) && content.iter().any(u8::is_ascii_digit);
+    let is_open = depth(content) > 0 && !is_odd && !looks_random(content, Rigour::Strict);
     if is_label || is_type || is_open {
         return false;
     }
@@ -348,7 +309,7 @@ fn is_said(text: &[u8], written: &Written, name: Name, place: Place, link: Link,
 }
 
 /// Whether nothing follows that makes a sentence of what stands before.
-fn ends(text: &[u8], at: usize) -> bool {
+pub fn ends(text: &[u8], at: usize) -> bool {
     let at = skip_spaces(text, at);
     let quote = quote_at(text, at).map_or(0, Quote::len);
     if quote > 0 && may_follow(text.get(at + quote)) {
@@ -398,88 +359,4 @@ fn is_next_setting(text: &[u8], at: usize) -> bool {
     name > 0
         && link
         && text.get(at + name + 1).is_some_and(|byte| *byte != b'=' && !byte.is_ascii_whitespace())
-}
-
-/// Whether a name says what is done, and not what is set: `GetAuthorizationToken: AccessDenied`.
-fn is_verb(name: &[u8]) -> bool {
-    const VERBS: [&str; 36] = [
-        "assume",
-        "bad",
-        "change",
-        "check",
-        "create",
-        "decode",
-        "delete",
-        "describe",
-        "expired",
-        "fetch",
-        "forgot",
-        "generate",
-        "get",
-        "has",
-        "invalid",
-        "is",
-        "issue",
-        "list",
-        "load",
-        "missing",
-        "no",
-        "obtain",
-        "parse",
-        "put",
-        "read",
-        "renew",
-        "reset",
-        "retrieve",
-        "revoke",
-        "rotate",
-        "unexpected",
-        "unknown",
-        "update",
-        "validate",
-        "verify",
-        "wrong",
-    ];
-    VERBS.contains(&first_word(name).as_str())
-}
-
-/// Tells from what stands before a name whether it is that of a setting.
-fn place(text: &[u8], written: &Written) -> Place {
-    let start = written.range.start - written.dashes;
-    let before = &text[..start];
-    if slashes_before(text, start.saturating_sub(1)) > 0 && matches!(before.last(), Some(b'n' | b'r' | b't'))
-    {
-        return Place::Setting;
-    }
-    match before {
-        [] => Place::Setting,
-        [.., b'$' | b'%' | b'#', b'{'] | [.., b'/' | b'\\' | b'@' | b'.' | b':'] => Place::Path,
-        [.., b' ' | b'\t'] => behind_spaces(before),
-        [.., byte] if byte.is_ascii_alphanumeric() => Place::Sentence,
-        _ => Place::Setting,
-    }
-}
-
-fn behind_spaces(before: &[u8]) -> Place {
-    const LONGEST_WORD: usize = 64;
-    let spaces = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let before = &before[..before.len() - spaces];
-    let length =
-        before.iter().rev().take(LONGEST_WORD).take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let word = &before[before.len() - length..];
-    let Some(last) = word.last() else { return Place::Setting };
-    // What was removed from a setting leaves it one, and a word a word.
-    let removed = memchr::memmem::find(word, b"[redacted:");
-    let is_pair = word[..removed.unwrap_or(length - 1)].iter().any(|byte| matches!(byte, b'=' | b':'));
-    let is_time = word[0].is_ascii_digit();
-    let is_level = word.len() > 1 && word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b':');
-    match last {
-        _ if is_time || is_level => Place::Line,
-        b':' => Place::Sentence,
-        _ if removed == Some(0) => Place::Sentence,
-        b',' | b';' | b'{' | b'(' | b'[' | b'|' | b'-' | b'+' | b'~' | b'*' | b'?' | b'&' => Place::Setting,
-        b']' | b')' | b'>' | b'}' if !is_pair => Place::Line,
-        _ if is_pair || word.starts_with(b"-") => Place::Setting,
-        _ => Place::Sentence,
-    }
 }

@@ -35,8 +35,13 @@ pub fn bare_end(text: &[u8], from: usize) -> usize {
                 depth -= 1;
                 false
             }
-            b')' | b']' | b'}' | b',' | b';' | b'&' | b'|' => text_follows(byte, rest),
-            b'"' | b'\'' | b'`' => text_follows(byte, rest) || is_item(byte, rest),
+            b'&' => text_follows(byte, rest),
+            b')' | b']' | b'}' | b',' | b';' | b'|' => {
+                text_follows(byte, rest) && !goes_on(&text[from..at], rest)
+            }
+            b'"' | b'\'' | b'`' => {
+                text_follows(byte, rest) && !goes_on(&text[from..at], rest) || is_item(byte, rest)
+            }
             b'<' => is_tag(rest),
             b'>' => rest.first().is_none_or(|next| next.is_ascii_whitespace() || b")]},\"'`<".contains(next)),
             _ => false,
@@ -101,6 +106,29 @@ fn text_follows(byte: u8, rest: &[u8]) -> bool {
             is_setting || name > 0 && is_quoted
         }
     }
+}
+
+/// Whether a value that has signs inside goes on, because what follows is as random, and no name of a setting.
+fn goes_on(value: &[u8], rest: &[u8]) -> bool {
+    let is_signed = value.iter().any(|byte| b"!#$%^*~+?@<>{}[]()\\;|".contains(byte));
+    if !is_signed {
+        return false;
+    }
+    let signs = count(rest, 0, |byte| b",;&|()[]{}\"'`<>.:!?/".contains(&byte));
+    let name = &rest[signs..signs + count(rest, signs, is_name)];
+    // `Initial`, `PORT`, `db-port`, `dbPort`.
+    let is_word = |part: &[u8]| {
+        let is_all = |is: fn(&u8) -> bool| part.iter().all(is);
+        let is_camel = part.len() > 4 && is_all(u8::is_ascii_alphabetic);
+        is_all(u8::is_ascii_lowercase)
+            || is_all(u8::is_ascii_uppercase)
+            || part[0].is_ascii_alphabetic() && part[1..].iter().all(u8::is_ascii_lowercase)
+            || is_camel
+    };
+    let mut parts = name.split(|byte| b"-_.".contains(byte)).filter(|part| !part.is_empty());
+    let is_name = name.len() > 2 && parts.all(is_word);
+    let is_linked = matches!(rest.get(signs + name.len()), Some(b'=' | b':'));
+    !name.is_empty() && is_linked && !is_name
 }
 
 /// Whether a quote closes an item of a list or the last member of a document: `","`, `"},`, `"]`.

@@ -68,7 +68,8 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Words that are written together with what comes before them: `PGPASSWORD`, `clientsecret`.
-const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "passcode"];
+const PASSWORDS: &[&str] =
+    &["password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "contrasena", "motdepasse"];
 
 /// Words that are passwords only when they stand alone, or in one of these.
 const SHORT_PASSWORDS: &[&str] = &[
@@ -128,14 +129,20 @@ const OTHER_TOKENS: &[&str] = &[
     "cancellation",
     "continuation",
     "continue",
+    "correlation",
+    "cursor",
+    "deduplication",
     "expected",
     "idempotency",
     "next",
     "page",
     "pagination",
+    "request",
     "resume",
     "starting",
     "sync",
+    "trace",
+    "tracing",
     "unexpected",
     "watermark",
 ];
@@ -210,6 +217,12 @@ pub fn first_word(name: &[u8]) -> String {
 fn words<'b>(name: &[u8], buffer: &'b mut [u8; 2 * LONGEST]) -> &'b str {
     let mut length = 0;
     for (at, &byte) in name.iter().enumerate() {
+        let byte = match byte {
+            // Both bytes of `ñ` are one letter.
+            0xc3 => continue,
+            0xb1 | 0x91 => b'n',
+            byte => byte,
+        };
         let before = at.checked_sub(1).and_then(|before| name.get(before)).copied().unwrap_or(b'_');
         let after = name.get(at + 1).copied().unwrap_or(b'_');
         let begins = byte.is_ascii_uppercase()
@@ -239,7 +252,14 @@ fn family(words: &str, name: &[u8]) -> Option<Family> {
     if ends_with(PASSWORDS) || SHORT_PASSWORDS.contains(&last) && !OTHER_PASSES.contains(&before) {
         return Some(Family::Password);
     }
-    if last.ends_with("secret") || last.ends_with("credential") || last.ends_with("credentials") {
+    if words.ends_with("mot_de_passe") {
+        return Some(Family::Password);
+    }
+    if last.ends_with("creds")
+        || last.ends_with("secret")
+        || last.ends_with("credential")
+        || last.ends_with("credentials")
+    {
         return Some(Family::Secret);
     }
     if matches!(last, "secretstring" | "secretbinary")
@@ -248,11 +268,13 @@ fn family(words: &str, name: &[u8]) -> Option<Family> {
         return Some(Family::Secret);
     }
     // AWS calls ids of requests tokens, and writes them in one word.
-    let is_of_request =
-        matches!(before, "client" | "request") && !name.iter().any(|byte| b"_-".contains(byte));
+    let is_of_request = before == "client" && !name.iter().any(|byte| b"_-".contains(byte));
     let is_public = words.ends_with("public_key_token");
     if last == "token" && !OTHER_TOKENS.contains(&before) && !is_of_request && !is_public
         || ends_with(TOKENS)
+        || name == b"_auth"
+        || words.ends_with("registry_auth")
+        || words.ends_with("erlang_cookie")
         || WHOLE_TOKENS.contains(&last)
     {
         return Some(Family::Token);

@@ -161,7 +161,11 @@ fn bare(text: &[u8], at: usize) -> Option<Range<usize>> {
             && has(u8::is_ascii_alphabetic)
             && !has(|byte| b"=:".contains(byte))
     };
-    (!is_open || is_generated()).then_some(at..end)
+    let is_odd = || {
+        let has = |signs: &[u8]| value.iter().any(|byte| signs.contains(byte));
+        has(b"!#%^*~+?") && !has(b"\"'") && has(b"0123456789") && value.iter().any(u8::is_ascii_alphabetic)
+    };
+    (!is_open || is_generated() || is_odd()).then_some(at..end)
 }
 
 /// Returns how many brackets are still open behind a value.

@@ -164,7 +164,7 @@ pub struct PortMapping {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HealthCheck {
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "probe_without_secrets")]
     pub command: Vec<String>,
     #[serde(deserialize_with = "number")]
     pub interval: Option<i64>,
@@ -180,7 +180,8 @@ pub struct HealthCheck {
 #[serde(rename_all = "camelCase", default)]
 pub struct LogConfiguration {
     pub log_driver: Option<String>,
-    #[serde(deserialize_with = "or_default")]
+    /// The values of those that are secret by their name are removed.
+    #[serde(deserialize_with = "without_secret_values")]
     pub options: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default")]
     pub secret_options: Vec<Secret>,
@@ -284,6 +285,68 @@ fn is_secret(name: &str) -> bool {
     PARTS.iter().any(|part| name.contains(part))
 }
 
+/// Stands for a value that is secret.
+const REDACTED: &str = "[redacted:password]";
+
+/// Returns the value of a name without what is secret in it: all of it, where the name is that of a secret.
+pub fn without_secret(name: &str, value: &str) -> String {
+    const SWITCHES: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "enabled", "disabled"];
+    let is_told = value.is_empty() || SWITCHES.contains(&value.to_ascii_lowercase().as_str());
+    if is_secret(name) && !is_name_of_field(name) && !is_told {
+        return REDACTED.to_owned();
+    }
+    match redact(&format!("{name}={value}"), &mut Redactions::new()) {
+        std::borrow::Cow::Borrowed(_) => value.to_owned(),
+        std::borrow::Cow::Owned(clean) => {
+            let clean = clean.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            clean.unwrap_or(REDACTED).to_owned()
+        }
+    }
+}
+
+/// Whether a name says under which key of a record something is found (`log_key`), and is not that of a secret.
+fn is_name_of_field(name: &str) -> bool {
+    const FIELDS: [&str; 14] = [
+        "body",
+        "date",
+        "host",
+        "hostname",
+        "level",
+        "log",
+        "message",
+        "partition",
+        "record",
+        "sort",
+        "source",
+        "tag",
+        "time",
+        "timestamp",
+    ];
+    let name = name.to_ascii_lowercase();
+    name.strip_suffix("_key").is_some_and(|before| {
+        !is_secret(before) && FIELDS.contains(&before.rsplit('_').next().unwrap_or_default())
+    })
+}
+
+/// Reads values with their names; those that are secret are removed.
+fn without_secret_values<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let values: BTreeMap<String, String> = or_default(input)?;
+    let clean = values.into_iter().map(|(name, value)| {
+        let value = without_secret(&name, &value);
+        (name, value)
+    });
+    Ok(clean.collect())
+}
+
+/// Reads the command of a health check; a secret in it is removed, and what runs it stays by itself.
+fn probe_without_secrets<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    let words: Vec<String> = or_default(input)?;
+    let all = words.join(" ");
+    let std::borrow::Cow::Owned(clean) = redact(&all, &mut Redactions::new()) else { return Ok(words) };
+    let parts = if words.first().is_some_and(|first| first == "CMD") { usize::MAX } else { 2 };
+    Ok(clean.splitn(parts, ' ').map(str::to_owned).collect())
+}
+
 /// Reads words of a command; a secret among them is removed.
 fn without_secrets<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
     let words: Vec<String> = or_default(input)?;
@@ -316,4 +379,91 @@ pub struct Dependency {
 pub struct RepositoryCredentials {
     #[serde(deserialize_with = "or_default")]
     pub credentials_parameter: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, value: &str, expected: &str) {
+        assert_eq!(without_secret(name, value), expected, "{name}");
+        assert_eq!(without_secret(name, expected), expected, "twice is once: {name}");
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_name() {
+        for name in [
+            "apikey",
+            "apiKey",
+            "api_key",
+            "licenseKey",
+            "Http_Passwd",
+            "http_passwd",
+            "splunk-token",
+            "dd_api_key",
+            "shared_key",
+            "Shared_Key",
+            "sasl.password",
+            "rdkafka.sasl.password",
+            "private_key",
+            "Auth_Token",
+            "aws_secret_access_key",
+            "credential",
+            "bearer_token",
+        ] {
+            check(name, "0123456789abcdef", REDACTED);
+            check(name, "1234", REDACTED);
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for (name, value) in [
+            ("Name", "datadog"),
+            ("Host", "http-intake.logs.datadoghq.eu"),
+            ("TLS", "on"),
+            ("awslogs-group", "/ecs/web"),
+            ("awslogs-stream-prefix", "web"),
+            ("awslogs-region", "eu-central-1"),
+            ("mode", "non-blocking"),
+            ("max-buffer-size", "25m"),
+            ("log_key", "log"),
+            ("json_date_key", "timestamp"),
+            ("AWS_Auth", "On"),
+            ("splunk-url", "https://splunk.internal:8088"),
+            ("token", ""),
+        ] {
+            check(name, value, value);
+        }
+    }
+
+    #[test]
+    fn a_secret_within_a_value_is_removed() {
+        check(
+            "Url",
+            "https://shop:hunter22@logs.internal/in",
+            "https://shop:[redacted:url-password]@logs.internal/in",
+        );
+        assert!(
+            !without_secret("Header", "Authorization Bearer abcdefghijklmnop0123456789")
+                .contains("abcdefghij")
+        );
+    }
+
+    #[test]
+    fn options_and_probes_are_read_without_secrets() {
+        let container: ContainerDefinition = serde_json::from_value(serde_json::json!({
+            "name": "web",
+            "logConfiguration": {"logDriver": "awsfirelens", "options": {"Name": "datadog", "apikey": "0123456789abcdef"}},
+            "healthCheck": {"command": ["CMD-SHELL", "curl -f --user admin:hunter22 http://localhost/health || exit 1"]},
+        }))
+        .unwrap();
+        let options = container.log_configuration.unwrap().options;
+        assert_eq!(options.into_values().collect::<Vec<_>>(), ["datadog", REDACTED]);
+        let probe = container.health_check.unwrap().command;
+        assert_eq!(probe.len(), 2, "{probe:?}");
+        assert!(probe[0] == "CMD-SHELL" && !probe[1].contains("hunter22"), "{probe:?}");
+        assert!(probe[1].ends_with("http://localhost/health || exit 1"), "{probe:?}");
+    }
 }

@@ -157,6 +157,7 @@ fn action(treatment: &Treatment, cause: &Cause) -> ResolutionAction {
         automatable: treatment.automatable,
         safety: treatment.safety.as_str().to_owned(),
         estimated_time: u64::from(treatment.estimated_minutes) * 60,
+        caution: treatment.caution.clone(),
         success_probability: cause.confidence,
         undo: treatment.undo.clone(),
         undo_command: treatment.undo_command.clone(),

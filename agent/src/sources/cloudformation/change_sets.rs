@@ -49,7 +49,9 @@ impl ChangeSets {
         for _ in 0..MOST_PAGES {
             let call =
                 client.list_change_sets().stack_name(stack.stack_id().unwrap_or(name)).set_next_token(token);
-            let Some(page) = asking.ask(calls::LIST_CHANGE_SETS, &what, call.send()).await else { break };
+            let Some(page) = asking.ask(calls::LIST_CHANGE_SETS, &what, || call.clone().send()).await else {
+                break;
+            };
             arrivals.extend(page.summaries().iter().filter_map(|summary| self.tell(summary, from, stream)));
             token = page.next_token().map(str::to_owned);
             if token.is_none() {

@@ -270,7 +270,8 @@ impl Follow {
         }
     }
 
-    fn reached(&self) -> u64 {
+    /// Returns how far the file was read.
+    pub fn reached(&self) -> u64 {
         self.offset + self.begun.len() as u64
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::follow::{self, Follow, Step, modified};
@@ -20,6 +21,8 @@ use crate::sources::{Arrival, answered, id};
 pub const QUIET: Duration = Duration::from_secs(2);
 /// Larger files are no answer of the AWS CLI.
 const LARGEST_DOCUMENT: u64 = 64 << 20;
+/// A larger file takes long to begin with: it may be one that is read as a whole.
+const COSTLY: u64 = 1 << 20;
 
 pub struct Tail {
     pub path: PathBuf,
@@ -43,6 +46,15 @@ enum State {
     New,
     Lines(Box<Follow>),
     Whole(Whole),
+}
+
+/// How files are read.
+pub struct Reading<'r> {
+    /// What they hold, where a person says so.
+    pub holds: Option<Source>,
+    /// Do not wait for more to be written.
+    pub hurry: bool,
+    pub stop: &'r CancellationToken,
 }
 
 /// Takes what is read.
@@ -157,16 +169,10 @@ impl Tail {
         Ok(is_compressed(&head))
     }
 
-    /// Reads the next part; false where there is nothing to read now. `hurry`: do not wait for more to be written.
-    pub fn read(
-        &mut self,
-        holds: Option<Source>,
-        hurry: bool,
-        chunk: &mut [u8],
-        batch: &mut Batch,
-    ) -> io::Result<bool> {
+    /// Reads the next part; false where there is nothing to read now.
+    pub fn read(&mut self, reading: &Reading, chunk: &mut [u8], batch: &mut Batch) -> io::Result<bool> {
         match &mut self.state {
-            State::New => self.begin(holds, hurry, chunk, batch),
+            State::New => self.begin(reading, chunk, batch),
             State::Whole(whole) => {
                 let metadata = self.file.metadata()?;
                 if metadata.len() == whole.size && modified(&metadata) == whole.modified {
@@ -179,7 +185,7 @@ impl Tail {
                 } else {
                     self.state = State::New;
                 }
-                self.begin(holds, hurry, chunk, batch)
+                self.begin(reading, chunk, batch)
             }
             State::Lines(follow) => {
                 let step = follow.step(&self.file, chunk, &mut batch.placed)?;
@@ -223,6 +229,27 @@ impl Tail {
         let State::Lines(follow) = &self.state else { return true };
         let size = self.file.metadata().map_or(0, |metadata| metadata.len());
         follow.is_settled() && follow.offset() == size
+    }
+
+    /// Returns how much of the file is still to be read.
+    pub fn behind(&self) -> u64 {
+        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        match &self.state {
+            State::New => size,
+            State::Lines(follow) => size.saturating_sub(follow.reached()),
+            State::Whole(whole) => {
+                if size == whole.size {
+                    0
+                } else {
+                    size
+                }
+            }
+        }
+    }
+
+    /// Whether the next part to read may be all that the file holds, and take long.
+    pub fn is_costly(&self) -> bool {
+        !matches!(self.state, State::Lines(_)) && self.behind() > COSTLY
     }
 
     /// Whether the file begins with all that another one holds.
@@ -270,13 +297,8 @@ impl Tail {
     }
 
     /// Finds out what a file holds, once there is something in it.
-    fn begin(
-        &mut self,
-        holds: Option<Source>,
-        hurry: bool,
-        chunk: &mut [u8],
-        batch: &mut Batch,
-    ) -> io::Result<bool> {
+    fn begin(&mut self, reading: &Reading, chunk: &mut [u8], batch: &mut Batch) -> io::Result<bool> {
+        let holds = reading.holds;
         let got = self.file.read_at(chunk, 0)?;
         let head = &chunk[..got];
         if head.is_empty() {
@@ -291,10 +313,9 @@ impl Tail {
         self.fingerprint = fingerprint;
         let name = self.path.to_string_lossy().into_owned();
         let whole = Whole { size: metadata.len(), modified: modified(&metadata), records: 0 };
-        let is_written = !hurry && age(&metadata) < QUIET;
+        let is_written = !reading.hurry && age(&metadata) < QUIET;
         if is_compressed(head) {
-            if !is_written {
-                let records = self.read_compressed(&name, holds, batch)?;
+            if !is_written && let Some(records) = self.read_compressed(&name, reading, batch)? {
                 self.state = State::Whole(Whole { records, ..whole });
             }
             return Ok(false);
@@ -321,11 +342,18 @@ impl Tail {
         Ok(true)
     }
 
-    fn read_compressed(&self, name: &str, holds: Option<Source>, batch: &mut Batch) -> io::Result<u64> {
+    /// Reads a compressed file to its end; returns how many records it holds, unless Medic stops before.
+    fn read_compressed(&self, name: &str, reading: &Reading, batch: &mut Batch) -> io::Result<Option<u64>> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
         let mut found = Collected::default();
-        formats::read(name, holds, crate::input::decompressed(file)?, &mut found)?;
+        let input = UntilStop { input: crate::input::decompressed(file)?, stop: reading.stop };
+        let outcome = formats::read(name, reading.holds, input, &mut found);
+        if reading.stop.is_cancelled() {
+            // There is no place inside it from which reading could go on.
+            return Ok(None);
+        }
+        outcome?;
         let records = found.records.len() as u64;
         let identity = self.identity();
         for record in found.records {
@@ -334,7 +362,7 @@ impl Tail {
             batch.arrivals.push(Arrival { id, further: Vec::new(), record });
         }
         batch.snapshot.merge(found.snapshot);
-        Ok(records)
+        Ok(Some(records))
     }
 
     fn begin_anew(&mut self, records: u64) {
@@ -358,6 +386,21 @@ impl Tail {
 
     fn identity(&self) -> String {
         format!("{}:{}:{:x}:{}", self.origin.device, self.origin.inode, self.fingerprint, self.generation)
+    }
+}
+
+/// Ends with an error once Medic stops.
+struct UntilStop<'r, R> {
+    input: R,
+    stop: &'r CancellationToken,
+}
+
+impl<R: Read> Read for UntilStop<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_cancelled() {
+            return Err(io::Error::other("Medic stops"));
+        }
+        self.input.read(buffer)
     }
 }
 

@@ -461,6 +461,75 @@ fn the_rest_of_a_line_is_read_again() {
     );
 }
 
+/// Medic stops while much is still to be read: it does so at once, and reads on at the next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_is_left_for_the_next_start() {
+    const LINES: usize = 1_200_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::with_capacity(LINES * 40);
+    for number in 0..LINES / 2 {
+        text.push_str(&format!("ERROR {number} failed\n\tat a.B.c(B.java:{number})\n"));
+    }
+    append(folder.path(), "a.log", &text);
+    append(folder.path(), "b.log", "short, and without its end");
+    let fake = Fake::default();
+    let (outlet, stop) = fake.collect();
+    let paths = vec![folder.path().to_string_lossy().into_owned()];
+    let running = tokio::spawn(run(paths, None, None, false, outlet));
+    fake.wait_for(1).await;
+    let stopped = Instant::now();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
+    fake.ended().await;
+    let read = fake.store.lock().unwrap().arrivals.len();
+    assert!(read < LINES / 2, "all {read} records were read before");
+    read_once(folder.path(), &fake).await;
+    let found = fake.texts();
+    assert_eq!(found.len(), LINES / 2 + 1);
+    assert!(found[..LINES / 2].iter().all(|text| text.lines().count() == 2), "every record keeps its trace");
+    assert_eq!(fake.store.lock().unwrap().repeated, 0);
+}
+
+/// What was written just before Medic stops is the end of a story that nobody may read later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_just_before_the_stop_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    append(folder.path(), "a.log", "one\n");
+    let fake = Fake::default();
+    let (outlet, stop) = fake.collect();
+    let paths = vec![folder.path().to_string_lossy().into_owned()];
+    let running = tokio::spawn(run(paths, None, None, false, outlet));
+    fake.wait_for(1).await;
+    append(folder.path(), "a.log", "ERROR x\n\tat a.B.c(B.java:1)\nlast, with no end");
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    fake.ended().await;
+    assert_eq!(fake.texts(), ["one", "ERROR x\n\tat a.B.c(B.java:1)", "last, with no end"]);
+}
+
+/// Medic is killed right after its first start, and the files are rotated: their lines are read all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_seen_and_not_read_is_known_by_its_new_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log").to_string_lossy().into_owned();
+    append(folder.path(), "a.log", "one\ntwo\n");
+    let (queue, mut deliveries) = tokio::sync::mpsc::channel(1);
+    let (_, known) = tokio::sync::watch::channel(Default::default());
+    let outlet = Outlet::new("test", queue, known, Default::default());
+    let running = tokio::spawn(run(vec![path.clone()], None, None, false, outlet));
+    let (_, first) = deliveries.recv().await.unwrap();
+    running.abort();
+    assert!(first.records.is_empty() && first.stored.is_some(), "it is committed before anything is read");
+    rename(folder.path(), "a.log", "a.log.1");
+    append(folder.path(), "a.log", "three\n");
+    let fake = Fake::default();
+    let (outlet, _stop) = fake.collect();
+    run(vec![path], None, first.cursor, true, outlet).await.unwrap();
+    fake.ended().await;
+    assert_eq!(fake.texts(), ["one", "two", "three"]);
+}
+
 /// Feature: exactly once. Medic is killed at many points, and goes on from what was stored, while the log
 /// is written to and rotated. Nothing is lost, and nothing is stored twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

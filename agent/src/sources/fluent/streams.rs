@@ -3,6 +3,7 @@
 use analyzer::record::{Level, Source, Stream};
 use jiff::Timestamp;
 use rmpv::Value;
+use serde_json::Map;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use super::partial::Pieces;
 use super::wire::{self, Entry, Message, member, text};
 use crate::formats;
 use crate::sources::lines::{Lines, Placed};
-use crate::sources::{Arrival, id};
+use crate::sources::{Arrival, id, members};
 
 /// A stream that is quiet for so long has said all that it had to say.
 const QUIET: Duration = Duration::from_secs(2);
@@ -180,10 +181,45 @@ fn key(tag: &str, record: &Value) -> Key {
     (name, task.or_else(|| said("container_id")).map(Arc::from))
 }
 
-/// Returns the line that a container printed, or the whole record where it is something else.
+/// What FireLens, the log drivers and Fluent Bit write about a record: where it comes from, and not what it says.
+const ABOUT: [&str; 15] = [
+    "container_id",
+    "container_name",
+    "ecs_cluster",
+    "ecs_task_arn",
+    "ecs_task_definition",
+    "ec2_instance_id",
+    "ecs_container_name",
+    "ecs_task_id",
+    "docker",
+    "kubernetes",
+    "partial_message",
+    "partial_id",
+    "partial_ordinal",
+    "partial_last",
+    "_p",
+];
+
+/// Returns the line that a container printed; where a record says more than that, a JSON line of all that it says.
 fn said_text(record: &Value) -> String {
-    let said = ["log", "message"].iter().find_map(|name| member(record, name)).and_then(text);
-    said.unwrap_or_else(|| wire::json(record).to_string())
+    let named = ["log", "message"].into_iter().find_map(|name| Some((name, text(member(record, name)?)?)));
+    if let Some((_, line)) = &named
+        // A piece of a line; or a JSON line as it was printed, which the others repeat.
+        && (member(record, "partial_message").is_some() || line.trim_start().starts_with('{'))
+    {
+        return line.clone();
+    }
+    let Value::Map(all) = record else { return wire::json(record).to_string() };
+    let line = named.as_ref().map(|(line, _)| *line);
+    let mut told = Map::new();
+    for (name, value) in all {
+        let name = text(name).unwrap_or_else(|| name.to_string());
+        let is_output = name == "source" && matches!(value.as_str(), Some("stdout" | "stderr"));
+        if !is_output && line != Some(name.as_str()) && !ABOUT.contains(&name.as_str()) {
+            told.insert(name, wire::json(value));
+        }
+    }
+    members::text(named, told)
 }
 
 fn level(record: &Value) -> Level {

@@ -27,7 +27,7 @@ async fn started(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (outlet, stop) = fake.collect();
-    (address, stop, tokio::spawn(serve(listener, None, outlet)))
+    (address, stop, tokio::spawn(serve(listener, Room::new(), None, outlet)))
 }
 
 /// Sends over one connection, then stops; returns what was answered and what was stored.
@@ -127,7 +127,7 @@ async fn a_sender_without_the_key_is_not_listened_to() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (outlet, stop) = fake.collect();
-    let serving = tokio::spawn(serve(listener, Some("falcon".to_owned()), outlet));
+    let serving = tokio::spawn(serve(listener, Room::new(), Some("falcon".to_owned()), outlet));
     for first in [
         packed("t", None, &[map(&[("log", "a")])]),
         bytes(vec!["PING".into(), "h".into(), "s".into(), "no".into()]),
@@ -175,4 +175,69 @@ async fn hostile_bytes_end_only_their_own_connection() {
     socket.read_exact(&mut answer).await.unwrap();
     assert!(!serving.is_finished());
     assert_eq!(fake.texts(), ["fine"]);
+}
+
+/// A record that is sent with FireLens' own members is stored with this text.
+async fn check_text(members: &[(&str, &str)], text: &str) -> analyzer::record::Record {
+    let own = [
+        ("container_id", "c1"),
+        ("container_name", "/web"),
+        ("source", "stderr"),
+        ("ecs_cluster", "shop"),
+        ("ecs_task_arn", "arn:aws:ecs:r:1:task/c/0123"),
+        ("ecs_task_definition", "web:7"),
+    ];
+    let record = map(&[members, &own].concat());
+    let (_, fake) = send(&[bytes(vec!["t".into(), 7.into(), record])], 0).await;
+    assert_eq!(fake.texts(), [text]);
+    let record = fake.store.lock().unwrap().arrivals[0].record.clone();
+    assert_eq!(record.entity.as_deref(), Some("0123"));
+    record
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_structured_record_keeps_what_it_says_besides_its_message() {
+    let error = "connection to server at \"db\", port 5432 failed: Connection refused";
+    let text = r#"{"message":"cannot start","level":"error","error":"connection to server at \"db\", port 5432 failed: Connection refused"}"#;
+    let members = [("level", "error"), ("message", "cannot start"), ("error", error)];
+    let record = check_text(&members, text).await;
+    assert_eq!(record.said(), format!("cannot start\n{error}"));
+    assert_eq!(record.level, analyzer::record::Level::Error);
+    check_text(&[("level", "error"), ("message", "cannot start")], "cannot start").await;
+    check_text(&[("log", "cannot start")], "cannot start").await;
+    check_text(
+        &[("log", r#"{"msg":"a","err":"b"}"#), ("msg", "a"), ("err", "b")],
+        r#"{"msg":"a","err":"b"}"#,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn senders_that_stop_in_large_messages_do_not_keep_others_out() {
+    let fake = Fake::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (outlet, stop) = fake.collect();
+    let seconds = Duration::from_secs;
+    let room = Room::of(1 << 20, seconds(30), Duration::from_millis(300), seconds(60));
+    let serving = tokio::spawn(serve(listener, room, None, outlet));
+    let chunk = packed("t", Some("x"), &[map(&[("log", &"a".repeat(2 << 20))])]);
+    let mut stopped = Vec::new();
+    for _ in 0..6 {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        // Senders that find no room are kept waiting.
+        let sent = timeout(Duration::from_millis(200), socket.write_all(&chunk[..chunk.len() - 1])).await;
+        stopped.push((socket, sent));
+    }
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let acknowledged = async {
+        socket.write_all(&chunk).await.unwrap();
+        let mut answer = vec![0; wire::acknowledgement("x").len()];
+        socket.read_exact(&mut answer).await.unwrap();
+    };
+    timeout(seconds(20), acknowledged).await.unwrap();
+    assert_eq!(fake.store.lock().unwrap().arrivals.len(), 1);
+    drop(stopped);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
 }

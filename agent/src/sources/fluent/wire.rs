@@ -11,6 +11,8 @@ pub const LARGEST_MESSAGE: usize = 32 << 20;
 const LARGEST_UNPACKED: u64 = 128 << 20;
 /// A message holds no more values than this; entries that are packed count as one.
 const MOST_VALUES: u64 = 1 << 20;
+/// Entries that are packed hold no more values than this in all.
+const MOST_PACKED: u64 = 4 << 20;
 const DEEPEST: usize = 64;
 /// What Fluent Bit calls logs among the signals that it sends.
 const LOGS: u64 = 0;
@@ -33,7 +35,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
     #[error(
-        "a message is larger than {} bytes, or unpacks to more than {}",
+        "a message is larger than {} bytes, unpacks to more than {}, or holds too many values",
         LARGEST_MESSAGE,
         LARGEST_UNPACKED
     )]
@@ -44,6 +46,10 @@ pub enum Refused {
     Unknown,
     #[error("the sender did not prove that it knows the shared key")]
     Stranger,
+    #[error("other senders use up all room for large messages: send smaller chunks, or fewer at once")]
+    NoRoom,
+    #[error("the sender stopped in the middle of a large message")]
+    Stalled,
 }
 
 /// Finds where a value ends, looking at each byte once, however the bytes arrive.
@@ -115,7 +121,7 @@ fn head(bytes: &[u8]) -> Result<Option<(usize, u64)>, Refused> {
 
 /// Reads one message; `None` where it says nothing, as a heartbeat does.
 pub fn message(bytes: &[u8]) -> Result<Option<Message>, Refused> {
-    let Value::Array(parts) = value(&mut Cursor::new(bytes))? else { return Ok(None) };
+    let Value::Array(parts) = value(&mut Cursor::new(bytes), &mut 0)? else { return Ok(None) };
     let mut parts = parts.into_iter();
     let Some(tag) = parts.next().as_ref().and_then(text) else { return Err(Refused::Unknown) };
     let second = parts.next().ok_or(Refused::Unknown)?;
@@ -210,8 +216,12 @@ fn packed_entries(packed: &[u8], option: Option<&Value>) -> Result<Vec<Entry>, R
 fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Refused> {
     let mut entries = Vec::new();
     let mut cursor = Cursor::new(bytes);
+    let mut values = 0;
     while cursor.position() < bytes.len() as u64 {
-        entries.push(entry(value(&mut cursor)?)?);
+        entries.push(entry(value(&mut cursor, &mut values)?)?);
+        if values > MOST_PACKED {
+            return Err(Refused::TooLarge);
+        }
     }
     Ok(entries)
 }
@@ -224,11 +234,14 @@ fn entry(value: Value) -> Result<Entry, Refused> {
 }
 
 /// Reads a value whose lengths are checked against the bytes that are there before room is made for them.
-fn value(cursor: &mut Cursor<&[u8]>) -> Result<Value, Refused> {
+/// Adds to `values` how many there are in it.
+fn value(cursor: &mut Cursor<&[u8]>, values: &mut u64) -> Result<Value, Refused> {
     let rest = cursor.get_ref().get(cursor.position() as usize..).unwrap_or_default();
-    if Scan::default().end(rest)?.is_none() {
+    let mut scan = Scan::default();
+    if scan.end(rest)?.is_none() {
         return Err(Refused::Malformed);
     }
+    *values += scan.values;
     rmpv::decode::read_value_with_max_depth(cursor, DEEPEST).map_err(|_| Refused::Malformed)
 }
 
@@ -355,6 +368,13 @@ mod tests {
     fn a_list_that_claims_to_be_huge_is_refused_at_once() {
         assert_eq!(Scan::default().end(&[0xdd, 0xff, 0xff, 0xff, 0xff]), Err(Refused::TooLarge));
         assert_eq!(Scan::default().end(&[0xc6, 0xff, 0xff, 0xff, 0xff]), Err(Refused::TooLarge));
+    }
+
+    #[test]
+    fn more_packed_entries_than_are_taken_are_refused() {
+        let entry = packed(&Value::Array(vec![0.into(), Value::Map(Vec::new())]));
+        assert_eq!(entries(&entry.repeat(9)).map(|entries| entries.len()), Ok(9));
+        assert_eq!(entries(&entry.repeat(MOST_PACKED as usize / 2)), Err(Refused::TooLarge));
     }
 
     proptest! {

@@ -96,22 +96,57 @@ async fn decode<T: Message + Default + DeserializeOwned>(
     }
 }
 
-/// Reads JSON of protobuf, where `null` says what a missing member says.
+/// Reads JSON of protobuf, where `null` says what a missing member says, and a number may be written as text.
 fn of_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let mut value: Value = serde_json::from_slice(bytes)?;
-    leave_out_nulls(&mut value);
+    normalise(&mut value);
     serde_json::from_value(value)
 }
 
 /// Goes as deep as the parser of JSON does, which has a limit.
-fn leave_out_nulls(value: &mut Value) {
+fn normalise(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(leave_out_nulls);
+            members.retain(|name, member| !member.is_null() && !is_no_number(name, member));
+            if let Some(text) = members.get("doubleValue").and_then(not_finite).map(str::to_owned) {
+                members.shift_remove("doubleValue");
+                members.insert("stringValue".to_owned(), text.into());
+            }
+            for (name, member) in members.iter_mut() {
+                match member {
+                    Value::Array(elements) if DOUBLES.contains(&name.as_str()) => {
+                        elements.retain(|element| not_finite(element).is_none());
+                        elements.iter_mut().for_each(read_double);
+                    }
+                    member if DOUBLES.contains(&name.as_str()) => read_double(member),
+                    member => normalise(member),
+                }
+            }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(leave_out_nulls),
+        Value::Array(elements) => elements.iter_mut().for_each(normalise),
         _ => {}
+    }
+}
+
+/// The members that hold a double: of values, and of data points.
+const DOUBLES: [&str; 9] =
+    ["doubleValue", "asDouble", "sum", "min", "max", "zeroThreshold", "quantile", "value", "explicitBounds"];
+
+/// Whether a data point holds what is no finite number, as JSON cannot: it is as good as missing.
+fn is_no_number(name: &str, member: &Value) -> bool {
+    name != "doubleValue" && DOUBLES.contains(&name) && not_finite(member).is_some()
+}
+
+fn not_finite(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| matches!(*text, "NaN" | "Infinity" | "-Infinity"))
+}
+
+/// Reads a double that is written as text; what else has its name is looked into.
+fn read_double(member: &mut Value) {
+    let read = member.as_str().and_then(|text| text.trim().parse::<f64>().ok());
+    match read.and_then(serde_json::Number::from_f64) {
+        Some(number) => *member = Value::Number(number),
+        None => normalise(member),
     }
 }
 

@@ -3,14 +3,16 @@
 use analyzer::record::{Level, Record, Source, Stream};
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Taken;
 use super::values::{self, Identities, Sender};
 use crate::formats;
-use crate::sources::{Arrival, id};
+use crate::sources::{Arrival, id, members};
 
 /// Reads a request; records are numbered later.
 pub fn read(request: ExportLogsServiceRequest) -> Taken {
@@ -44,16 +46,7 @@ fn undated(arrived: Timestamp) -> u64 {
 }
 
 fn record(log: &LogRecord, stream: &Arc<Stream>, sender: &Sender) -> Option<Record> {
-    let body = log.body.as_ref().and_then(values::said).filter(|said| !said.trim().is_empty());
-    let exception = ["exception.type", "exception.message", "exception.stacktrace"]
-        .map(|key| values::text(&log.attributes, key).filter(|said| !said.is_empty()));
-    let mut text = match body {
-        Some(body) => body,
-        None if !log.event_name.is_empty() => log.event_name.clone(),
-        None if log.attributes.is_empty() => return None,
-        None => values::json(&log.attributes).to_string(),
-    };
-    append_exception(&mut text, exception);
+    let text = text(log)?;
     let read = formats::read_record(&text);
     let stated = level(log.severity_number).or_else(|| Level::named(&log.severity_text));
     Some(Record {
@@ -68,6 +61,53 @@ fn record(log: &LogRecord, stream: &Arc<Stream>, sender: &Sender) -> Option<Reco
         entity: sender.entity.clone(),
         deployment: None,
     })
+}
+
+/// The attributes of an exception, which become lines of the message.
+const EXCEPTION: [&str; 3] = ["exception.type", "exception.message", "exception.stacktrace"];
+
+/// What the names of attributes begin with that tell where a record was written, and not what it says.
+const ABOUT: [&str; 9] =
+    ["code.", "thread.", "log.file.", "log.record.", "process.", "telemetry.", "service.", "host.", "k8s."];
+
+/// Returns what a record says: its message with its exception, or a JSON line of these and its other attributes.
+fn text(log: &LogRecord) -> Option<String> {
+    let mut members = match values::json(&log.attributes) {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    let body = log.body.as_ref().and_then(values::said).filter(|said| !said.trim().is_empty());
+    let is_alone = body.is_none() && log.event_name.is_empty();
+    if is_alone && members.is_empty() {
+        return None;
+    }
+    let is_about = |name: &str| ABOUT.iter().any(|begins| name.starts_with(begins));
+    if !is_alone {
+        members.retain(|name, _| !is_about(name));
+    }
+    let structured = match log.body.as_ref().and_then(|body| body.value.as_ref()) {
+        Some(any_value::Value::KvlistValue(list)) => Some(values::json(&list.values)),
+        _ => None,
+    };
+    if let Some(Value::Object(mut line)) = structured.filter(|_| body.is_some()) {
+        // It is a JSON line already.
+        for (name, value) in members {
+            line.entry(name).or_insert(value);
+        }
+        return Some(members::text(None, line));
+    }
+    let message = body.or_else(|| Some(log.event_name.clone()).filter(|name| !name.is_empty()));
+    let Some(mut message) = message else { return Some(members::text(None, members)) };
+    members.retain(|name, _| !EXCEPTION.contains(&name.as_str()));
+    append_exception(
+        &mut message,
+        EXCEPTION.map(|key| values::text(&log.attributes, key).filter(|said| !said.is_empty())),
+    );
+    if message.trim_start().starts_with('{') {
+        // A JSON line that a program printed says what it has to say.
+        return Some(message);
+    }
+    Some(members::text(Some(("message", message)), members))
 }
 
 /// Adds what is not said already: loggers often write the stack trace into the message too.

@@ -77,6 +77,60 @@ fn bodies_and_exceptions_are_read() {
     check(LogRecord { body: None, event_name: "started".to_owned(), ..log("") }, "started", Level::Error);
 }
 
+/// A record with these attributes says this, and is stored with this text.
+#[track_caller]
+fn check_said(record: LogRecord, said: &str, text: &str) {
+    let taken = logs::read(request(vec![record]));
+    let record = &taken.arrivals[0].record;
+    assert_eq!((record.said(), record.text.as_str(), record.level), (said, text, Level::Error));
+}
+
+#[test]
+fn attributes_that_say_more_are_read() {
+    let with = |named: &[(&str, &str)]| LogRecord { attributes: attributes(named), ..log("cannot start") };
+    let refused = "cannot start\nport 5432 failed: Connection refused";
+    let error = "port 5432 failed: Connection refused";
+    check_said(
+        with(&[("err", error)]),
+        refused,
+        r#"{"message":"cannot start","err":"port 5432 failed: Connection refused"}"#,
+    );
+    check_said(
+        with(&[("error.message", error), ("n", "4")]),
+        refused,
+        r#"{"message":"cannot start","n":"4","error":{"message":"port 5432 failed: Connection refused"}}"#,
+    );
+    check_said(
+        with(&[("exception.message", error), ("n", "4")]),
+        refused,
+        r#"{"message":"cannot start\nport 5432 failed: Connection refused","n":"4"}"#,
+    );
+    check_said(
+        with(&[("code.filepath", "a.py"), ("thread.name", "main"), ("log.iostream", "stderr")]),
+        "cannot start",
+        "cannot start",
+    );
+}
+
+#[test]
+fn a_structured_body_is_a_json_line() {
+    let members = attributes(&[("msg", "cannot start"), ("error", "refused")]);
+    let list = Value::KvlistValue(opentelemetry_proto::tonic::common::v1::KeyValueList { values: members });
+    let record = LogRecord {
+        body: Some(AnyValue { value: Some(list) }),
+        attributes: attributes(&[("exception.stacktrace", "X: no\n\tat a.B.c(B.java:1)")]),
+        ..log("")
+    };
+    check_said(
+        record,
+        "cannot start\nrefused\nX: no\n\tat a.B.c(B.java:1)",
+        r#"{"msg":"cannot start","error":"refused","exception.stacktrace":"X: no\n\tat a.B.c(B.java:1)"}"#,
+    );
+    let printed = r#"{"msg":"cannot start","err":"refused"}"#;
+    let record = LogRecord { attributes: attributes(&[("n", "4")]), ..log(printed) };
+    check_said(record, "cannot start\nrefused", printed);
+}
+
 #[test]
 fn what_is_sent_again_has_the_same_identity_and_what_is_said_twice_has_two() {
     let ids = |request| logs::read(request).arrivals.iter().map(|arrival| arrival.id).collect::<Vec<u64>>();
@@ -186,6 +240,31 @@ async fn an_export_over_http_is_stored_when_it_succeeds() {
     let gzip = format!("{PROTOBUF}content-encoding: gzip\r\n");
     let (status, _) = posted(http, "/v1/metrics", &gzip, &encoder.finish().unwrap()).await;
     assert_eq!((status, fake.texts().len()), (200, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_that_json_writes_as_text_are_read() {
+    let fake = Fake::default();
+    let (_, http, _stop) = started(&fake).await;
+    let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"7","body":{"stringValue":"a"},
+        "attributes":[{"key":"x","value":{"doubleValue":"NaN"}},{"key":"y","value":{"doubleValue":"-Infinity"}},
+        {"key":"z","value":{"arrayValue":{"values":[{"doubleValue":"1.5"},{"doubleValue":2}]}}}]},
+        {"timeUnixNano":"8","body":{"doubleValue":"Infinity"}}]}]}]}"#;
+    let (status, answer) = posted(http, "/v1/logs", JSON, json).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(fake.texts(), [r#"{"message":"a","x":"NaN","y":"-Infinity","z":[1.5,2.0]}"#, "Infinity"]);
+    let json = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+        {"name":"a","gauge":{"dataPoints":[{"asDouble":"NaN"},{"asDouble":"0.5"},{"asDouble":7},{"asInt":"8"}]}},
+        {"name":"b","histogram":{"dataPoints":[{"count":"2","sum":"Infinity","min":"0.5","bucketCounts":["1","1"],
+            "explicitBounds":["1.5"]}]}},
+        {"name":"c","summary":{"dataPoints":[{"count":"1","sum":"2.5","quantileValues":[{"quantile":"0.9","value":"NaN"}]}]}}
+        ]}]}]}"#;
+    let (status, answer) = posted(http, "/v1/metrics", JSON, json).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    let texts = &fake.texts()[2..];
+    assert_eq!(texts, ["a 0.5", "a 7", "a 8", "b count=2 min=0.5", "c count=1 sum=2.5"]);
+    let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"doubleValue":"many"}}]}]}]}"#;
+    assert_eq!(posted(http, "/v1/logs", JSON, json).await.0, 400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
