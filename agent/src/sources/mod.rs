@@ -254,8 +254,7 @@ mod tests {
         let fake = Fake::default();
         let (outlet, _stop) = fake.collect();
         let pulse = outlet.pulse.clone();
-        let missing: Option<Result<(), Closed>> = None;
-        watched(outlet, async move { missing.expect("no such part") }).await.unwrap().unwrap();
+        watched(outlet, async { panic!("no such part") }).await.unwrap().unwrap();
         fake.ended().await;
         let gaps = fake.store.lock().unwrap().gaps.clone();
         assert!(gaps[0].because.contains("no such part"), "{gaps:?}");

@@ -114,7 +114,11 @@ fn what_may_hold_a_secret_is_not_told() {
             r#", "logConfiguration": {{"logDriver": "splunk", "options": {{"{name}": "{value}"}}}}"#
         ))
     };
-    for name in ["splunk-token", "apikey", "License_Key", "http_Passwd", "Header", "URI", "splunk-url"] {
+    // What is called a secret is removed when it is read, so not even a change is seen.
+    for name in ["splunk-token", "apikey", "License_Key", "http_Passwd"] {
+        check(&option(name, "hunter2"), &option(name, "hunter3"), &[]);
+    }
+    for name in ["Header", "URI", "splunk-url"] {
         check(
             &option(name, "hunter2"),
             &option(name, "hunter3"),

@@ -126,9 +126,9 @@ fn goes_on(value: &[u8], rest: &[u8]) -> bool {
             || is_camel
     };
     let mut parts = name.split(|byte| b"-_.".contains(byte)).filter(|part| !part.is_empty());
-    let is_name = name.len() > 2 && parts.all(is_word);
+    let is_setting = name.len() > 2 && parts.all(is_word);
     let is_linked = matches!(rest.get(signs + name.len()), Some(b'=' | b':'));
-    !name.is_empty() && is_linked && !is_name
+    !name.is_empty() && is_linked && !is_setting
 }
 
 /// Whether a quote closes an item of a list or the last member of a document: `","`, `"},`, `"]`.

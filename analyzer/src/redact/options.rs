@@ -151,9 +151,10 @@ pub fn set(text: &[u8], written: &Written) -> Option<Value> {
 /// Whether a command that sets something stands before a place, on its line.
 fn set_before(text: &[u8], start: usize) -> bool {
     const FARTHEST: usize = 160;
-    const SETS: [&[u8]; 5] =
-        [b"configure set ", b"config set ", b"secrets set ", b"variable set ", b"vars set "];
+    const SETS: [&[u8]; 5] = [b"configure", b"config", b"secrets", b"variable", b"vars"];
     let before = &text[start.saturating_sub(FARTHEST)..start];
     let line = memchr::memrchr2(b'\n', b';', before).map_or(before, |at| &before[at..]);
-    SETS.iter().any(|words| memchr::memmem::find(line, words).is_some())
+    // Most lines have no such word, and one search tells.
+    let Some(set) = line.windows(5).position(|word| word == b" set ") else { return false };
+    SETS.iter().any(|word| line[..set].ends_with(word))
 }

@@ -105,7 +105,7 @@ fn is_named_late(text: &[u8], written: &Written) -> bool {
         - written.dashes
         - written.opening.map_or(0, Quote::len).min(written.range.start - written.dashes);
     let words = &text[start.saturating_sub(24)..start];
-    words.ends_with(b" ") && memchr::memmem::rfind(words, b"for ").is_some()
+    words.ends_with(b" ") && words.windows(4).any(|word| word == b"for ")
 }
 
 /// Returns the quoted value that a validator tells, on the line of the name or on the next where it stands alone.
@@ -197,12 +197,14 @@ fn table(text: &[u8], written: &Written, name: Name, at: usize) -> Option<Value>
     let is_state = STATES.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(content));
     let is_heading = content.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_loud = !text[written.range.clone()].iter().any(u8::is_ascii_lowercase);
-    let is_last = match text.get(value.end..)? {
-        [] | [b'\n' | b'\r' | b'\t' | b'"', ..] | [b' ', b' ' | b'|' | b'#' | b'\n', ..] => true,
-        [b' ', 0xe2, 0x94, 0x82, ..] => true,
-        [b'\\', b'n', ..] | [b' '] => true,
-        _ => false,
-    };
+    let is_last = matches!(
+        text.get(value.end..)?,
+        [] | [b'\n' | b'\r' | b'\t' | b'"', ..]
+            | [b' ']
+            | [b' ', b' ' | b'|' | b'#' | b'\n', ..]
+            | [b' ', 0xe2, 0x94, 0x82, ..]
+            | [b'\\', b'n', ..]
+    );
     let is_plain = is_loud && is_last && value.quote.is_none() && !is_state && !is_heading;
     (is_plain || value.quote.is_some() && arrow > 0 || looks_random(content, Rigour::Strict)).then_some(value)
 }

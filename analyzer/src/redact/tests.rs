@@ -5,7 +5,6 @@ mod formats;
 mod forms;
 mod properties;
 mod said;
-mod speed;
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
