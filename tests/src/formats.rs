@@ -29,16 +29,19 @@ proptest! {
         for (before, after) in records.iter().zip(records.iter().skip(1)) {
             prop_assert!(before.seq != after.seq, "two records at {}", after.seq);
         }
-        // Escape sequences are removed and JSON is decoded; everything else stands in the input as it is.
-        if !bytes.iter().any(|byte| matches!(byte, 0x1b | 0x08 | b'{' | b'[')) {
-            let input = String::from_utf8_lossy(&bytes);
-            for line in records.iter().flat_map(|record| record.text.lines()) {
-                prop_assert!(input.contains(line), "{line:?} is not in {input:?}");
-            }
+    }
+
+    /// Feature: deployment-infrastructure-reliability, Property 29: what is neither an escape sequence nor JSON stands
+    /// in a record as it stands in the input
+    #[test]
+    fn text_stands_in_a_record_as_it_was_written(name in "[a-z.-]{0,12}", bytes in plain_bytes()) {
+        let input = String::from_utf8_lossy(&bytes);
+        for line in records(&name, &bytes).iter().flat_map(|record| record.text.lines()) {
+            prop_assert!(input.contains(line), "{line:?} is not in {input:?}");
         }
     }
 
-    /// Feature: deployment-infrastructure-reliability, Property 17: every way to end a line ends a line
+    /// Feature: deployment-infrastructure-reliability, Property 27: every way to end a line ends a line
     #[test]
     fn every_way_to_end_a_line_ends_a_line(lines in prop::collection::vec("[ -~]{0,40}", 0..20)) {
         let with = |ending: &str| records("x.container-log.log", lines.join(ending).as_bytes());
@@ -46,7 +49,7 @@ proptest! {
         prop_assert_eq!(with("\r\n"), with("\n"));
     }
 
-    /// Feature: deployment-infrastructure-reliability, Property 17: compressed input is read as if it were not
+    /// Feature: deployment-infrastructure-reliability, Property 28: compressed input is read as if it were not
     #[test]
     fn compressed_input_reads_the_same(bytes in bytes().prop_filter("fits a frame", |bytes| bytes.len() < 60_000)) {
         let folder = tempfile::tempdir()?;
@@ -228,6 +231,14 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         1 => (any::<u8>(), 1usize..3000).prop_map(|(byte, times)| vec![byte; times]),
     ];
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Noise without what begins an escape sequence or JSON.
+fn plain_bytes() -> impl Strategy<Value = Vec<u8>> {
+    bytes().prop_map(|mut bytes| {
+        bytes.retain(|byte| !matches!(byte, 0x1b | 0x08 | b'{' | b'['));
+        bytes
+    })
 }
 
 fn gz(content: &[u8]) -> Vec<u8> {

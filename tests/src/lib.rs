@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod github;
@@ -30,6 +32,8 @@ mod model;
 mod order;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn the_built_in_book_is_the_compiled_pages() {
 fn every_class_has_causes() {
     let classes: BTreeSet<Class> = pages().iter().map(|page| page.class).collect();
     assert_eq!(classes.len(), Class::ALL.len(), "{classes:?}");
-    assert!(pages().len() >= 200, "only {} causes", pages().len());
+    assert!(pages().len() >= 950, "only {} causes", pages().len());
 }
 
 #[test]

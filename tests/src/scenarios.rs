@@ -26,7 +26,7 @@ fn every_scenario_gives_its_diagnosis() {
     let patterns = patterns::load().expect("the built-in patterns load");
     let mut wrong = Vec::new();
     let folders = folders();
-    assert!(folders.len() >= 30, "only {} scenarios were found", folders.len());
+    assert!(folders.len() >= 95, "only {} scenarios were found", folders.len());
     for folder in folders {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let expected =

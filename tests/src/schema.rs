@@ -27,10 +27,13 @@ fn the_schemas_in_the_repository_are_current() {
 #[test]
 fn the_report_of_every_scenario_follows_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut followed = 0;
     for entry in fs::read_dir(folder).expect("the scenarios can be read").flatten() {
         let diagnosis = crate::diagnose_folder(&entry.path().join("input"), book());
         assert_eq!(is_valid(&rendered(&diagnosis, Format::Json)), Ok(()), "{}", entry.path().display());
+        followed += 1;
     }
+    assert!(followed >= 95, "only {followed} scenarios were found");
 }
 
 /// Returns how a report departs from the schema.

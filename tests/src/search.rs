@@ -37,7 +37,7 @@ proptest! {
         prop_assert_eq!(newest, wanted);
     }
 
-    /// Feature: deployment-infrastructure-reliability, Property 22: Search Exactness. What programs say again and again,
+    /// Feature: deployment-infrastructure-reliability, Property 30: Search Exactness. What programs say again and again,
     /// with other numbers each time, is found as well.
     #[test]
     fn what_is_said_again_and_again_is_found(
@@ -73,7 +73,7 @@ proptest! {
         prop_assert_eq!(newest, wanted);
     }
 
-    /// Feature: deployment-infrastructure-reliability, Property 22: Search Exactness. What holds for one word holds for
+    /// Feature: deployment-infrastructure-reliability, Property 31: Search Exactness. What holds for one word holds for
     /// words that are joined.
     #[test]
     fn joined_words_find_what_holds_them(

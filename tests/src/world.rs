@@ -2,11 +2,12 @@
 
 use analyzer::checks::{Check, CheckResult, Outcome};
 use analyzer::diagnosis::Diagnosis;
+use analyzer::record::Source;
 use medic::formats::{Collected, Sink, read_text};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::given::book;
+use crate::given::{book, stream};
 
 /// What differs from service to service.
 #[derive(Clone, Debug)]
@@ -164,7 +165,13 @@ impl Answers {
     }
 
     pub fn diagnosis(&self) -> Diagnosis {
-        let collected = self.collected();
+        self.diagnosis_with("")
+    }
+
+    /// Diagnoses what is described, and what the container said.
+    pub fn diagnosis_with(&self, log: &str) -> Diagnosis {
+        let mut collected = self.collected();
+        collected.records(&stream("app", Source::ContainerLog, log).records);
         analyzer::diagnose(book(), &collected.records, &collected.snapshot, Vec::new())
     }
 

@@ -363,17 +363,3 @@ fn colours_are_off_where_they_are_not_wanted() {
     assert_eq!(paint(false), "x\n");
     assert_eq!(paint(true), "\u{1b}[31mx\u{1b}[0m\n");
 }
-
-/// Prints views to be looked at: `cargo test -p medic --lib views_to_look_at -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints for a person"]
-fn views_to_look_at() {
-    for scene in [tag_missing(), going_well(30, "IN_PROGRESS"), going_well(250, "COMPLETED"), rolled_back()] {
-        let mut screen = Screen::new(Box::new(std::io::stderr()), true, true);
-        screen.draw(&view(&scene, screen.size().0), 60).unwrap();
-        for line in changes(&mut Told::default(), &scene) {
-            println!("        {line}");
-        }
-        println!("--------");
-    }
-}

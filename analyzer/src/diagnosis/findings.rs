@@ -229,7 +229,7 @@ pub(super) fn does_not_count(
         return Some("the task is of no service, and ended without an error (exit code 0)".to_owned());
     }
     let placed = settled::was_placed(study, group);
-    if placed && settled::is_settled(study, group) {
+    if placed && settled::is_settled(study, group) && !settled::lacks_database(study, group, class) {
         return Some("the service is steady and was not rolled back".to_owned());
     }
     let stream = &group.first.place.stream;

@@ -1,12 +1,13 @@
 //! What is kept of a record, and of records that say the same: without secrets, and bounded.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::record::{Level, Place, Record, Source};
 
-/// How many different texts are kept for one condition.
-const MOST_GROUPS: usize = 48;
+/// So many different texts of one condition or one log are counted; of most logs, all.
+const MOST_COUNTED: usize = 4096;
 /// Records with more lines than this are cut in the middle.
 const MOST_LINES: usize = 60;
 const LONGEST_LINE: usize = 4000;
@@ -52,35 +53,110 @@ impl Kept {
     }
 }
 
-pub(super) fn add(
-    groups: &mut BTreeMap<GroupKey, Group>,
-    key: GroupKey,
-    place: Place,
-    company: &BTreeSet<usize>,
-    kept: impl FnOnce() -> Kept,
-) {
-    match groups.get_mut(&key) {
-        Some(group) => {
-            group.count += 1;
-            if place < group.first.place {
-                group.first = kept();
+/// Records that say the same, by what they say: the first ones are kept, and all are counted.
+///
+/// What a bound leaves depends on the records and not on the order in which they come: the groups are kept that begin
+/// first, and those are counted whose keys are the smallest, so that one that is left out never comes back.
+#[derive(Clone, Debug)]
+pub(super) struct Groups<K> {
+    most: usize,
+    firsts: BTreeMap<K, First>,
+    counts: BTreeMap<K, Count>,
+}
+
+/// The first record of a group, ordered so that what tells most comes first.
+#[derive(Clone, Debug)]
+struct First {
+    rank: (Reverse<i32>, Place),
+    kept: Kept,
+    company: BTreeSet<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Count {
+    count: u64,
+    last: Place,
+    company: BTreeSet<usize>,
+}
+
+impl<K: Ord + Clone> Groups<K> {
+    pub fn new(most: usize) -> Groups<K> {
+        Groups { most, firsts: BTreeMap::new(), counts: BTreeMap::new() }
+    }
+
+    pub fn add(
+        &mut self,
+        key: K,
+        score: i32,
+        place: Place,
+        company: &BTreeSet<usize>,
+        kept: impl FnOnce() -> Kept,
+    ) {
+        self.count(&key, &place, company);
+        let rank = (Reverse(score), place);
+        let is_first = match self.firsts.get(&key) {
+            Some(first) => rank < first.rank,
+            None => {
+                self.firsts.len() < self.most
+                    || self.latest().is_some_and(|(latest, of)| (&rank, &key) < (&latest.rank, of))
             }
-            group.last = group.last.clone().max(place);
-            group.company.extend(company);
+        };
+        if !is_first {
+            return;
         }
-        None => {
-            groups.insert(
-                key,
-                Group { last: place, first: kept(), count: 1, score: 0, company: company.clone() },
-            );
-            if groups.len() > MOST_GROUPS {
-                let latest = groups
-                    .iter()
-                    .max_by(|a, b| a.1.first.place.cmp(&b.1.first.place))
-                    .map(|(key, _)| key.clone());
-                latest.and_then(|key| groups.remove(&key));
+        self.firsts.insert(key, First { rank, kept: kept(), company: company.clone() });
+        if self.firsts.len() > self.most {
+            let latest = self.latest().map(|(_, key)| key.clone());
+            latest.and_then(|key| self.firsts.remove(&key));
+        }
+    }
+
+    /// Returns the groups, each with the company of its first record.
+    pub fn into_groups(mut self) -> impl Iterator<Item = (K, Group, BTreeSet<usize>)> {
+        self.firsts.into_iter().map(move |(key, First { rank: (Reverse(score), place), kept, company })| {
+            let counted = self.counts.remove(&key);
+            let all = counted.unwrap_or_else(|| Count { count: 1, last: place, company: company.clone() });
+            let group = Group { first: kept, last: all.last, count: all.count, score, company: all.company };
+            (key, group, company)
+        })
+    }
+
+    fn count(&mut self, key: &K, place: &Place, company: &BTreeSet<usize>) {
+        if let Some(known) = self.counts.get_mut(key) {
+            known.count += 1;
+            if known.last < *place {
+                known.last = place.clone();
             }
+            known.company.extend(company);
+            return;
         }
+        let is_full = self.counts.len() >= MOST_COUNTED;
+        if is_full && self.counts.last_key_value().is_some_and(|(last, _)| last < key) {
+            return;
+        }
+        self.counts.insert(key.clone(), Count { count: 1, last: place.clone(), company: company.clone() });
+        if is_full {
+            self.counts.pop_last();
+        }
+    }
+
+    fn latest(&self) -> Option<(&First, &K)> {
+        let firsts = self.firsts.iter().map(|(key, first)| (first, key));
+        firsts.max_by(|a, b| (&a.0.rank, a.1).cmp(&(&b.0.rank, b.1)))
+    }
+}
+
+/// Keeps the smallest of many: one that is left out never comes back.
+pub(super) fn bound<T: Ord>(smallest: &mut BTreeSet<T>, most: usize) {
+    while smallest.len() > most {
+        smallest.pop_last();
+    }
+}
+
+/// Keeps those with the smallest keys.
+pub(super) fn bound_keys<K: Ord, V>(smallest: &mut BTreeMap<K, V>, most: usize) {
+    while smallest.len() > most {
+        smallest.pop_last();
     }
 }
 

@@ -27,7 +27,10 @@ struct Sample {
 impl Measured {
     pub fn add(&mut self, name: &str, time: Timestamp, value: f64, kept: Kept) {
         let samples = self.of.entry((name.to_owned(), kept.lane())).or_default();
-        samples.insert(time, Sample { value, kept });
+        // Of two at one time, the one that stands last.
+        if samples.get(&time).is_none_or(|known| known.kept.place <= kept.place) {
+            samples.insert(time, Sample { value, kept });
+        }
         if samples.len() > MOST_SAMPLES {
             samples.pop_first();
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Gap;
+use super::kept::bound;
 use crate::record::{Record, Source};
 
 /// How an entry of `failures` is told that an answer has for what it could not describe.
@@ -26,9 +27,8 @@ impl NotFound {
         // `arn:aws:ecs:eu-west-1:111122223333:task/prod/0f9d`
         let (kind, name) = arn.splitn(6, ':').last().and_then(|own| own.split_once('/')).unwrap_or(("", arn));
         let names = self.0.entry(kind.to_owned()).or_default();
-        if names.len() < MOST {
-            names.insert(name.to_owned());
-        }
+        names.insert(name.to_owned());
+        bound(names, MOST);
         true
     }
 

@@ -3,24 +3,72 @@
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kept::{Group, Kept, keep};
+use super::kept::{Group, Kept, bound, bound_keys, keep};
 use super::study::Success;
 use crate::record::{Place, Record, Source};
 
-const MOST_PENDING: usize = 500;
-const MOST_DONE: usize = 2000;
+/// So many are followed: those with the smallest names, whatever came first.
+const MOST: usize = 2000;
 const VERBS: [&str; 5] = ["CREATE_", "UPDATE_", "DELETE_", "IMPORT_", "ROLLBACK_"];
 
 /// The operations of all stacks, by stream and resource.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operations {
-    /// Those that began and did not end.
+    /// Those that began and did not end, and under an empty name what a stream says of several; known when all is
+    /// taken in.
     pub pending: BTreeMap<(String, String), Kept>,
+    courses: BTreeMap<(String, String), Course>,
+    /// What each stream says last of what is in progress.
+    in_progress: BTreeMap<String, Kept>,
     /// The last deletion, and the last creation or update, of each that ended well.
     deleted: BTreeMap<(String, String), Done>,
     complete: BTreeMap<(String, String), Done>,
     /// What is a stack: somebody began to change it, or its type says so.
     stacks: BTreeSet<(String, String)>,
+}
+
+/// A line of a record.
+type At = (Place, usize);
+
+/// Where the operations on a resource began and ended.
+#[derive(Clone, Debug, Default)]
+struct Course {
+    first_began: Option<At>,
+    last_ended: Option<At>,
+    /// The last one that began, unless one ended since.
+    pending: Option<Kept>,
+}
+
+impl Course {
+    fn begins(&mut self, kept: Kept) {
+        let at = at(&kept);
+        if self.first_began.as_ref().is_none_or(|first| at < *first) {
+            self.first_began = Some(at.clone());
+        }
+        let is_newest = self.pending.as_ref().is_none_or(|known| self::at(known) < at);
+        if is_newest && self.last_ended.as_ref().is_none_or(|ended| *ended < at) {
+            self.pending = Some(kept);
+        }
+    }
+
+    fn ends(&mut self, ended: At) {
+        if self.pending.as_ref().is_some_and(|kept| at(kept) <= ended) {
+            self.pending = None;
+        }
+        self.last_ended = self.last_ended.take().max(Some(ended));
+    }
+
+    /// Whether what began ended after a place.
+    fn ended_after(&self, place: &At) -> bool {
+        let began = self.first_began.as_ref();
+        self.last_ended
+            .as_ref()
+            .is_some_and(|ended| ended > place && began.is_some_and(|began| began <= ended))
+    }
+}
+
+fn at(kept: &Kept) -> At {
+    (kept.place.clone(), kept.line_index)
 }
 
 #[derive(Clone, Debug)]
@@ -40,32 +88,38 @@ impl Operations {
         for (index, line) in lines.iter().enumerate().take(40) {
             if line.contains("Currently in progress: ") {
                 let kept = keep(record, text, lines, index, BTreeMap::new());
-                self.pending.insert((stream.clone(), String::new()), kept);
+                let last = self.in_progress.entry(stream.clone()).or_insert_with(|| kept.clone());
+                if at(last) < at(&kept) {
+                    *last = kept;
+                }
                 continue;
             }
             let Some(operation) = Operation::read(line) else { continue };
             self.note(record, line, &operation);
             // A table without the types of resources shows no more than what ended.
             let Some(kind) = operation.kind else { continue };
-            let key = (stream.clone(), format!("{kind} {}", operation.name));
+            let course =
+                self.courses.entry((stream.clone(), format!("{kind} {}", operation.name))).or_default();
             match operation.begins() {
-                true if self.pending.len() < MOST_PENDING => {
-                    let kept = keep(record, text, lines, index, BTreeMap::new());
-                    let newest = self.pending.entry(key).or_insert_with(|| kept.clone());
-                    if newest.place < kept.place {
-                        *newest = kept;
-                    }
-                }
-                true => {}
-                false => {
-                    let ended = self.pending.get(&key).is_some_and(|kept| kept.place <= record.place());
-                    if ended {
-                        self.pending.remove(&(stream.clone(), String::new()));
-                        self.pending.remove(&key);
-                    }
-                }
+                true => course.begins(keep(record, text, lines, index, BTreeMap::new())),
+                false => course.ends((record.place(), index)),
+            }
+            bound_keys(&mut self.courses, MOST);
+        }
+    }
+
+    /// Tells what is pending, when all is taken in.
+    pub fn settle(&mut self) {
+        for (stream, kept) in std::mem::take(&mut self.in_progress) {
+            let place = at(&kept);
+            let of_stream = self.courses.range((stream.clone(), String::new())..);
+            let mut of_stream = of_stream.take_while(|((name, _), _)| *name == stream);
+            if !of_stream.any(|(_, course)| course.ended_after(&place)) {
+                self.pending.insert((stream, String::new()), kept);
             }
         }
+        let pending = |(key, course): (_, Course)| Some((key, course.pending?));
+        self.pending.extend(std::mem::take(&mut self.courses).into_iter().filter_map(pending));
     }
 
     /// Remembers what ended well, and which stack is changed.
@@ -74,22 +128,24 @@ impl Operations {
         let done = match operation.status {
             "DELETE_COMPLETE" => &mut self.deleted,
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" => {
-                if operation.kind == Some("AWS::CloudFormation::Stack") && self.stacks.len() < MOST_DONE {
+                if operation.kind == Some("AWS::CloudFormation::Stack") {
                     self.stacks.insert(key.clone());
+                    bound(&mut self.stacks, MOST);
                 }
                 &mut self.complete
             }
             _ => {
-                if line.contains("User Initiated") && self.stacks.len() < MOST_DONE {
+                if line.contains("User Initiated") {
                     self.stacks.insert(key);
+                    bound(&mut self.stacks, MOST);
                 }
                 return;
             }
         };
-        let known = done.get(&key).map(|done| done.seq);
-        if known.map_or(done.len() < MOST_DONE, |seq| seq < record.seq) {
+        if done.get(&key).is_none_or(|known| known.seq < record.seq) {
             let line = line.chars().take(300).collect();
             done.insert(key, Done { seq: record.seq, time: record.time, line });
+            bound_keys(done, MOST);
         }
     }
 

@@ -7,6 +7,7 @@ use super::findings;
 use super::kept::{Group, Kept};
 use super::study::Study;
 use crate::record::Source;
+use crate::taxonomy::Class;
 
 /// Returns since when the service is steady: nothing was undone, the last event of each service says that it is steady,
 /// and nothing outside of the containers failed since.
@@ -50,6 +51,15 @@ pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether an application goes on to ask for its database in vain since its service is steady. That its tasks run, and
+/// answer a health check, does not show that they ever reached the database.
+pub(super) fn lacks_database(study: &Study<'_>, group: &Group, class: Option<Class>) -> bool {
+    class == Some(Class::Database)
+        && group.first.source == Source::ContainerLog
+        && group.count > 1
+        && group.last.time.zip(study.settled).is_some_and(|(last, since)| last > since)
 }
 
 /// Whether the service started tasks after it could not place one. Where it did not, it is steady without that task:

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::kept::bound;
 use crate::record::without_transport;
 
 const MOST_STEPS: usize = 2000;
@@ -23,10 +24,13 @@ pub(super) struct Steps {
 impl Steps {
     pub fn begins(&mut self, seq: u64, said: &str) {
         self.marked |= said.contains("##[group]");
-        if self.begin.len() < MOST_STEPS {
-            self.begin.insert(seq);
-            if !runs_after_failure(said) {
-                self.plain.insert(seq);
+        // The first failure is looked for among the first steps, what follows the last error among the last.
+        self.begin.insert(seq);
+        bound(&mut self.begin, MOST_STEPS);
+        if !runs_after_failure(said) {
+            self.plain.insert(seq);
+            if self.plain.len() > MOST_STEPS {
+                self.plain.pop_first();
             }
         }
     }

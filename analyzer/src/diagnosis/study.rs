@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::answered::Answered;
 use super::described::told_by;
 use super::foreign::{self, Foreign};
-use super::kept::{Group, GroupKey, Kept, Lane, add, keep, told_line};
+use super::kept::{Group, GroupKey, Groups, Kept, Lane, bound, keep, told_line};
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
 use super::noise::is_command;
@@ -28,6 +28,8 @@ use crate::redact::{Redactions, redact};
 use crate::snapshot::Snapshot;
 use crate::templates::shape_hash;
 
+/// How many different texts are kept for one condition.
+const MOST_GROUPS: usize = 48;
 /// How many telling records of one stream are kept.
 const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
@@ -39,8 +41,11 @@ pub(super) const ENOUGH_SERVED: usize = 3;
 #[derive(Clone)]
 pub struct Study<'p> {
     pub(super) patterns: &'p Patterns,
-    pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
+    meeting: BTreeMap<Owner, Groups<GroupKey>>,
+    told: BTreeMap<String, Groups<(Reverse<i32>, u64)>>,
     measured: Measured,
+    /// What met each condition, and what tells most of each stream; known when all is taken in.
+    pub(super) met: BTreeMap<Owner, BTreeMap<GroupKey, Group>>,
     pub(super) telling: BTreeMap<String, BTreeMap<TellingKey, Group>>,
     pub(super) successes: BTreeMap<Lane, BTreeMap<Scope, Success>>,
     /// Where and when deployments were undone, and where and when deployments completed.
@@ -89,7 +94,7 @@ pub struct Study<'p> {
 }
 
 /// Ordered so that what tells most comes first.
-pub(super) type TellingKey = (std::cmp::Reverse<i32>, Place, u64);
+pub(super) type TellingKey = (Reverse<i32>, Place, u64);
 
 #[derive(Clone, Debug)]
 pub(super) struct Success {
@@ -111,8 +116,10 @@ impl<'p> Study<'p> {
     pub fn new(patterns: &'p Patterns) -> Study<'p> {
         Study {
             patterns,
-            met: BTreeMap::new(),
+            meeting: BTreeMap::new(),
+            told: BTreeMap::new(),
             measured: Measured::default(),
+            met: BTreeMap::new(),
             telling: BTreeMap::new(),
             successes: BTreeMap::new(),
             undone: BTreeMap::new(),
@@ -211,6 +218,7 @@ impl<'p> Study<'p> {
     /// Weighs what was taken in.
     pub fn conclude(mut self, snapshot: &Snapshot, gaps: Vec<Gap>) -> Diagnosis {
         self.observe(&told_by(snapshot));
+        self.settle();
         for (pattern, page) in self.patterns.list().iter().enumerate() {
             for (condition, asked) in page.conditions.iter().enumerate() {
                 let met = self.measured.meet(&asked.test);
@@ -226,6 +234,19 @@ impl<'p> Study<'p> {
         self.stands = Running::of(snapshot, self.settled.is_some()).is_all();
         self.fails_outside = findings::fails_outside(&self, snapshot);
         conclude::conclude(self, snapshot, gaps)
+    }
+
+    fn settle(&mut self) {
+        self.operations.settle();
+        for (owner, groups) in std::mem::take(&mut self.meeting) {
+            self.met.insert(owner, groups.into_groups().map(|(key, group, _)| (key, group)).collect());
+        }
+        for (stream, groups) in std::mem::take(&mut self.told) {
+            let keyed = groups.into_groups().map(|((score, shape), group, company)| {
+                ((score, group.first.place.clone(), shape), Group { company, ..group })
+            });
+            self.telling.insert(stream, keyed.collect());
+        }
     }
 
     /// A steady state from before the deployment began is that of the version before.
@@ -335,11 +356,17 @@ impl<'p> Study<'p> {
         let company: BTreeSet<usize> = hits.iter().map(|hit| hit.owner.pattern).collect();
         for hit in hits {
             let key = (lane(record), shape_hash(lines.get(hit.line).copied().unwrap_or_default()));
-            let groups = self.met.entry(hit.owner).or_default();
-            add(groups, key, record.place(), &company, || keep(record, &text, &lines, hit.line, hit.values));
+            let groups = self.meeting.entry(hit.owner).or_insert_with(|| Groups::new(MOST_GROUPS));
+            groups
+                .add(key, 0, record.place(), &company, || keep(record, &text, &lines, hit.line, hit.values));
         }
         if let Some((line, _, score)) = told {
-            self.add_telling(record, &text, &lines, line, score, company);
+            let shape = shape_hash(&told_line(&lines, line));
+            let of_stream = self.told.entry(record.stream.name.clone());
+            let groups = of_stream.or_insert_with(|| Groups::new(MOST_TELLING));
+            groups.add((Reverse(score), shape), score, record.place(), &company, || {
+                keep(record, &text, &lines, line, BTreeMap::new())
+            });
         }
         self.operations.follow(record, &text, &lines);
     }
@@ -403,26 +430,28 @@ impl<'p> Study<'p> {
                 Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
                     self.succeed(lane(record), *scope, Success::of(record, said));
                 }
-                Marker::RolledBack if self.undone.len() < MOST_OUTCOMES => {
+                Marker::RolledBack => {
                     self.undone.insert(record.place(), record.source);
+                    keep_last(&mut self.undone);
                     if let Some((before, after)) = said.split_once("rolling back to deployment") {
                         self.returned.extend(deployment_in(after));
                         // The description of a deployment that goes back names itself first.
                         self.returned.extend(deployment_in(before));
+                        bound(&mut self.returned, MOST_OUTCOMES);
                     }
                 }
-                Marker::Completed if self.completed.len() < MOST_OUTCOMES => {
+                Marker::Completed => {
                     let named =
                         record.deployment.as_deref().map(str::to_owned).or_else(|| deployment_in(said));
                     self.completed.insert(record.place(), named);
+                    keep_last(&mut self.completed);
                 }
                 Marker::ServiceDeployment if said.split_whitespace().nth(3) == Some("SUCCESSFUL") => {
                     self.redeployed = self.redeployed.max(record.time);
                     self.succeed(lane(record), Scope::Service, Success::of(record, said));
                 }
                 Marker::StepDone if record.source == Source::DockerBuild && said.starts_with('#') => {
-                    let steps = self.successes.entry(lane(record)).or_default();
-                    steps.insert(Scope::Step, Success::of(record, said));
+                    self.succeed(lane(record), Scope::Step, Success::of(record, said));
                 }
                 Marker::Job => {
                     self.jobs.insert(record.stream.name.clone());
@@ -451,10 +480,11 @@ impl<'p> Study<'p> {
                     self.phase_failed.insert(record.stream.name.clone());
                 }
                 Marker::Supervised => self.supervised.note(record, said),
-                Marker::CacheImport if self.cache_imports.len() < MOST_OUTCOMES => {
+                Marker::CacheImport => {
                     let steps = said.lines().filter(|line| line.contains("importing cache manifest"));
                     let steps = steps.filter_map(|line| Some(build_step(line)?.0.to_owned()));
                     self.cache_imports.extend(steps.map(|step| (record.stream.name.clone(), step)));
+                    bound(&mut self.cache_imports, MOST_OUTCOMES);
                 }
                 Marker::Served if record.level < Level::Error => self.serve(record),
                 Marker::StepBegins => {
@@ -477,44 +507,6 @@ impl<'p> Study<'p> {
             *best = success;
         }
         best.first = first;
-    }
-
-    fn add_telling(
-        &mut self,
-        record: &Record,
-        text: &str,
-        lines: &[&str],
-        line: usize,
-        score: i32,
-        company: BTreeSet<usize>,
-    ) {
-        let telling = self.telling.entry(record.stream.name.clone()).or_default();
-        let place = record.place();
-        let shape = shape_hash(&told_line(lines, line));
-        let same = telling
-            .iter()
-            .find(|((_, _, other), group)| *other == shape && group.score == score)
-            .map(|(key, _)| key.clone());
-        let kept = || keep(record, text, lines, line, BTreeMap::new());
-        match same.and_then(|key| telling.remove(&key)) {
-            Some(group) => {
-                let last = group.last.clone().max(place.clone());
-                let first = if place < group.first.place { kept() } else { group.first };
-                let key = (std::cmp::Reverse(score), first.place.clone(), shape);
-                telling.insert(key, Group { first, last, count: group.count + 1, ..group });
-            }
-            None => {
-                let key = (std::cmp::Reverse(score), place.clone(), shape);
-                let is_full = telling.len() >= MOST_TELLING;
-                if is_full && telling.last_key_value().is_some_and(|(last, _)| *last < key) {
-                    return;
-                }
-                telling.insert(key, Group { last: place, first: kept(), count: 1, score, company });
-                if telling.len() > MOST_TELLING {
-                    telling.pop_last();
-                }
-            }
-        }
     }
 
     /// Keeps the first and the last events; of a batch, only those are worth a copy.
@@ -570,6 +562,13 @@ fn thin_out(events: &mut BTreeMap<Place, Kept>) {
     if events.len() > MOST_EVENTS {
         let middle = events.keys().nth(MOST_EVENTS / 2).cloned();
         middle.and_then(|place| events.remove(&place));
+    }
+}
+
+/// Keeps the last outcomes: what came of a service is what came of it last.
+fn keep_last<V>(outcomes: &mut BTreeMap<Place, V>) {
+    while outcomes.len() > MOST_OUTCOMES {
+        outcomes.pop_first();
     }
 }
 

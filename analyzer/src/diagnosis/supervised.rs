@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::kept::bound_keys;
 use crate::record::Record;
 
 const MOST_PROGRAMS: usize = 200;
@@ -26,12 +27,10 @@ impl Supervised {
                 continue;
             };
             let key = (record.stream.name.clone(), name.to_owned());
-            if !self.0.contains_key(&key) && self.0.len() >= MOST_PROGRAMS {
-                continue;
-            }
             let program = self.0.entry(key).or_default();
             let place = if ended.is_some() { &mut program.ended } else { &mut program.ran };
             *place = (*place).max(Some(record.seq));
+            bound_keys(&mut self.0, MOST_PROGRAMS);
         }
     }
 

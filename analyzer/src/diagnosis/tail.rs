@@ -36,32 +36,39 @@ enum Mood {
 }
 
 impl Tails {
-    /// Remembers the end of a batch; `marked` are its markers, in order.
+    /// Remembers the last records of each log of a batch; `marked` are its markers, in order.
     pub fn keep(&mut self, records: &[Record], marked: &[(u32, Marker)]) {
         self.listeners.keep(records, marked);
-        let mut fresh: BTreeMap<&str, Vec<Last>> = BTreeMap::new();
-        let mut full: Option<&Arc<Stream>> = None;
+        let mut fresh: BTreeMap<&str, BTreeMap<u64, Last>> = BTreeMap::new();
+        // The stream at hand, and the place from which on its records are worth a look.
+        let mut known: Option<(&Arc<Stream>, u64)> = None;
         for (index, record) in records.iter().enumerate().rev() {
-            if full.is_some_and(|stream| Arc::ptr_eq(stream, &record.stream)) {
+            if known.is_some_and(|(stream, from)| Arc::ptr_eq(stream, &record.stream) && record.seq < from) {
                 continue;
             }
             if !matches!(record.source, Source::ContainerLog | Source::Other) {
-                full = Some(&record.stream);
+                known = Some((&record.stream, u64::MAX));
                 continue;
             }
             let tail = fresh.entry(&record.stream.name).or_default();
-            if tail.len() >= MOST {
-                full = Some(&record.stream);
+            if tail.len() >= MOST
+                && let Some((first, _)) = tail.first_key_value()
+                && record.seq < *first
+            {
+                known = Some((&record.stream, *first));
                 continue;
             }
             let from = marked.partition_point(|(at, _)| (*at as usize) < index);
             let markers = marked[from..].iter().take_while(|(at, _)| *at as usize == index);
             let mood = mood_of(record, markers.map(|(_, marker)| *marker));
-            tail.push(Last { seq: record.seq, entity: record.entity.clone(), mood });
+            tail.insert(record.seq, Last { seq: record.seq, entity: record.entity.clone(), mood });
+            if tail.len() > MOST {
+                tail.pop_first();
+            }
         }
         for (name, last) in fresh {
             let tail = self.last.entry(name.to_owned()).or_default();
-            tail.extend(last);
+            tail.extend(last.into_values());
             tail.sort_by_key(|last| std::cmp::Reverse(last.seq));
             tail.dedup_by_key(|last| last.seq);
             tail.truncate(MOST);

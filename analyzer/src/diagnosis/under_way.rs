@@ -13,6 +13,7 @@ pub(super) fn under_way(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Gap> {
             snapshot.services.items().iter().filter(|service| is_rolling_out(service)).map(of_service),
         );
     }
+    gaps.extend(snapshot.services.items().iter().filter_map(short_of_tasks));
     let is_complete = study.successes.values().any(|scopes| scopes.contains_key(&Scope::Stack));
     let is_of_stack = |resource: &str| resource.starts_with("AWS::CloudFormation::Stack ");
     let pending =
@@ -29,6 +30,21 @@ pub(super) fn under_way(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Gap> {
 
 fn is_rolling_out(service: &Service) -> bool {
     service.primary().is_some_and(|primary| primary.rollout_state.as_deref() == Some("IN_PROGRESS"))
+}
+
+/// Tells of a deployment that was completed and has fewer tasks than it is to have, with none on its way.
+fn short_of_tasks(service: &Service) -> Option<Gap> {
+    let primary = service.primary().filter(|_| service.is_active())?;
+    let is_completed = primary.rollout_state.as_deref() == Some("COMPLETED");
+    let (running, desired) = (primary.running_count?, primary.desired_count?);
+    let is_short = running + primary.pending_count? < desired;
+    (is_completed && is_short).then(|| Gap {
+        what: format!("whether {} has all its tasks", service.name()),
+        because: format!(
+            "its deployment was completed, and {running} of {desired} tasks were running when it was described"
+        ),
+        remedy: Some("aws ecs list-tasks --cluster CLUSTER --desired-status STOPPED".to_owned()),
+    })
 }
 
 fn of_service(service: &Service) -> Gap {

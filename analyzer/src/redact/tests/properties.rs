@@ -5,7 +5,7 @@ use super::*;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
-    /// Feature: deployment-infrastructure-reliability, Property 16: redacting twice is redacting once
+    /// Feature: deployment-infrastructure-reliability, Property 24: redacting twice is redacting once
     #[test]
     fn redacting_twice_is_redacting_once(pieces in prop::collection::vec(piece(), 1..14)) {
         let text = pieces.concat();
@@ -15,7 +15,7 @@ proptest! {
         prop_assert!(second.is_empty());
     }
 
-    /// Feature: deployment-infrastructure-reliability, Property 16: a secret that is assigned to a name is removed
+    /// Feature: deployment-infrastructure-reliability, Property 26: a secret that is assigned to a name is removed
     #[test]
     fn what_is_assigned_is_removed(name in name(), shape in shape(), secret in secret(), around in around()) {
         let text = format!("{}{}{}", around.0, shape.replace("NAME", name).replace('§', &secret), around.1);
