@@ -11,7 +11,7 @@ use super::rank::rank;
 use super::study::Study;
 use super::telling::{self, TELLING_ENOUGH};
 use super::timeline::timeline;
-use super::under_way::under_way;
+use super::under_way::{short_of_tasks, under_way};
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};
 use super::{Blocker, Diagnosis, Finding, Gap, RuledOut, Seen, Verdict, confidence};
 use crate::changes;
@@ -87,13 +87,16 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     }
     gaps.extend(gaps_of_checks(&findings));
     gaps.extend(study.not_found.gaps());
-    let under_way = if has_root_cause { Vec::new() } else { under_way(&study, snapshot) };
-    let goes_on = !under_way.is_empty();
-    gaps.extend(under_way);
+    let (mut goes_on, mut is_short) = (false, false);
+    if !has_root_cause {
+        let (under_way, short) = (under_way(&study, snapshot), short_of_tasks(snapshot));
+        (goes_on, is_short) = (!under_way.is_empty(), !short.is_empty());
+        gaps.extend(under_way.into_iter().chain(short));
+    }
     gaps.sort();
     gaps.dedup();
     let blockers = blockers(&findings, &checks);
-    let verdict = verdict(&study, has_root_cause, goes_on || ends_badly(&study, &told));
+    let verdict = verdict(&study, has_root_cause, goes_on || is_short || ends_badly(&study, &told));
     if has_root_cause {
         leave_out_asides(&mut ruled_out);
     }

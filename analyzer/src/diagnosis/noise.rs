@@ -217,7 +217,10 @@ const NOISE_LIST: &[(Of, &str)] = &[
         r"^\W*(?:\d{4}-\d\d-\d\dT[\d:.]+Z\s+)?\s*(?:✓|✔|√|PASS(?:ED)?\b|ok \d+\b|--- PASS)|^(?:\S+Z )?test .{1,200} \.\.\. ok$|\) PASSED$|\bPASSED\s+\[\s*\d+%\]",
     ),
     // What a tool announces to all its users.
-    (Of::Pipeline, r"^\s*\d{5,6}\s+\(?[\w-]+\)?:? |^\s+(?:Overview|Affected versions): "),
+    (
+        Of::Pipeline,
+        r"^\s*\d{5,6}\s+\(?[\w-]+\)?:? |^\s+(?:Overview|Affected versions): |has not been tested with node v|has reached end-of-life on|Should you encounter odd runtime issues",
+    ),
     // The first build of a tag finds no cache.
     (Of::Pipeline, r"=> ERROR importing cache manifest from \S+ |Error while retrieving image from cache: "),
     (
@@ -310,6 +313,7 @@ mod tests {
 
     #[test]
     fn descriptions_of_oneself_are_noise() {
+        check("!!  This software has not been tested with node v23.1.0.  !!", Source::Cdk, true);
         check("    + FullyQualifiedErrorId : NativeCommandError", Source::Cdk, true);
         check("\tIsolation level: [undefined/unknown]", Source::ContainerLog, true);
     }

@@ -13,7 +13,6 @@ pub(super) fn under_way(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Gap> {
             snapshot.services.items().iter().filter(|service| is_rolling_out(service)).map(of_service),
         );
     }
-    gaps.extend(snapshot.services.items().iter().filter_map(short_of_tasks));
     let is_complete = study.successes.values().any(|scopes| scopes.contains_key(&Scope::Stack));
     let is_of_stack = |resource: &str| resource.starts_with("AWS::CloudFormation::Stack ");
     let pending =
@@ -28,12 +27,16 @@ pub(super) fn under_way(study: &Study<'_>, snapshot: &Snapshot) -> Vec<Gap> {
     gaps
 }
 
+/// Returns the deployments that were completed and have fewer tasks than they are to have, with none on its way, as gaps.
+pub(super) fn short_of_tasks(snapshot: &Snapshot) -> Vec<Gap> {
+    snapshot.services.items().iter().filter_map(shortage).collect()
+}
+
 fn is_rolling_out(service: &Service) -> bool {
     service.primary().is_some_and(|primary| primary.rollout_state.as_deref() == Some("IN_PROGRESS"))
 }
 
-/// Tells of a deployment that was completed and has fewer tasks than it is to have, with none on its way.
-fn short_of_tasks(service: &Service) -> Option<Gap> {
+fn shortage(service: &Service) -> Option<Gap> {
     let primary = service.primary().filter(|_| service.is_active())?;
     let is_completed = primary.rollout_state.as_deref() == Some("COMPLETED");
     let (running, desired) = (primary.running_count?, primary.desired_count?);
@@ -56,5 +59,29 @@ fn of_service(service: &Service) -> Gap {
         what: format!("the end of the deployment of {}", service.name()),
         because: format!("it was still in progress when the service was described{tasks}"),
         remedy: Some("diagnose again when it has ended, or run medic watch".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(state: &str, running: i64, pending: i64, is_short: bool) {
+        let deployment = json!({"id": "ecs-svc/2", "status": "PRIMARY", "rolloutState": state,
+            "desiredCount": 2, "runningCount": running, "pendingCount": pending});
+        let service = json!({"serviceName": "web", "status": "ACTIVE", "deployments": [deployment]});
+        let known: Snapshot = serde_json::from_value(json!({"services": {"known": [service]}})).unwrap();
+        assert_eq!(!short_of_tasks(&known).is_empty(), is_short, "{state}: {running} and {pending} of 2");
+    }
+
+    #[test]
+    fn a_completed_deployment_may_be_short_of_tasks() {
+        check("COMPLETED", 0, 0, true);
+        check("COMPLETED", 1, 0, true);
+        check("COMPLETED", 1, 1, false);
+        check("COMPLETED", 2, 0, false);
+        check("IN_PROGRESS", 0, 0, false);
     }
 }
