@@ -1,7 +1,7 @@
 //! The guide: the one view model that every renderer reads.
 
 use analyzer::changes::{Basis, Change, Changes, Kind};
-use analyzer::diagnosis::{Diagnosis, Finding, Proof, TimelineEntry, Verdict};
+use analyzer::diagnosis::{Diagnosis, Finding, Proof, Verdict};
 use analyzer::pattern::Patterns;
 use analyzer::record::{Level, Source};
 use analyzer::taxonomy::{Blame, Class, Remedy, Safety, Severity};
@@ -13,8 +13,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::commands::{self, Filling};
-use crate::decode;
-use crate::escape::cut;
 use crate::page::{summary, to_do, to_do_without_cause};
 pub use crate::quote::Quote;
 use crate::quote::quote;
@@ -204,7 +202,7 @@ impl Guide {
                     stream: entry.stream.clone(),
                     source: entry.source,
                     level: entry.level,
-                    text: decoded(diagnosis, entry).unwrap_or_else(|| entry.text.clone()),
+                    text: entry.text.clone(),
                     cause: entry.cause.clone(),
                     count: entry.count,
                 })
@@ -253,21 +251,6 @@ pub fn in_words(confidence: f64) -> &'static str {
         0.5.. => "plausible",
         _ => "a guess by words",
     }
-}
-
-/// Returns what an entry says where it is a line of JSON, which may be cut: its evidence has it whole.
-fn decoded(diagnosis: &Diagnosis, entry: &TimelineEntry) -> Option<String> {
-    if !entry.text.starts_with('{') {
-        return None;
-    }
-    let start = entry.text.trim_end_matches('…');
-    let mut evidence = diagnosis.findings.iter().flat_map(|finding| &finding.evidence);
-    let whole = evidence
-        .find(|evidence| evidence.stream == entry.stream && evidence.line.trim_start().starts_with(start));
-    let said = decode::decoded(whole.map_or(&entry.text, |evidence| &evidence.line))?;
-    // The rest stands with the evidence.
-    let said: Vec<&str> = said.lines().take(2).collect();
-    Some(cut(&said.join(": "), 300))
 }
 
 /// Returns what commands are completed with.

@@ -1,7 +1,6 @@
 //! The views of Medic: one guide, and a renderer for each format.
 
 mod commands;
-mod decode;
 pub mod escape;
 pub mod github;
 pub mod guide;

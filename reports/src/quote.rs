@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::ops::Range;
 
-use crate::decode;
 use crate::escape::{around, cut};
 use crate::shell::quoted;
 
@@ -67,7 +66,7 @@ impl Quote {
 
 /// Quotes a piece of evidence; `told` is where its line tells.
 pub fn quote(evidence: &Evidence, told: Option<Range<usize>>) -> Quote {
-    let quote = Quote {
+    Quote {
         told,
         text: evidence.text.clone(),
         said: evidence.said.clone(),
@@ -80,17 +79,7 @@ pub fn quote(evidence: &Evidence, told: Option<Range<usize>>) -> Quote {
         entity: evidence.entity.clone(),
         count: evidence.count,
         show: show(evidence),
-    };
-    decoded(quote)
-}
-
-/// Decodes a record that is one line of JSON, as messages in an answer of AWS may be.
-fn decoded(quote: Quote) -> Quote {
-    let readable = quote.readable();
-    let Some(said) = decode::decoded(readable).filter(|_| quote.is_telling(readable)) else { return quote };
-    let told = quote.told.as_ref().and_then(|told| quote.line.get(told.clone())).unwrap_or(&quote.line);
-    let line = decode::telling(&said, told).to_owned();
-    Quote { said: Some(said), told: None, line, ..quote }
+    }
 }
 
 /// Leaves out the line of printed JSON that stands below what a record of it says.

@@ -37,7 +37,8 @@ pub fn find(records: &mut [Record], bytes: &[u8], as_it_stands: bool) {
         let Some((number, line)) = places.pop_back() else { continue };
         record.line = number;
         if as_it_stands {
-            record.body = Some(record.text.clone());
+            // What was decoded stays.
+            record.body.get_or_insert_with(|| record.text.clone());
             record.text = format!("{}\n{}", record.text, line.trim());
         }
     }
@@ -82,6 +83,17 @@ mod tests {
             read.records[0].text.ends_with("\n\"message\": \"(service web) was unable to place a task.\"")
         );
         assert_eq!(read.records[0].body.as_deref(), Some("(service web) was unable to place a task."));
+    }
+
+    #[test]
+    fn a_message_that_is_json_stays_decoded() {
+        let message = r#"{\"level\":\"error\",\"msg\":\"startup failed\",\"err\":{\"message\":\"connect ECONNREFUSED\"}}"#;
+        let text = format!(
+            "{{\n\"events\": [\n{{\n\"logStreamName\": \"web/app/1\",\n\"timestamp\": 1780394495000,\n\"message\": \"{message}\"\n}}\n]\n}}\n"
+        );
+        let read = read_text("logs.json", None, &text);
+        assert_eq!(read.records[0].line, 6);
+        assert_eq!(read.records[0].said(), "startup failed\nconnect ECONNREFUSED");
     }
 
     #[test]
