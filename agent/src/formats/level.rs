@@ -50,6 +50,12 @@ pub fn of_value(value: &Value) -> Level {
             name => Level::named(name).unwrap_or_default(),
         },
         Value::Number(number) => match number.as_u64() {
+            // Those of Monolog go in hundreds.
+            Some(500..) => Level::Fatal,
+            Some(400..) => Level::Error,
+            Some(300..) => Level::Warn,
+            Some(200..) => Level::Info,
+            Some(100..) => Level::Debug,
             Some(60..) => Level::Fatal,
             Some(50..) => Level::Error,
             Some(40..) => Level::Warn,

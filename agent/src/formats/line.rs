@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::members::Members;
-use super::{level, time};
+use super::{level, syslog, time};
 
 /// What one line says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,7 +61,14 @@ pub fn read(raw: &str) -> Line<'_> {
         if let Some((name, end)) = log_stream(&line.text[at..]) {
             line.named = Some(at..at + name.len());
             at += end;
+        } else if let Some((program, end)) = syslog::program(&line.text[at..], true) {
+            line.named = Some(at + program.start..at + program.end);
+            at += end;
         }
+    } else if let Some(head) = syslog::leading(&line.text[at..]) {
+        line.named = head.program.map(|named| at + named.start..at + named.end).or(line.named);
+        line.level = head.level;
+        at += head.end;
     }
     if let Some(end) = build_step(&line.text[at..]) {
         line.source = Some(Source::DockerBuild);
@@ -77,7 +84,9 @@ pub fn read(raw: &str) -> Line<'_> {
     if is_object && let Ok(members) = serde_json::from_str::<Members>(message) {
         return of_json(line, &members);
     }
-    line.level = level::of(message);
+    if line.level == Level::Unknown {
+        line.level = level::of(message);
+    }
     if line.time.is_none() {
         line.time = time_inside(message);
     }
@@ -233,7 +242,7 @@ const TIMES: [&str; 13] = [
     "timeMillis",
     "eventTime",
 ];
-const LEVELS: [&str; 11] = [
+const LEVELS: [&str; 14] = [
     "level",
     "severity",
     "lvl",
@@ -245,6 +254,41 @@ const LEVELS: [&str; 11] = [
     "LogLevel",
     "Level",
     "level_name",
+    "severityText",
+    "SeverityText",
+    "severity_text",
+];
+
+/// Names of members that say what happened: the message, the error, its type and its message where they stand apart, its stack.
+const SAYS: [&[&str]; 5] = [
+    &[
+        "message",
+        "msg",
+        "@m",
+        "@mt",
+        "event",
+        "log",
+        "Message",
+        "short_message",
+        "RenderedMessage",
+        "MessageTemplate",
+        "fields",
+        "body",
+        "Body",
+    ],
+    &["error", "err", "exception", "@x", "exc_info", "reason", "cause", "Exception"],
+    &["error.type", "error.kind", "exception.type", "errorType"],
+    &["error.message", "exception.message", "errorMessage"],
+    &[
+        "stack",
+        "stack_trace",
+        "stacktrace",
+        "stackTrace",
+        "error.stack",
+        "error.stack_trace",
+        "exception.stacktrace",
+        "trace",
+    ],
 ];
 
 fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
@@ -265,30 +309,7 @@ fn of_json<'t>(mut line: Line<'t>, value: &Members) -> Line<'t> {
     }
     line.level = first(&LEVELS).map_or(Level::Unknown, level::of_value);
     let mut body = String::new();
-    for names in [
-        &[
-            "message",
-            "msg",
-            "@m",
-            "@mt",
-            "event",
-            "log",
-            "Message",
-            "short_message",
-            "RenderedMessage",
-            "MessageTemplate",
-        ][..],
-        &["error", "err", "exception", "@x", "exc_info", "reason", "cause", "Exception"],
-        &[
-            "stack",
-            "stack_trace",
-            "stacktrace",
-            "error.stack",
-            "error.stack_trace",
-            "exception.stacktrace",
-            "trace",
-        ],
-    ] {
+    for names in SAYS {
         if let Some(found) = first(names) {
             push_said(&mut body, found, 0);
         }
@@ -340,8 +361,12 @@ fn push_said(body: &mut String, value: &Value, depth: usize) {
                 "message",
                 "msg",
                 "detail",
+                "error",
+                "err",
+                "exception",
                 "stack",
                 "stack_trace",
+                "stacktrace",
                 "cause",
                 "errors",
             ] {
@@ -384,6 +409,14 @@ mod tests {
             "FAIL src/a.test.ts",
             Level::Error,
         );
+        let line = check(
+            "2026-05-01T10:00:00+0000 web-7 dockerd[21]: level=error msg=no",
+            "level=error msg=no",
+            Level::Error,
+        );
+        assert_eq!(line.entity(), Some("dockerd"));
+        let line = check("May  1 10:00:00 web-7 app[21]: panic: boom", "panic: boom", Level::Fatal);
+        assert_eq!(line.entity(), Some("app"));
         check("\u{1b}[31mFATAL\u{1b}[0m boom", "FATAL boom", Level::Fatal);
     }
 
@@ -406,6 +439,20 @@ mod tests {
         assert_eq!(line.level, Level::Error);
         assert_eq!(line.body.as_deref(), Some("boom\nError\nError: x\n    at y"));
         assert_eq!(line.time.map(|time| time.to_string()).as_deref(), Some("2026-05-01T10:00:00Z"));
+        let body = |raw: &str| read(raw).body.unwrap_or_default();
+        assert_eq!(
+            body(
+                r#"{"timestamp":"2026-05-01T10:00:00Z","level":"ERROR","fields":{"message":"no","error":"refused"},"target":"web"}"#
+            ),
+            "no\nrefused"
+        );
+        assert_eq!(
+            body(
+                r#"{"message":"no","error.type":"Refused","error.message":"by db","error.stack_trace":"Refused: by db\n\tat a"}"#
+            ),
+            "no\nRefused\nby db\nRefused: by db\n\tat a"
+        );
+        assert_eq!(body(r#"{"severityText":"ERROR","body":"no","attributes":{}}"#), "no");
         let line = read(
             r#"{"log":"2026/05/01 10:00:00 [emerg] bind() failed\n","stream":"stderr","time":"2026-05-01T10:00:01Z"}"#,
         );

@@ -10,6 +10,7 @@ mod pieces;
 mod places;
 mod recognise;
 mod sections;
+mod syslog;
 mod time;
 mod trace;
 

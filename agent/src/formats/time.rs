@@ -8,7 +8,7 @@ use jiff::Timestamp;
 /// the form of access logs (`01/May/2026:10:00:00 +0000`), that of mails (`Fri, 01 May 2026 10:00:00 GMT`), that of C
 /// (`Fri May  1 10:00:00 2026`), the American one with AM or PM, the German one (`01.05.2026 10:00:00`), and seconds since
 /// 1970 with a fraction.
-/// A time without a zone is taken for UTC; one without a year is none.
+/// A time without a zone is taken for UTC; one without a year is none (`syslog.rs` passes over it).
 pub fn leading(text: &str) -> Option<(Timestamp, usize)> {
     let bytes = text.as_bytes();
     if bytes.len() < 19 {
@@ -140,6 +140,29 @@ fn since_1970(bytes: &[u8]) -> Option<(Timestamp, usize)> {
         return is_whole.then(|| Timestamp::new(seconds, nanos).ok()).flatten().map(|time| (time, end));
     }
     Timestamp::from_millisecond(number::<13>(bytes, 0)?).ok().map(|time| (time, 13))
+}
+
+/// Reads `Nov  9 08:00:03.125`; returns where it ends.
+pub fn without_year(bytes: &[u8], from: usize) -> Option<usize> {
+    month_named(bytes, from)?;
+    let day = number::<2>(bytes, from + 4)
+        .or_else(|| number::<1>(bytes, from + 5).filter(|_| bytes[from + 4] == b' '))?;
+    let spaces = bytes.get(from + 3) == Some(&b' ') && bytes.get(from + 6) == Some(&b' ');
+    (spaces && (1..=31).contains(&day)).then(|| of_day(bytes, from + 7)).flatten()
+}
+
+/// Reads `09 Nov 08:00:03.125`; returns where it ends.
+pub fn day_without_year(bytes: &[u8], from: usize) -> Option<usize> {
+    let day = number::<2>(bytes, from)?;
+    month_named(bytes, from + 3)?;
+    let spaces = bytes.get(from + 2) == Some(&b' ') && bytes.get(from + 6) == Some(&b' ');
+    (spaces && (1..=31).contains(&day)).then(|| of_day(bytes, from + 7)).flatten()
+}
+
+/// Reads `08:00:03.125`; returns where it ends.
+pub fn of_day(bytes: &[u8], from: usize) -> Option<usize> {
+    let (_, end) = clock(bytes, from)?;
+    Some(fraction(bytes, end).1)
 }
 
 fn month_named(bytes: &[u8], at: usize) -> Option<i64> {

@@ -29,11 +29,11 @@ pub fn text(message: Option<(&str, String)>, members: Map<String, Value>) -> Str
     let (name, message) = match message {
         Some((_, message)) if !members.iter().any(says_more) => return message,
         Some((name, message)) => (name, message),
-        None => return Value::Object(nested(members)).to_string(),
+        None => return Value::Object(members).to_string(),
     };
     let mut line = Map::new();
     line.insert(name.to_owned(), message.trim_end_matches(['\n', '\r']).into());
-    for (name, value) in nested(members) {
+    for (name, value) in members {
         // A line that names both is taken for one of docker's log driver, of which only `log` counts.
         let is_docker = line.contains_key("log") && matches!(name.as_str(), "time" | "stream");
         if !is_docker {
@@ -52,34 +52,6 @@ fn says_more((name, value): (&String, &Value)) -> bool {
         Value::Bool(_) | Value::Number(_) => false,
     };
     !is_empty && !KEPT_ELSEWHERE.contains(&name.as_str())
-}
-
-/// Writes `error.message` and the like as an error with its type, its message and its stack, as most loggers write it.
-fn nested(mut members: Map<String, Value>) -> Map<String, Value> {
-    const PARTS: [(&str, &str); 6] = [
-        ("type", "type"),
-        ("kind", "type"),
-        ("code", "code"),
-        ("message", "message"),
-        ("stack_trace", "stack"),
-        ("stacktrace", "stack"),
-    ];
-    for error in ["error", "exception"] {
-        if members.contains_key(error) || !members.contains_key(&format!("{error}.message")) {
-            continue;
-        }
-        let mut found = Map::new();
-        for (part, name) in PARTS {
-            if let Some(value) = members.shift_remove(&format!("{error}.{part}")) {
-                found.entry(name).or_insert(value);
-            }
-        }
-        if let Some(stack) = members.shift_remove(&format!("{error}.stack")) {
-            found.entry("stack").or_insert(stack);
-        }
-        members.insert(error.to_owned(), Value::Object(found));
-    }
-    members
 }
 
 #[cfg(test)]
