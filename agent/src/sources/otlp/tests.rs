@@ -98,7 +98,7 @@ fn attributes_that_say_more_are_read() {
     check_said(
         with(&[("error.message", error), ("n", "4")]),
         refused,
-        r#"{"message":"cannot start","n":"4","error":{"message":"port 5432 failed: Connection refused"}}"#,
+        r#"{"message":"cannot start","error.message":"port 5432 failed: Connection refused","n":"4"}"#,
     );
     check_said(
         with(&[("exception.message", error), ("n", "4")]),
