@@ -29,6 +29,8 @@ pub struct Pattern {
     pub generic: bool,
     /// Another program does not answer: what that program itself says explains it.
     pub elsewhere: bool,
+    /// Two groups whose values have to differ; records in which they agree are no evidence.
+    pub differ: Option<(String, String)>,
     pub conditions: Vec<Condition>,
     /// Names of all groups of all expressions, sorted.
     pub variables: Vec<String>,

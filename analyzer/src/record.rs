@@ -228,23 +228,48 @@ impl Level {
     }
 }
 
-/// Leaves out the time stamps and stream names that transports put in front of a line; both are shown beside it.
+/// Leaves out the time stamps, stream names, jobs and hosts that transports put in front of a line; all are shown beside it.
 pub fn without_transport(line: &str) -> &str {
-    let mut rest = line;
+    let mut rest = without_host(without_job(line));
     for _ in 0..3 {
         let Some((word, after)) = rest.split_once(' ') else { return rest };
-        let is_time = word.len() >= 19
-            && word.as_bytes().get(4) == Some(&b'-')
-            && word.as_bytes().get(10) == Some(&b'T');
         let id = word.rsplit('/').next().unwrap_or_default();
         let is_stream =
             word.contains('/') && id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !(is_time || is_stream) || after.trim().is_empty() {
+        if !(is_time(word) || is_stream) || after.trim().is_empty() {
             return rest;
         }
         rest = after;
     }
     rest
+}
+
+fn is_time(word: &str) -> bool {
+    word.len() >= 19 && word.as_bytes().get(4) == Some(&b'-') && word.as_bytes().get(10) == Some(&b'T')
+}
+
+/// Leaves out `job<TAB>step<TAB>` in front of a time, as `gh run view --log` prints it.
+fn without_job(line: &str) -> &str {
+    let mut parts = line.splitn(3, '\t');
+    let said = parts.nth(2).filter(|said| said.split(' ').next().is_some_and(is_time));
+    said.unwrap_or(line)
+}
+
+/// Leaves out `Nov  9 08:00:03 host program[7]: `, as syslog writes it.
+fn without_host(line: &str) -> &str {
+    const AT: usize = "Nov  9 08:00:03 ".len();
+    let bytes = line.as_bytes();
+    let is_time = bytes.len() > AT
+        && bytes[..3].iter().all(u8::is_ascii_alphabetic)
+        && [3, 6, 15].iter().all(|at| bytes[*at] == b' ')
+        && [9, 12].iter().all(|at| bytes[*at] == b':')
+        && [5, 7, 8, 10, 11, 13, 14].iter().all(|at| bytes[*at].is_ascii_digit());
+    let Some((place, said)) = line.get(AT..).filter(|_| is_time).and_then(|rest| rest.split_once(": "))
+    else {
+        return line;
+    };
+    let names_both = place.split(' ').count() == 2 && place.ends_with(']');
+    if names_both && !said.trim().is_empty() { said } else { line }
 }
 
 #[cfg(test)]
@@ -281,5 +306,14 @@ mod tests {
     fn transports_are_left_out() {
         let line = "2026-05-12T09:14:28.951000+00:00 web/web/c3a95e7f106b4d28a4f7129be8d0635c 2026-05-12T09:14:28.951Z [error] no";
         assert_eq!(without_transport(line), "[error] no");
+        for line in [
+            "deploy\tRun the tests\t2026-05-12T09:14:28.9510000Z [error] no",
+            "May  2 09:14:28 ip-10-0-1-7 dockerd[2101]: [error] no",
+        ] {
+            assert_eq!(without_transport(line), "[error] no");
+        }
+        for line in ["a\tb\tc", "May  2 09:14:28 it was: no", "May  2 09:14:28"] {
+            assert_eq!(without_transport(line), line);
+        }
     }
 }

@@ -33,6 +33,14 @@ pub fn compile(page: &Page) -> Result<Pattern, PageError> {
     if !conditions.iter().any(|condition| condition.role == Role::Required) {
         return Err(error("evidence", "a page needs at least one required [[evidence]]".to_owned()));
     }
+    for name in header.differ.iter().flat_map(|(one, other)| [one, other]) {
+        if !variables.contains(name) {
+            return Err(error(
+                name,
+                format!("`differ` names `{name}`, which no expression of the page captures"),
+            ));
+        }
+    }
     let remedies: Result<Vec<Remedy>, _> = header.remedies.iter().map(|name| named(name, &error)).collect();
     let confirm: Result<Vec<Check>, _> = header.confirm.iter().map(|name| named(name, &error)).collect();
     let pattern = Pattern {
@@ -46,6 +54,7 @@ pub fn compile(page: &Page) -> Result<Pattern, PageError> {
         symptom: header.symptom,
         generic: header.generic,
         elsewhere: header.elsewhere,
+        differ: header.differ.clone(),
         conditions,
         variables: variables.into_iter().collect(),
         what_happened: page.what_happened.clone(),

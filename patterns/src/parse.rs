@@ -37,6 +37,7 @@ pub struct Header {
     pub generic: bool,
     #[serde(default)]
     pub elsewhere: bool,
+    pub differ: Option<(String, String)>,
     pub evidence: Vec<EvidenceHeader>,
 }
 

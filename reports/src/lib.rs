@@ -21,6 +21,7 @@ pub mod treatment;
 mod wrap;
 
 pub use guide::Guide;
+pub use sentences::headline;
 
 use analyzer::diagnosis::Verdict;
 

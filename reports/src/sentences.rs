@@ -1,6 +1,6 @@
 //! The sentences of a guide that no page holds: the verdict, the impact, times.
 
-use analyzer::diagnosis::{DeploymentFacts, Diagnosis, Verdict};
+use analyzer::diagnosis::{DeploymentFacts, Diagnosis, Finding, Verdict};
 use jiff::Timestamp;
 
 use crate::guide::Cause;
@@ -10,9 +10,10 @@ use crate::page::inline;
 pub fn headline(diagnosis: &Diagnosis) -> String {
     let subject = subject(&diagnosis.deployment);
     match (diagnosis.verdict, diagnosis.root_cause()) {
-        (_, Some(root)) => {
-            format!("{subject} failed: {}", sentence(&root.title))
+        (_, Some(root)) if is_later(root, diagnosis.deployment.completed) => {
+            format!("{subject} was completed, and a failure followed: {}", sentence(&root.title))
         }
+        (_, Some(root)) => format!("{subject} failed: {}", sentence(&root.title)),
         (Verdict::Healthy, None) => format!("{subject} is healthy: nothing in the records failed for good."),
         (Verdict::Failed, None) => format!("{subject} failed, and the records do not tell why."),
         (Verdict::CannotTell, None) if diagnosis.under_way => {
@@ -23,6 +24,13 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
             lower_first(&subject)
         ),
     }
+}
+
+/// Whether all that shows a failure happened after the deployment was completed.
+fn is_later(root: &Finding, completed: Option<Timestamp>) -> bool {
+    let Some(completed) = completed else { return false };
+    let mut times = root.evidence.iter().map(|evidence| evidence.time);
+    !root.evidence.is_empty() && times.all(|time| time.is_some_and(|time| time > completed))
 }
 
 /// Says what happened and its impact, a sentence each.

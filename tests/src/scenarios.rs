@@ -19,6 +19,7 @@ struct Expected {
     redactions: Option<u64>,
     /// A part of the first evidence.
     evidence: Option<String>,
+    headline: Option<String>,
 }
 
 #[test]
@@ -81,6 +82,9 @@ fn differences(expected: &Expected, diagnosis: &Diagnosis) -> Vec<String> {
     }
     if let Some(redactions) = expected.redactions {
         compare("redactions", redactions.to_string(), diagnosis.redactions.values().sum::<u64>().to_string());
+    }
+    if let Some(headline) = &expected.headline {
+        compare("the headline", headline.clone(), reports::headline(diagnosis));
     }
     if let Some(evidence) = &expected.evidence {
         let first = root

@@ -300,7 +300,10 @@ impl Open {
         self.cut = line.docker.filter(|docker| docker.is_cut);
         self.last_was_frame = is_frame(trimmed, indented) || indented;
         self.trace = match self.trace {
-            Trace::Python if !indented && !trimmed.is_empty() => Trace::PythonDone,
+            // What an exception says may begin in the line below its name.
+            Trace::Python if !indented && !trimmed.is_empty() && !trimmed.trim_end().ends_with("Error:") => {
+                Trace::PythonDone
+            }
             Trace::PythonDone if trimmed.starts_with("Traceback (most recent") => Trace::Python,
             Trace::None if is_frame(trimmed, indented) => Trace::Frames,
             Trace::None if trimmed.starts_with("Traceback (most recent") => Trace::Python,
@@ -385,6 +388,14 @@ mod tests {
         check(
             "start\nTraceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    x()\nKeyError: 'A'\nnext",
             &["start", "Traceback (most recent call last):", "next"],
+        );
+    }
+
+    #[test]
+    fn what_a_python_exception_says_may_begin_below_its_name() {
+        check(
+            "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    x()\nValueError: \nthe URL has no port\nnext",
+            &["Traceback (most recent call last):", "next"],
         );
     }
 

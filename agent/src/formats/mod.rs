@@ -13,6 +13,7 @@ mod sections;
 mod syslog;
 mod time;
 mod trace;
+mod yaml;
 
 pub use fold::{Effect, Folder};
 
@@ -27,6 +28,8 @@ use sections::Section;
 
 /// Documents larger than this are read as lines.
 const LARGEST_DOCUMENT: usize = 128 << 20;
+/// What the CLI prints as YAML is described in pages, and never that long.
+const LARGEST_YAML: usize = 16 << 20;
 /// So much of an input shows what it holds.
 const HEAD: usize = 1 << 20;
 /// Lines are read in pieces of this size, which stay in the cache of a core.
@@ -103,6 +106,15 @@ fn read_whole(
     if may_be_documents(&head) {
         fill(&mut input, &mut head, LARGEST_DOCUMENT)?;
         if head.len() < LARGEST_DOCUMENT && read_documents(name, hint, &head, true, sink) {
+            return Ok(());
+        }
+    }
+    if yaml::begins_so(&head) {
+        fill(&mut input, &mut head, LARGEST_YAML)?;
+        let text = std::str::from_utf8(&head).ok().filter(|text| text.len() < LARGEST_YAML);
+        if let Some(json) = text.and_then(yaml::as_json)
+            && read_documents(name, hint, json.as_bytes(), true, sink)
+        {
             return Ok(());
         }
     }

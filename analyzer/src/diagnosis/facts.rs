@@ -51,6 +51,8 @@ fn of_snapshot(snapshot: &Snapshot, changes: Option<&Changes>) -> DeploymentFact
         facts.id = own.map(|own| own.id.clone());
         facts.started = own.and_then(|own| own.created_at);
         facts.ended = own.and_then(|own| own.updated_at);
+        let is_completed = own.is_some_and(|own| own.rollout_state.as_deref() == Some("COMPLETED"));
+        facts.completed = facts.ended.filter(|_| is_completed && went_back.is_none());
         facts.task_definition = match went_back {
             Some(changes) => Some(changes.to.clone()),
             None => service.wanted_task_definition().map(|name| last_segment(name).to_owned()),

@@ -111,6 +111,9 @@ fn draft<'s>(
         }
     }
     groups.sort_by_key(|(role, _)| *role != Role::Required);
+    if pattern.differ.as_ref().is_some_and(|names| !differ(names, &mut groups)) {
+        return None;
+    }
     if let Some(because) = misplaced(study, snapshot, pattern, &mut groups) {
         taken_away.get_or_insert(because);
         return None;
@@ -133,6 +136,22 @@ fn draft<'s>(
     proof_checks.sort();
     proof_checks.dedup();
     Some(Draft { pattern, index, groups, violated, proof, proof_checks, refuted_because: because })
+}
+
+/// Leaves out the records whose values of two groups agree; tells whether each required condition is still met.
+fn differ((one, other): &(String, String), groups: &mut [(Role, Vec<&Group>)]) -> bool {
+    let values = |name: &str| -> BTreeSet<String> {
+        let met = groups.iter().flat_map(|(_, met)| met);
+        met.filter_map(|group| group.first.values.get(name).cloned()).collect()
+    };
+    let (ones, others) = (values(one), values(other));
+    let agrees = |group: &Group, name: &str, rivals: &BTreeSet<String>| {
+        group.first.values.get(name).is_some_and(|value| rivals.contains(value))
+    };
+    for (_, met) in groups.iter_mut() {
+        met.retain(|group| !agrees(group, one, &others) && !agrees(group, other, &ones));
+    }
+    groups.iter().all(|(role, met)| *role != Role::Required || !met.is_empty())
 }
 
 fn met<'s>(

@@ -206,6 +206,9 @@ pub struct DeploymentFacts {
     pub running_new: Option<i64>,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
+    /// When ECS called the deployment completed; what failed later is no failure of deploying.
+    #[serde(default)]
+    pub completed: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

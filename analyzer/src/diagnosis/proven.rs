@@ -37,6 +37,7 @@ fn page(id: &str, finds: &[&[&str]], confirm: &[&str]) -> Pattern {
         symptom: false,
         generic: false,
         elsewhere: false,
+        differ: None,
         conditions: finds.iter().map(condition).collect(),
         variables: Vec::new(),
         what_happened: String::new(),
@@ -258,7 +259,7 @@ fn a_service_that_was_scaled_to_none_failed_for_another_reason() {
 }
 
 const LOCAL: &str = "application/port-binding/listens-on-localhost";
-const OTHER: &str = "application/port-binding/listens-on-8080-instead";
+const OTHER: &str = "application/port-binding/listens-on-another-port";
 const UNHEALTHY: &str =
     "(service web) (port 3000) is unhealthy in (target-group tg/web/1) due to (reason Health checks failed)";
 

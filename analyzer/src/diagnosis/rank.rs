@@ -151,6 +151,7 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     cause.pattern.names_as_explained(&other.pattern.id, other.pattern.class)
         && !is_outer_view(study, cause, other)
         && !sums_up(cause, other)
+        && !announces(cause, other)
         || other.pattern.generic && !cause.pattern.generic && same_class
         || is_deeper_in_the_same_trace(cause, other)
         || is_written_for_the_source(study, cause, other)
@@ -189,6 +190,21 @@ fn sums_up(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     is_later
         && cause.pattern.generic
         && !other.pattern.generic
+        && !cause.pattern.explains.contains(&other.pattern.id)
+}
+
+/// A wide net that met the words that announce an error does not explain what a page of another class reads right behind them:
+/// that is the error.
+fn announces(cause: &Draft<'_>, other: &Draft<'_>) -> bool {
+    const RIGHT_BEHIND: u64 = 12;
+    let (Some(lead), Some(met)) = (cause.lead(), other.lead()) else { return false };
+    let distance = met.first.place.seq.checked_sub(lead.first.place.seq);
+    cause.pattern.generic
+        && !other.pattern.generic
+        // That a database cannot be reached is how an application tells of the network.
+        && other.pattern.class != Class::Network
+        && lead.first.lane() == met.first.lane()
+        && distance.is_some_and(|distance| distance <= RIGHT_BEHIND)
         && !cause.pattern.explains.contains(&other.pattern.id)
 }
 

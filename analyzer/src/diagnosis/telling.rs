@@ -131,12 +131,14 @@ fn without_transport(line: &str) -> &str {
 }
 
 static TRANSPORT: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"^(?:[\w.-]{1,60}\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S{0,4}\d{4}-\d\d-\d\d[T ]\S+\s)?")
+    regex(
+        r"^(?:[\w.-]{1,60}\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:(?:[^\t]{1,120}\t[^\t]{1,120}\t)?\S{0,4}\d{4}-\d\d-\d\d[T ]\S+\s|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,60}\[\d+\]: )?",
+    )
 });
 
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*)?(?:[A-Z], \[[^\]]{1,60}\]\s+[A-Z]+ -- [^:]{0,40}:\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
+        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:(?:[^\t]{1,120}\t[^\t]{1,120}\t)?\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,60}\[\d+\]: )?(?:[A-Z], \[[^\]]{1,60}\]\s+[A-Z]+ -- [^:]{0,40}:\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
     )
 });
 

@@ -90,7 +90,7 @@ fn told<'t>(source: Source, line: &'t str, text: &'t str) -> Cow<'t, str> {
         return Cow::Borrowed(line);
     }
     let head = head.trim_end();
-    let head = head.strip_suffix(SAYS_NOTHING).map_or(head, |head| head.trim_end().trim_end_matches(':'));
+    let head = head.strip_suffix(SAYS_NOTHING).unwrap_or(head).trim_end().trim_end_matches([':', '.']);
     Cow::Owned(format!("{head}: {}", ended.join("; ")))
 }
 
