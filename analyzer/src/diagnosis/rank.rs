@@ -80,8 +80,34 @@ pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candid
         };
         ranked.push(Candidate { draft, explained_by, order });
     }
+    open_circles(&mut ranked);
     ranked.sort_by(|a, b| a.order.cmp(&b.order));
     ranked
+}
+
+/// Where findings explain each other in a circle, and nothing else explains one of them, the first in order is the cause of the others.
+/// Expects each candidate at the index by which others name it.
+fn open_circles(candidates: &mut [Candidate<'_>]) {
+    // What a candidate makes understandable, step by step.
+    let mut causes: Vec<BTreeSet<usize>> = candidates.iter().map(|one| one.explained_by.clone()).collect();
+    while let Some((index, more)) = (0..causes.len()).find_map(|index| {
+        let further: BTreeSet<usize> =
+            causes[index].iter().flat_map(|cause| &causes[*cause]).copied().collect();
+        (!further.is_subset(&causes[index])).then_some((index, further))
+    }) {
+        causes[index].extend(more);
+    }
+    for index in 0..candidates.len() {
+        let circle: BTreeSet<usize> =
+            causes[index].iter().copied().filter(|other| causes[*other].contains(&index)).collect();
+        let is_closed = causes[index].is_subset(&circle) && !circle.is_empty();
+        let order = |index: &usize| (candidates[*index].order.symptom, &candidates[*index].order);
+        if is_closed && circle.iter().min_by_key(|index| order(index)) == Some(&index) {
+            let first = &mut candidates[index];
+            first.explained_by.clear();
+            first.order.explained = false;
+        }
+    }
 }
 
 /// The containers that ended with an error, where a log of several says so: `web-1 exited with code 1`.
