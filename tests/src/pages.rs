@@ -60,3 +60,33 @@ fn texts_render_with_the_values_of_the_samples() {
 fn variables(id: &str) -> impl Iterator<Item = &'static str> {
     book().get(id).into_iter().flat_map(|pattern| pattern.variables.iter().map(String::as_str))
 }
+
+/// Pages about `one is broken`, `two is broken` and so on, each with what it explains; returns what is said of a log that has them all.
+fn causes_of_circle(explains: &[(&str, &str)]) -> (Option<String>, usize) {
+    let page = |(name, explained): &(&str, &str)| {
+        let text = format!(
+            "# The {name} is broken\n\n```toml\nseverity = \"high\"\nexplains = [{explained}]\n\n[[evidence]]\nfind = 'the {name} is broken'\n```\n\n## What happened\n\nIt broke.\n\n## What to do\n\n1. Mend it.\n\n## Samples\n"
+        );
+        patterns::parse::parse(&format!("application/configuration/{name}.md"), &text).expect("a page")
+    };
+    let pages: Vec<patterns::parse::Page> = explains.iter().map(page).collect();
+    let patterns = analyzer::pattern::Patterns::new(patterns::book(&pages).expect("the pages compile"));
+    let log: String = explains.iter().map(|(name, _)| format!("ERROR the {name} is broken\n")).collect();
+    let read = crate::given::stream("web", analyzer::record::Source::ContainerLog, &log);
+    let diagnosis = analyzer::diagnose(&patterns, &read.records, &read.snapshot, Vec::new());
+    (diagnosis.root_cause().map(|root| root.cause.clone()), diagnosis.findings.len())
+}
+
+#[test]
+fn a_circle_of_causes_has_a_first_one() {
+    let id = |name: &str| Some(format!("application/configuration/{name}"));
+    let named = |name: &str| format!("\"application/configuration/{name}\"");
+    let circle = [("hammer", named("saw")), ("saw", named("pliers")), ("pliers", named("hammer"))];
+    let circle: Vec<(&str, &str)> =
+        circle.iter().map(|(name, explains)| (*name, explains.as_str())).collect();
+    assert_eq!(causes_of_circle(&circle), (id("hammer"), 3));
+    // What explains one of them from outside explains all.
+    let saw = named("saw");
+    let explained: Vec<(&str, &str)> = circle.iter().copied().chain([("wrench", saw.as_str())]).collect();
+    assert_eq!(causes_of_circle(&explained), (id("wrench"), 4));
+}
