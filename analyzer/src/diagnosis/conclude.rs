@@ -12,6 +12,7 @@ use super::study::Study;
 use super::telling::{self, TELLING_ENOUGH};
 use super::timeline::timeline;
 use super::under_way::{short_of_tasks, under_way};
+use super::unknown;
 use super::unknown::{add_best_told, add_telling_evidence, telling_groups, without_page};
 use super::{Blocker, Diagnosis, Finding, Gap, RuledOut, Seen, Verdict, confidence};
 use crate::changes;
@@ -44,7 +45,15 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     }
     let root = ranked.iter().position(|candidate| candidate.is_root());
     let weak = root.is_some_and(|index| ranked[index].is_weak());
+    // What a program says last before it ends tells more than what is seen of it from outside.
+    let said_inside = root
+        .filter(|index| is_seen_from_outside(ranked[*index].draft))
+        .and_then(|_| unknown::said_at_the_end(&study, &drafts, &told, &shown));
     match root {
+        Some(_) if said_inside.is_some() => findings.extend(said_inside.map(|(finding, judged)| {
+            probability = judged;
+            finding
+        })),
         Some(index) if !weak || told.is_empty() => {
             let candidate = ranked.remove(index);
             let mut finding = finding_of(candidate.draft);
@@ -119,6 +128,12 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         changes,
         seen,
     }
+}
+
+/// Whether a wide net met only what load balancers, ECS and tools say of a container.
+fn is_seen_from_outside(draft: &Draft<'_>) -> bool {
+    let is_outside = |group: &Group| !matches!(group.first.source, Source::ContainerLog | Source::Other);
+    draft.pattern.generic && draft.pattern.class == Class::StartupHealth && draft.all().all(is_outside)
 }
 
 /// Makes a finding of a draft.

@@ -126,12 +126,52 @@ pub(super) fn without_page(
             return Some(found);
         }
     }
+    if let Some(found) = last_words(study, drafts, shown) {
+        return Some(found);
+    }
     if let Some(mut finding) = from_symptoms(study, drafts) {
         show_best_of_logs(&mut finding.evidence, told);
         add_telling_evidence(&mut finding.evidence, None, shown);
         return Some((finding, None));
     }
     stalled(study).map(|finding| (finding, None))
+}
+
+/// Makes a finding of the error that the log of a container ends with, where no page knows it.
+pub(super) fn said_at_the_end(
+    study: &Study<'_>,
+    drafts: &[Draft<'_>],
+    told: &[&Group],
+    shown: &[&Group],
+) -> Option<Judged> {
+    let lead = told.first().filter(|group| group.first.source == Source::ContainerLog)?;
+    let is_error = lead.first.level >= Level::Error || is_uncaught(&lead.first.text);
+    if !is_error || !study.tails.ends_with(lead) {
+        return None;
+    }
+    unknown(study, told, shown, drafts)
+}
+
+/// Makes a finding of the last words of a container that ended with an error.
+fn last_words(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]) -> Option<Judged> {
+    const ENDED: &str = "application/startup-health/container-exited-with-error";
+    let ended = drafts.iter().find(|draft| draft.pattern.id == ENDED)?;
+    let words = study.last_words.values().filter_map(|last| {
+        let said = last.iter().filter(|kept| {
+            let is_calm = matches!(kept.level, Level::Info | Level::Debug | Level::Trace);
+            let is_known = ended.all().any(|group| group.first.place == kept.place);
+            !is_calm && !is_known && telling::message_of(&kept.line).split_whitespace().count() >= 3
+        });
+        said.max_by_key(|kept| (telling::telling_score(&kept.line, kept.source), kept.place.clone()))
+    });
+    let kept = words.max_by_key(|kept| kept.place.clone())?;
+    let place = kept.place.clone();
+    let lead =
+        Group { first: kept.clone(), last: place, count: 1, score: TELLING_ENOUGH, company: BTreeSet::new() };
+    let (mut finding, judged) = unknown(study, &[&lead], shown, drafts)?;
+    finding.title =
+        format!("No known error matches, and the container said last: {}", telling::message_of(&kept.line));
+    Some((finding, judged))
 }
 
 /// Makes a finding of the most telling record that no page knows.
