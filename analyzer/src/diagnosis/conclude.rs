@@ -7,7 +7,7 @@ use super::facts;
 use super::findings::{self, Draft};
 use super::kept::Group;
 use super::markers::Scope;
-use super::rank::rank;
+use super::rank::{is_outside_view, rank};
 use super::study::Study;
 use super::telling::{self, TELLING_ENOUGH};
 use super::timeline::timeline;
@@ -47,7 +47,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
     let weak = root.is_some_and(|index| ranked[index].is_weak());
     // What a program says last before it ends tells more than what is seen of it from outside.
     let said_inside = root
-        .filter(|index| is_seen_from_outside(ranked[*index].draft))
+        .filter(|index| is_outside_view(ranked[*index].draft))
         .and_then(|_| unknown::said_at_the_end(&study, &drafts, &told, &shown));
     match root {
         Some(_) if said_inside.is_some() => findings.extend(said_inside.map(|(finding, judged)| {
@@ -128,12 +128,6 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
         changes,
         seen,
     }
-}
-
-/// Whether a wide net met only what load balancers, ECS and tools say of a container.
-fn is_seen_from_outside(draft: &Draft<'_>) -> bool {
-    let is_outside = |group: &Group| !matches!(group.first.source, Source::ContainerLog | Source::Other);
-    draft.pattern.generic && draft.pattern.class == Class::StartupHealth && draft.all().all(is_outside)
 }
 
 /// Makes a finding of a draft.

@@ -224,6 +224,7 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("waiting for messages", Scope::Application),
     ("\"message\": \"started\"", Scope::Application),
     ("mainprocess] celery@", Scope::Application),
+    ("bus started: ", Scope::Connection),
     ("connected", Scope::Connection),
     ("established", Scope::Connection),
     ("is online", Scope::Connection),

@@ -163,7 +163,11 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
     if is_outside(cause) && !is_outside(other) && same_stream(cause, other) {
         return false;
     }
-    if answers_for(cause, other) {
+    // What a program says of its own failure is the reason for what is seen of it from outside.
+    if is_own_failure(other) && is_outside_view(cause) {
+        return false;
+    }
+    if answers_for(cause, other) || is_own_failure(cause) && is_outside_view(other) {
         return true;
     }
     if answers_for(other, cause) {
@@ -182,6 +186,23 @@ fn explains(study: &Study<'_>, cause: &Draft<'_>, other: &Draft<'_>) -> bool {
         || is_deeper_in_the_same_trace(cause, other)
         || is_written_for_the_source(study, cause, other)
         || is_outer_view(study, other, cause)
+}
+
+/// Whether a wide net met only what load balancers and ECS say of a container.
+pub(super) fn is_outside_view(draft: &Draft<'_>) -> bool {
+    let is_outside = |group: &Group| !matches!(group.first.source, Source::ContainerLog | Source::Other);
+    draft.pattern.generic
+        && matches!(draft.pattern.class, Class::StartupHealth | Class::Network)
+        && draft.all().all(is_outside)
+}
+
+/// Whether the log of a container tells that its program failed.
+fn is_own_failure(draft: &Draft<'_>) -> bool {
+    draft.pattern.class == Class::StartupHealth
+        && !draft.pattern.symptom
+        && draft
+            .lead()
+            .is_some_and(|lead| lead.first.source == Source::ContainerLog && !findings::is_quiet(&lead.first))
 }
 
 /// Whether the other program, which one finding says does not answer, says itself why.

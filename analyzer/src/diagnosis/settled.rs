@@ -46,9 +46,11 @@ pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
         }
         Source::EcsAgentLog => last.is_some_and(|time| time <= since),
         // A log that begins later is another task's, of which the events do not tell.
-        Source::ContainerLog => {
-            study.began.get(&group.first.place.stream).is_some_and(|began| *began <= since)
-        }
+        // One without times speaks of them if it goes on calmly.
+        Source::ContainerLog => match study.began.get(&group.first.place.stream) {
+            Some(began) => *began <= since,
+            None => !study.tails.ends_with(group),
+        },
         _ => false,
     }
 }

@@ -156,6 +156,11 @@ pub(super) fn said_at_the_end(
 fn last_words(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]) -> Option<Judged> {
     const ENDED: &str = "application/startup-health/container-exited-with-error";
     let ended = drafts.iter().find(|draft| draft.pattern.id == ENDED)?;
+    let of_tasks = study.events.values().filter(|kept| kept.source == Source::EcsStoppedTask);
+    let mut said = of_tasks.map(|kept| &kept.text).chain(ended.all().map(|group| &group.first.text));
+    if !said.any(|text| ends_by_itself(text)) {
+        return None;
+    }
     let words = study.last_words.values().filter_map(|last| {
         let said = last.iter().filter(|kept| {
             let is_calm = matches!(kept.level, Level::Info | Level::Debug | Level::Trace);
@@ -168,33 +173,56 @@ fn last_words(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]) -> Opti
     let place = kept.place.clone();
     let lead =
         Group { first: kept.clone(), last: place, count: 1, score: TELLING_ENOUGH, company: BTreeSet::new() };
-    let (mut finding, judged) = unknown(study, &[&lead], shown, drafts)?;
+    let judged = judge(study, &lead, &[]);
+    let (mut finding, probability) = of_lead(&lead, judged, true, shown, drafts);
     finding.title =
         format!("No known error matches, and the container said last: {}", telling::message_of(&kept.line));
-    Some((finding, judged))
+    Some((finding, probability))
+}
+
+/// Whether a text tells of an exit code that a program gives itself, and not of one that a signal leaves.
+fn ends_by_itself(text: &str) -> bool {
+    const SIGNALS: [&str; 2] = ["137", "143"];
+    let codes = ["exitCode", "exit code", "exited with code", "Exit code"];
+    let said =
+        codes.iter().flat_map(|name| text.match_indices(name).map(|(at, name)| &text[at + name.len()..]));
+    let mut codes = said.map(|rest| {
+        let from = rest.find(|c: char| c.is_ascii_digit()).filter(|from| *from <= 5).unwrap_or(0);
+        let digits = rest[from..].bytes().take_while(u8::is_ascii_digit).count();
+        &rest[from..from + digits]
+    });
+    codes.any(|code| !code.is_empty() && code != "0" && !SIGNALS.contains(&code))
 }
 
 /// Makes a finding of the most telling record that no page knows.
 fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft<'_>]) -> Option<Judged> {
     let lead = told.first()?;
+    // Where neither the words nor the place tell a class, it may be no failure at all, unless it was the last thing said.
+    let ends = match speaks_of_anything(lead.first.source) {
+        true => ends_with(study, lead),
+        false => lead.first.level == Level::Fatal,
+    };
+    let judged = judge(study, lead, told);
+    let sure = judged.as_ref().is_some_and(|judged| {
+        !speaks_of_anything(lead.first.source) || judged.probability >= MORE_THAN_A_GUESS
+    });
+    (sure || ends || tells_class(lead.first.source)).then(|| of_lead(lead, judged, ends, shown, drafts))
+}
+
+/// Makes a finding of a record that no page knows; `ends` says that it ended the program.
+fn of_lead(
+    lead: &Group,
+    judged: Option<Judgement>,
+    ends: bool,
+    shown: &[&Group],
+    drafts: &[Draft<'_>],
+) -> Judged {
     let mut evidence = Vec::new();
     findings::push_evidence(&mut evidence, lead);
     for symptom in drafts.iter().filter(|draft| draft.pattern.symptom && !draft.pattern.generic).take(1) {
         symptom.lead().into_iter().for_each(|group| findings::push_evidence(&mut evidence, group));
     }
     add_telling_evidence(&mut evidence, Some(lead), shown);
-    let judged = judge(study, lead, told);
-    // Where neither the words nor the place tell a class, it may be no failure at all, unless it was the last thing said.
-    let sure = judged.as_ref().is_some_and(|judged| {
-        !speaks_of_anything(lead.first.source) || judged.probability >= MORE_THAN_A_GUESS
-    });
-    let ends = match speaks_of_anything(lead.first.source) {
-        true => ends_with(study, lead),
-        false => lead.first.level == Level::Fatal,
-    };
-    if !sure && !ends && !tells_class(lead.first.source) {
-        return None;
-    }
     // What is said of a task is usually why it could not start; words have to speak up against that.
     let is_weak = |probability: f32| {
         probability < MORE_THAN_A_GUESS && is_of_a_task(lead.first.source)
@@ -231,7 +259,7 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
         explained_by: Vec::new(),
         remedies: Vec::new(),
     };
-    Some((finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability)))))
+    (finding, Some(judged.map_or(0.0, |judged| f64::from(judged.probability))))
 }
 
 /// Whether a log that never said that it serves ends with an error, or with what stopped the process.
