@@ -6,6 +6,7 @@ use super::confidence::Doubts;
 use super::facts;
 use super::findings::{self, Draft};
 use super::kept::Group;
+use super::last_words::add_words_before;
 use super::markers::Scope;
 use super::rank::{is_outside_view, rank};
 use super::study::Study;
@@ -59,6 +60,7 @@ pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>
             let mut finding = finding_of(candidate.draft);
             if candidate.draft.pattern.generic {
                 add_best_told(&mut finding.evidence, &told);
+                add_words_before(&study, &mut finding.evidence);
             }
             add_telling_evidence(&mut finding.evidence, candidate.draft.lead(), &shown);
             findings.push(finding);

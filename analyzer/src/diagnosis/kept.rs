@@ -29,6 +29,13 @@ pub(super) struct Group {
     pub company: BTreeSet<usize>,
 }
 
+impl Group {
+    /// A record by itself.
+    pub fn of(kept: &Kept) -> Group {
+        Group { first: kept.clone(), last: kept.place.clone(), count: 1, score: 0, company: BTreeSet::new() }
+    }
+}
+
 /// What is kept of a record: without secrets, and bounded.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {

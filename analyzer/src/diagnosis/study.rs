@@ -10,6 +10,7 @@ use super::answered::Answered;
 use super::described::told_by;
 use super::foreign::{self, Foreign};
 use super::kept::{Group, GroupKey, Groups, Kept, Lane, bound, keep, told_line};
+use super::last_words::LastWords;
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
 use super::noise::is_command;
@@ -23,7 +24,7 @@ use super::telling::{self, WORTH_SHOWING};
 use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
 use crate::checks::Running;
 use crate::pattern::{Owner, Patterns};
-use crate::record::{Level, Place, Record, Signal, Source, Stream};
+use crate::record::{Level, Place, Record, Signal, Source};
 use crate::redact::{Redactions, redact};
 use crate::snapshot::Snapshot;
 use crate::templates::shape_hash;
@@ -33,7 +34,6 @@ const MOST_GROUPS: usize = 48;
 /// How many telling records of one stream are kept.
 const MOST_TELLING: usize = 24;
 const MOST_EVENTS: usize = 400;
-const MOST_LAST_WORDS: usize = 4;
 const MOST_OUTCOMES: usize = 2000;
 /// So many requests answered well after a record show that the application lives.
 pub(super) const ENOUGH_SERVED: usize = 3;
@@ -68,8 +68,7 @@ pub struct Study<'p> {
     pub(super) fails_outside: bool,
     /// When each stream begins.
     pub(super) began: BTreeMap<String, Timestamp>,
-    /// The last records of each log of a container, the newest first.
-    pub(super) last_words: BTreeMap<String, Vec<Kept>>,
+    pub(super) last_words: LastWords,
     /// Streams that are the output of a job.
     pub(super) jobs: BTreeSet<String>,
     /// Jobs whose log is whole, and jobs and builds that say that they failed.
@@ -135,7 +134,7 @@ impl<'p> Study<'p> {
             redeployed: None,
             fails_outside: false,
             began: BTreeMap::new(),
-            last_words: BTreeMap::new(),
+            last_words: LastWords::default(),
             jobs: BTreeSet::new(),
             ended: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -217,39 +216,7 @@ impl<'p> Study<'p> {
             self.take_in(record, expressions, markers);
         }
         self.keep_events(events);
-        self.keep_last_words(records);
-    }
-
-    /// Keeps the last records of each log of a container.
-    fn keep_last_words(&mut self, records: &[Record]) {
-        let mut newest: BTreeMap<&str, BTreeMap<u64, usize>> = BTreeMap::new();
-        // The stream at hand, and the place from which on its records are worth a look.
-        let mut known: Option<(&Arc<Stream>, u64)> = None;
-        for (index, record) in records.iter().enumerate().rev() {
-            let is_passed =
-                known.is_some_and(|(stream, from)| Arc::ptr_eq(stream, &record.stream) && record.seq < from);
-            if is_passed || record.source != Source::ContainerLog || record.said().trim().is_empty() {
-                continue;
-            }
-            let last = newest.entry(&record.stream.name).or_default();
-            last.insert(record.seq, index);
-            if last.len() > MOST_LAST_WORDS {
-                last.pop_first();
-                known = last.first_key_value().map(|(first, _)| (&record.stream, *first));
-            }
-        }
-        for record in newest.values().flat_map(BTreeMap::values).map(|index| &records[*index]) {
-            let last = self.last_words.entry(record.stream.name.clone()).or_default();
-            let at = last.partition_point(|kept| kept.place.seq > record.seq);
-            if at >= MOST_LAST_WORDS || last.get(at).is_some_and(|kept| kept.place.seq == record.seq) {
-                continue;
-            }
-            let said = redact(record.said(), &mut Redactions::new()).into_owned();
-            let lines: Vec<&str> = said.lines().collect();
-            let telling = lines.iter().rposition(|line| !line.trim().is_empty()).unwrap_or(0);
-            last.insert(at, keep(record, &said, &lines, telling, BTreeMap::new()));
-            last.truncate(MOST_LAST_WORDS);
-        }
+        self.last_words.keep(records);
     }
 
     /// Weighs what was taken in.

@@ -1,13 +1,14 @@
 //! Failures that no page knows: the record that tells most, what a check shows, what the symptoms leave open.
 
-use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conclude::{MOST_EVIDENCE, finding_of, prevents};
 use super::findings::{self, Draft};
-use super::kept::{Group, Kept};
+use super::kept::Group;
+use super::last_words;
 use super::markers::Scope;
 use super::rank::layer;
+use super::stalled;
 use super::study::Study;
 use super::telling::{self, TELLING_ENOUGH};
 use super::{Evidence, Finding, Proof, RuledOut};
@@ -126,7 +127,7 @@ pub(super) fn without_page(
             return Some(found);
         }
     }
-    if let Some(found) = last_words(study, drafts, shown) {
+    if let Some(found) = last_words::of_ended(study, drafts, shown) {
         return Some(found);
     }
     if let Some(mut finding) = from_symptoms(study, drafts) {
@@ -134,7 +135,7 @@ pub(super) fn without_page(
         add_telling_evidence(&mut finding.evidence, None, shown);
         return Some((finding, None));
     }
-    stalled(study).map(|finding| (finding, None))
+    stalled::stalled(study).map(|finding| (finding, None))
 }
 
 /// Makes a finding of the error that the log of a container ends with, where no page knows it.
@@ -150,48 +151,6 @@ pub(super) fn said_at_the_end(
         return None;
     }
     unknown(study, told, shown, drafts)
-}
-
-/// Makes a finding of the last words of a container that ended with an error.
-fn last_words(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]) -> Option<Judged> {
-    const ENDED: &str = "application/startup-health/container-exited-with-error";
-    let ended = drafts.iter().find(|draft| draft.pattern.id == ENDED)?;
-    let of_tasks = study.events.values().filter(|kept| kept.source == Source::EcsStoppedTask);
-    let mut said = of_tasks.map(|kept| &kept.text).chain(ended.all().map(|group| &group.first.text));
-    if !said.any(|text| ends_by_itself(text)) {
-        return None;
-    }
-    let words = study.last_words.values().filter_map(|last| {
-        let said = last.iter().filter(|kept| {
-            let is_calm = matches!(kept.level, Level::Info | Level::Debug | Level::Trace);
-            let is_known = ended.all().any(|group| group.first.place == kept.place);
-            !is_calm && !is_known && telling::message_of(&kept.line).split_whitespace().count() >= 3
-        });
-        said.max_by_key(|kept| (telling::telling_score(&kept.line, kept.source), kept.place.clone()))
-    });
-    let kept = words.max_by_key(|kept| kept.place.clone())?;
-    let place = kept.place.clone();
-    let lead =
-        Group { first: kept.clone(), last: place, count: 1, score: TELLING_ENOUGH, company: BTreeSet::new() };
-    let judged = judge(study, &lead, &[]);
-    let (mut finding, probability) = of_lead(&lead, judged, true, shown, drafts);
-    finding.title =
-        format!("No known error matches, and the container said last: {}", telling::message_of(&kept.line));
-    Some((finding, probability))
-}
-
-/// Whether a text tells of an exit code that a program gives itself, and not of one that a signal leaves.
-fn ends_by_itself(text: &str) -> bool {
-    const SIGNALS: [&str; 2] = ["137", "143"];
-    let codes = ["exitCode", "exit code", "exited with code", "Exit code"];
-    let said =
-        codes.iter().flat_map(|name| text.match_indices(name).map(|(at, name)| &text[at + name.len()..]));
-    let mut codes = said.map(|rest| {
-        let from = rest.find(|c: char| c.is_ascii_digit()).filter(|from| *from <= 5).unwrap_or(0);
-        let digits = rest[from..].bytes().take_while(u8::is_ascii_digit).count();
-        &rest[from..from + digits]
-    });
-    codes.any(|code| !code.is_empty() && code != "0" && !SIGNALS.contains(&code))
 }
 
 /// Makes a finding of the most telling record that no page knows.
@@ -210,7 +169,7 @@ fn unknown(study: &Study<'_>, told: &[&Group], shown: &[&Group], drafts: &[Draft
 }
 
 /// Makes a finding of a record that no page knows; `ends` says that it ended the program.
-fn of_lead(
+pub(super) fn of_lead(
     lead: &Group,
     judged: Option<Judgement>,
     ends: bool,
@@ -303,7 +262,7 @@ fn class_beside(lead: &Group, drafts: &[Draft<'_>]) -> Option<Class> {
 }
 
 /// Judges the class by the words of the line that tells, of its record, and of what else tells in its stream.
-fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> {
+pub(super) fn judge(study: &Study<'_>, lead: &Group, told: &[&Group]) -> Option<Judgement> {
     let same_stream = told.iter().skip(1).filter(|group| group.first.place.stream == lead.first.place.stream);
     let around = same_stream.take(2).map(|group| group.first.line.as_str());
     let record = lead.first.text.lines().take(MOST_CONTEXT);
@@ -502,67 +461,4 @@ pub(super) fn add_telling_evidence(evidence: &mut Vec<Evidence>, lead: Option<&G
         evidence.insert(place, findings::of_group(group));
     }
     evidence.truncate(MOST_EVIDENCE);
-}
-
-/// An operation that is waited for longer than this does not come to its end by itself, as a rule.
-const LONG_WAIT: SignedDuration = SignedDuration::from_mins(10);
-
-/// Whether a pending operation has been waited for: by the times of the records, or as the CDK says after a while.
-fn is_waited_for(study: &Study<'_>, last: &Kept) -> bool {
-    let waited = study.span.zip(last.place.time).map(|((_, end), since)| end.duration_since(since));
-    let says_so = |kept: &Kept| {
-        kept.place.stream == last.place.stream
-            && kept.place.seq >= last.place.seq
-            && (kept.line.contains("Currently in progress: ") || kept.line.contains("is not stable ("))
-    };
-    waited.is_some_and(|waited| waited >= LONG_WAIT) || study.events.values().any(says_so)
-}
-
-/// Says that an operation was still in progress when the logs end.
-fn stalled(study: &Study<'_>) -> Option<Finding> {
-    let succeeded = study.successes.values().flatten().any(|(scope, _)| *scope == Scope::Stack);
-    let pending: Vec<&Kept> = study
-        .operations
-        .pending
-        .iter()
-        .filter(|((_, resource), _)| !resource.starts_with("AWS::CloudFormation::Stack "))
-        .map(|(_, kept)| kept)
-        .collect();
-    let last = pending.iter().max_by(|a, b| a.place.cmp(&b.place)).filter(|_| !succeeded)?;
-    if !is_waited_for(study, last) {
-        return None;
-    }
-    let is_service = pending.iter().any(|kept| kept.line.contains("AWS::ECS::Service"));
-    let class = if is_service { Class::ServiceStartup } else { Class::StackFailure };
-    let what = if is_service { "an ECS service" } else { "a resource" };
-    let mut evidence = Vec::new();
-    for kept in std::iter::once(*last).chain(pending.iter().copied()) {
-        let group = Group {
-            first: kept.clone(),
-            last: kept.place.clone(),
-            count: 1,
-            score: 0,
-            company: BTreeSet::new(),
-        };
-        findings::push_evidence(&mut evidence, &group);
-    }
-    evidence.truncate(MOST_EVIDENCE);
-    Some(Finding {
-        cause: format!("{class}/unknown"),
-        class,
-        title: format!("The operation on {what} was still in progress when the logs end"),
-        severity: Severity::Medium,
-        known: false,
-        symptom: true,
-        generic: false,
-        proof: Proof::Unchecked,
-        proof_checks: Vec::new(),
-        confidence: 0.0,
-        confidence_because: Vec::new(),
-        evidence,
-        values: BTreeMap::new(),
-        explains: Vec::new(),
-        explained_by: Vec::new(),
-        remedies: vec![crate::taxonomy::Remedy::Wait],
-    })
 }
