@@ -83,8 +83,9 @@ def update(client, **changes) -> None:
     )
 
 
-def record_failure(client, medic, **changes) -> dict:
-    """Deploys a version that fails while the agent records; returns the report once ECS has rolled back."""
+def record_failure(client, medic, shown_by: str, **changes) -> dict:
+    """Deploys a version that fails while the agent records; returns the report once ECS has rolled back and
+    what shows the failure is recorded."""
     run_first_version(client)
     agent = medic.start("collect", *PLACE)
     wait_for("the first records", lambda: medic.counted("rolloutState=COMPLETED") > 0, seconds=90)
@@ -96,6 +97,7 @@ def record_failure(client, medic, **changes) -> dict:
     wait_for("the roll-back", has_rolled_back, seconds=120)
     wait_for("what was recorded of it", lambda: medic.counted('"rolled back"') > 0, seconds=60)
     wait_for("a stopped task", lambda: medic.counted("source:ecs-stopped-task") > 0, seconds=60)
+    wait_for(f"{shown_by} in the records", lambda: medic.counted(shown_by) > 0, seconds=60)
     medic.stop(agent)
     medic.run("diagnose", "--deployment", "latest", expect=(1,))
     return medic.report()
@@ -104,7 +106,7 @@ def record_failure(client, medic, **changes) -> dict:
 def test_a_container_that_lacks_its_database_is_told(medic, client):
     settings = {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(free_port())}
     environment = [{"name": name, "value": value} for name, value in settings.items()]
-    report = record_failure(client, medic, environment=environment)
+    report = record_failure(client, medic, "ConnectionRefusedError", environment=environment)
     assert report["root_cause"]["class"] == "application/database", json.dumps(report, indent=1)
     assert "refused" in str(report["root_cause"]["evidence"])
     # The driver's trace is one record, though each of its lines was an event.
@@ -113,7 +115,7 @@ def test_a_container_that_lacks_its_database_is_told(medic, client):
 
 
 def test_a_container_whose_image_is_missing_is_told(medic, client):
-    report = record_failure(client, medic, image="docker.io/library/shop:v2")
+    report = record_failure(client, medic, "CannotPullContainerError", image="docker.io/library/shop:v2")
     assert report["root_cause"]["class"] == "pipeline/image", json.dumps(report, indent=1)
 
 
