@@ -157,6 +157,16 @@ failures: []
         assert_eq!((line("0a\""), line("CannotPull"), line("exitCode")), (Some(2), Some(5), Some(9)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_json(lines in proptest::collection::vec("[ -]{0,4}[a-z:'\"{}&*|>!?#~0-9,\\[\\]-]{0,8}( .{0,8})?", 0..12)) {
+            if let Some(json) = as_json(&lines.join("\n")) {
+                let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&json).into_iter().collect();
+                proptest::prop_assert!(values.is_ok(), "{json}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_answer_is_left_alone() {
         for text in ["a: *b", "? [a]\n: 1", "[1, 2", "a: b: c", &"[".repeat(300), "key: [\n}"] {
