@@ -24,12 +24,16 @@ use crate::taxonomy::Class;
 
 pub(super) const MOST_EVIDENCE: usize = 10;
 
-pub(super) fn conclude(study: Study<'_>, snapshot: &Snapshot, mut gaps: Vec<Gap>) -> Diagnosis {
+pub(super) fn conclude(
+    study: Study<'_>,
+    snapshot: &Snapshot,
+    running: &Running,
+    mut gaps: Vec<Gap>,
+) -> Diagnosis {
     let mut checks: Vec<CheckResult> = Check::ALL.iter().flat_map(|check| check.run(snapshot)).collect();
     checks.sort();
     let mut ruled_out = BTreeSet::new();
     let mut causes = checks.clone();
-    let running = Running::of(snapshot, study.settled.is_some());
     causes.retain(|result| !running.refutes(result, !study.fails_outside));
     // What failed since may have failed for what the check says: an image may be deleted while tasks run.
     let proofs = if study.fails_outside { &checks } else { &causes };

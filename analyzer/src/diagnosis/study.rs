@@ -235,9 +235,10 @@ impl<'p> Study<'p> {
         self.forget_earlier(snapshot);
         self.foreign = foreign::foreign(snapshot, findings::was_undone(&self));
         self.settled = settled::settled(&self);
-        self.stands = Running::of(snapshot, self.settled.is_some()).is_all();
+        let running = Running::of(snapshot, self.settled.is_some());
+        self.stands = running.is_all();
         self.fails_outside = findings::fails_outside(&self, snapshot);
-        conclude::conclude(self, snapshot, gaps)
+        conclude::conclude(self, snapshot, &running, gaps)
     }
 
     fn settle(&mut self) {
