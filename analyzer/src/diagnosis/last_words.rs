@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::findings::{self, Draft};
+use super::foreign;
 use super::kept::{Group, Kept, keep};
 use super::study::Study;
+use super::tail::answers_well;
 use super::unknown::{Judged, judge, of_lead};
 use super::{Evidence, telling};
-use crate::record::{Level, Record, Source, Stream};
+use crate::record::{Level, Place, Record, Source, Stream};
 use crate::redact::{Redactions, redact};
 
 /// So many records of a stream are remembered, from its end.
@@ -64,19 +66,26 @@ pub(super) fn of_ended(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]
     }
     let words = study.last_words.0.values().filter_map(|last| {
         let said = last.iter().filter(|kept| {
-            let is_calm = matches!(kept.level, Level::Info | Level::Debug | Level::Trace);
+            let is_calm = matches!(kept.level, Level::Info | Level::Debug | Level::Trace)
+                || answers_well(&kept.line.to_ascii_lowercase());
             let is_known = ended.all().any(|group| group.first.place == kept.place);
-            !is_calm && !is_known && telling::message_of(&kept.line).split_whitespace().count() >= 3
+            let is_of_another = foreign::is_of_another(&study.foreign, &Group::of(kept)).is_some();
+            let says = telling::message_of(&kept.line).split_whitespace().count() >= 3;
+            says && !is_calm && !is_known && !is_of_another
         });
-        said.max_by_key(|kept| (telling::telling_score(&kept.line, kept.source), kept.place.clone()))
+        said.max_by_key(|kept| tells(kept))
     });
-    let kept = words.max_by_key(|kept| kept.place.clone())?;
+    let kept = words.max_by_key(|kept| tells(kept))?;
     let lead = Group::of(kept);
     let judged = judge(study, &lead, &[]);
     let (mut finding, probability) = of_lead(&lead, judged, true, shown, drafts);
     finding.title =
         format!("No known error matches, and the container said last: {}", telling::message_of(&kept.line));
     Some((finding, probability))
+}
+
+fn tells(kept: &Kept) -> (i32, Place) {
+    (telling::telling_score(&kept.line, kept.source), kept.place.clone())
 }
 
 /// Whether a text tells of an exit code that a program gives itself, and not of one that a signal leaves.
@@ -95,7 +104,7 @@ fn ends_by_itself(text: &str) -> bool {
 
 /// Puts what a build said right before it failed beside the line that says that it did, where nothing else tells more.
 pub(super) fn add_words_before(study: &Study<'_>, evidence: &mut Vec<Evidence>) {
-    const STEPS: [&str; 4] = ["Step ", "--->", "---> ", "Removing intermediate container"];
+    const STEPS: [&str; 3] = ["Step ", "--->", "Removing intermediate container"];
     let [lead] = evidence.as_slice() else { return };
     let Some(last) = study.last_words.0.get(&lead.stream).filter(|_| lead.source == Source::DockerBuild)
     else {

@@ -137,7 +137,7 @@ fn mood_of(record: &Record, mut markers: impl Iterator<Item = Marker>) -> Mood {
 }
 
 /// Whether a line tells of a request and of its answer: `GET /about 200 2ms`.
-fn answers_well(lower: &str) -> bool {
+pub(super) fn answers_well(lower: &str) -> bool {
     let request = ["get /", "post /", "put /", "head /"].iter().any(|verb| lower.contains(verb));
     request && [" 200", " 204", " 304"].iter().any(|code| lower.contains(code))
 }
