@@ -111,8 +111,7 @@ fn read_whole(
     }
     if yaml::begins_so(&head) {
         fill(&mut input, &mut head, LARGEST_YAML)?;
-        let text = std::str::from_utf8(&head).ok().filter(|text| text.len() < LARGEST_YAML);
-        if let Some(json) = text.and_then(yaml::as_json)
+        if let Some(json) = json_of_yaml(&head)
             && read_documents(name, hint, json.as_bytes(), true, sink)
         {
             return Ok(());
@@ -264,7 +263,7 @@ pub(crate) fn speaker(raw: &str) -> (Option<String>, bool) {
 
 pub(crate) fn looks_like_document(head: &[u8]) -> bool {
     let trimmed = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    matches!(trimmed.first(), Some(b'{' | b'['))
+    matches!(trimmed.first(), Some(b'{' | b'[')) || yaml::begins_so(head)
 }
 
 /// Fills a buffer up to a size; returns how much came.
@@ -297,7 +296,16 @@ fn stream(name: &str, source: Source) -> Arc<Stream> {
 /// Reads one or several JSON documents, or JSON lines of events; false where they are no answers that Medic knows.
 /// The text of each record is what it says, for it is stored without the document.
 pub(crate) fn documents(name: &str, hint: Option<Source>, bytes: &[u8], sink: &mut impl Sink) -> bool {
-    read_documents(name, hint, bytes, false, sink)
+    match json_of_yaml(bytes) {
+        Some(json) => read_documents(name, hint, json.as_bytes(), false, sink),
+        None => read_documents(name, hint, bytes, false, sink),
+    }
+}
+
+/// Writes an answer in YAML as JSON; nothing where a text is none.
+fn json_of_yaml(bytes: &[u8]) -> Option<String> {
+    let is_short = bytes.len() < LARGEST_YAML && yaml::begins_so(bytes);
+    yaml::as_json(std::str::from_utf8(bytes).ok().filter(|_| is_short)?)
 }
 
 fn read_documents(
