@@ -84,8 +84,9 @@ pub(super) fn of_ended(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]
     Some((finding, probability))
 }
 
+/// How much a line tells; of those that tell nothing by their form, the last one does.
 fn tells(kept: &Kept) -> (i32, Place) {
-    (telling::telling_score(&kept.line, kept.source), kept.place.clone())
+    (telling::telling_score(&kept.line, kept.source).max(0), kept.place.clone())
 }
 
 /// Whether a text tells of an exit code that a program gives itself, and not of one that a signal leaves.

@@ -232,6 +232,8 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("is up - ", Scope::Connection),
     ("port [tcp/", Scope::Connection),
     ("succeeded at retry", Scope::Connection),
+    ("succeeded on retry", Scope::Connection),
+    ("succeeded on attempt", Scope::Connection),
     ("succeeded after ", Scope::Connection),
     ("recovered", Scope::Connection),
     ("successfully joined group", Scope::Connection),

@@ -15,15 +15,7 @@ pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
     if findings::was_undone(study) {
         return None;
     }
-    let mut last: BTreeMap<&str, &Kept> = BTreeMap::new();
-    let events = study.events.values().filter(|kept| kept.source == Source::EcsServiceEvent);
-    for event in events.filter(|event| event.place.time.is_some()) {
-        let Some(service) = service_of(&event.line, event.entity.as_deref()) else { continue };
-        let latest = last.entry(service).or_insert(event);
-        if latest.place.time <= event.place.time {
-            *latest = event;
-        }
-    }
+    let last = last_events(study, true);
     if last.is_empty() || !last.values().all(|event| is_steady(&event.line)) {
         return None;
     }
@@ -35,9 +27,33 @@ pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
     (!fails_since).then_some(since)
 }
 
+/// Returns the last event of each service, of those that have a time or of those that have none.
+fn last_events<'s>(study: &'s Study<'_>, with_times: bool) -> BTreeMap<&'s str, &'s Kept> {
+    let mut last: BTreeMap<&str, &Kept> = BTreeMap::new();
+    let events = study.events.values().filter(|kept| kept.source == Source::EcsServiceEvent);
+    for event in events.filter(|event| event.place.time.is_some() == with_times) {
+        let Some(service) = service_of(&event.line, event.entity.as_deref()) else { continue };
+        let latest = last.entry(service).or_insert(event);
+        if latest.place.time <= event.place.time {
+            *latest = event;
+        }
+    }
+    last
+}
+
+/// Whether the service is steady as its events end, which have no times: of logs, that tells of those that go on calmly.
+fn ends_steady(study: &Study<'_>) -> bool {
+    let last = last_events(study, false);
+    let is_alone = last_events(study, true).is_empty() && !study.fails_outside;
+    is_alone && !last.is_empty() && last.values().all(|event| is_steady(&event.line))
+}
+
 /// Whether records are about what became steady.
 pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
-    let Some(since) = study.settled else { return false };
+    let Some(since) = study.settled else {
+        let is_log = group.first.source == Source::ContainerLog;
+        return is_log && !study.tails.ends_with(group) && ends_steady(study) && !findings::was_undone(study);
+    };
     let last = group.last.time;
     match group.first.source {
         // A task that has stopped is described without a time by some tools.
