@@ -435,6 +435,8 @@ impl<'p> Study<'p> {
                 Marker::Success(scope) if record.level < Level::Error && succeeds(*scope, said) => {
                     self.succeed(lane(record), *scope, Success::of(record, said));
                 }
+                // What an application rolls back are its transactions.
+                Marker::RolledBack if record.source == Source::ContainerLog => {}
                 Marker::RolledBack => {
                     self.undone.insert(record.place(), record.source);
                     keep_last(&mut self.undone);
