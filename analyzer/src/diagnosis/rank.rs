@@ -1,5 +1,7 @@
 //! Puts what was met in the order in which it may be the root cause: what explains the rest comes first.
 
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::BTreeSet;
 
 use super::Proof;
@@ -88,25 +90,22 @@ pub(super) fn rank<'d>(study: &Study<'_>, drafts: &'d [Draft<'d>]) -> Vec<Candid
 /// Where findings explain each other in a circle, and nothing else explains one of them, the first in order is the cause of the others.
 /// Expects each candidate at the index by which others name it.
 fn open_circles(candidates: &mut [Candidate<'_>]) {
-    // What a candidate makes understandable, step by step.
-    let mut causes: Vec<BTreeSet<usize>> = candidates.iter().map(|one| one.explained_by.clone()).collect();
-    while let Some((index, more)) = (0..causes.len()).find_map(|index| {
-        let further: BTreeSet<usize> =
-            causes[index].iter().flat_map(|cause| &causes[*cause]).copied().collect();
-        (!further.is_subset(&causes[index])).then_some((index, further))
-    }) {
-        causes[index].extend(more);
-    }
-    for index in 0..candidates.len() {
-        let circle: BTreeSet<usize> =
-            causes[index].iter().copied().filter(|other| causes[*other].contains(&index)).collect();
-        let is_closed = causes[index].is_subset(&circle) && !circle.is_empty();
-        let order = |index: &usize| (candidates[*index].order.symptom, &candidates[*index].order);
-        if is_closed && circle.iter().min_by_key(|index| order(index)) == Some(&index) {
-            let first = &mut candidates[index];
-            first.explained_by.clear();
-            first.order.explained = false;
+    let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let edges = candidates.iter().enumerate().flat_map(|(other, candidate)| {
+        candidate.explained_by.iter().map(move |cause| (index(*cause), index(other)))
+    });
+    let explains: DiGraph<(), ()> = DiGraph::from_edges(edges);
+    for circle in tarjan_scc(&explains) {
+        let circle: BTreeSet<usize> = circle.into_iter().map(NodeIndex::index).collect();
+        let is_closed = || circle.iter().all(|other| candidates[*other].explained_by.is_subset(&circle));
+        if circle.len() < 2 || !is_closed() {
+            continue;
         }
+        let Some(first) = circle.iter().copied().min_by_key(|other| &candidates[*other].order) else {
+            continue;
+        };
+        candidates[first].explained_by.clear();
+        candidates[first].order.explained = false;
     }
 }
 

@@ -42,9 +42,10 @@ fn last_events<'s>(study: &'s Study<'_>, with_times: bool) -> BTreeMap<&'s str, 
 }
 
 /// Whether the service is steady as its events end, which have no times: of logs, that tells of those that go on calmly.
-fn ends_steady(study: &Study<'_>) -> bool {
+pub(super) fn ends_steady(study: &Study<'_>) -> bool {
     let last = last_events(study, false);
-    let is_alone = last_events(study, true).is_empty() && !study.fails_outside;
+    let is_alone =
+        last_events(study, true).is_empty() && !study.fails_outside && !findings::was_undone(study);
     is_alone && !last.is_empty() && last.values().all(|event| is_steady(&event.line))
 }
 
@@ -52,7 +53,7 @@ fn ends_steady(study: &Study<'_>) -> bool {
 pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
     let Some(since) = study.settled else {
         let is_log = group.first.source == Source::ContainerLog;
-        return is_log && !study.tails.ends_with(group) && ends_steady(study) && !findings::was_undone(study);
+        return study.ends_steady && is_log && !study.tails.ends_with(group);
     };
     let last = group.last.time;
     match group.first.source {

@@ -56,8 +56,7 @@ pub struct Study<'p> {
     pub(super) returned: BTreeSet<String>,
     /// How each log ends.
     pub(super) tails: Tails,
-    /// Since when the service is steady, and whether events of the service say that something failed;
-    /// known when all is taken in.
+    /// Since when the service is steady; this and what follows is known when all is taken in.
     pub(super) settled: Option<Timestamp>,
     /// Whether all services are described as deployed, with all their tasks running.
     pub(super) stands: bool,
@@ -65,7 +64,10 @@ pub struct Study<'p> {
     pub(super) foreign: Foreign,
     /// When a service deployment last succeeded.
     pub(super) redeployed: Option<Timestamp>,
+    /// Whether something outside of the containers failed.
     pub(super) fails_outside: bool,
+    /// Whether the events of the services, which have no times, end with a steady state.
+    pub(super) ends_steady: bool,
     /// When each stream begins.
     pub(super) began: BTreeMap<String, Timestamp>,
     pub(super) last_words: LastWords,
@@ -133,6 +135,7 @@ impl<'p> Study<'p> {
             foreign: Foreign::new(),
             redeployed: None,
             fails_outside: false,
+            ends_steady: false,
             began: BTreeMap::new(),
             last_words: LastWords::default(),
             jobs: BTreeSet::new(),
@@ -238,6 +241,7 @@ impl<'p> Study<'p> {
         let running = Running::of(snapshot, self.settled.is_some());
         self.stands = running.is_all();
         self.fails_outside = findings::fails_outside(&self, snapshot);
+        self.ends_steady = settled::ends_steady(&self);
         conclude::conclude(self, snapshot, &running, gaps)
     }
 
