@@ -77,6 +77,7 @@ pub(super) fn conclude(
         }
     }
     let has_root_cause = !findings.is_empty();
+    let secrets = study.last_words.secrets_in(findings.first().map_or(&[][..], |root| &root.evidence));
     let mut rivals = 0;
     for candidate in &ranked {
         rivals +=
@@ -118,6 +119,10 @@ pub(super) fn conclude(
     let changes = changes::since_last_good(snapshot, changes::Remembered::default());
     let deployment = facts::facts(&study, snapshot, changes.as_ref(), &findings);
     let seen = Seen { streams: study.streams.len() as u64, ..study.seen };
+    let mut redactions = study.redactions;
+    for (kind, count) in secrets {
+        *redactions.entry(kind).or_default() += count;
+    }
     Diagnosis {
         verdict,
         under_way: goes_on,
@@ -127,7 +132,7 @@ pub(super) fn conclude(
         ruled_out: ruled_out.into_iter().collect(),
         timeline,
         gaps,
-        redactions: study.redactions,
+        redactions,
         checks,
         deployment,
         changes,

@@ -1,6 +1,6 @@
 //! What a container or a build said last: where nothing else tells why it failed, that often does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::findings::{self, Draft};
@@ -18,11 +18,18 @@ const MOST: usize = 4;
 
 /// The last records of each log of a container, and of each build, the newest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastWords(BTreeMap<String, Vec<Kept>>);
+pub(super) struct LastWords(BTreeMap<String, Vec<Word>>);
+
+#[derive(Clone, Debug)]
+struct Word {
+    kept: Kept,
+    /// The secrets in it that are not counted elsewhere.
+    redactions: Redactions,
+}
 
 impl LastWords {
-    /// Takes in a batch of records; the batches may come in any order.
-    pub fn keep(&mut self, records: &[Record]) {
+    /// Takes in a batch of records; the batches may come in any order. The secrets of some are counted already.
+    pub fn keep(&mut self, records: &[Record], counted: &BTreeSet<usize>) {
         let mut newest: BTreeMap<&str, BTreeMap<u64, usize>> = BTreeMap::new();
         // The stream at hand, and the place from which on its records are worth a look.
         let mut known: Option<(&Arc<Stream>, u64)> = None;
@@ -40,18 +47,42 @@ impl LastWords {
                 known = last.first_key_value().map(|(first, _)| (&record.stream, *first));
             }
         }
-        for record in newest.values().flat_map(BTreeMap::values).map(|index| &records[*index]) {
+        for (index, record) in
+            newest.values().flat_map(BTreeMap::values).map(|index| (index, &records[*index]))
+        {
             let last = self.0.entry(record.stream.name.clone()).or_default();
-            let at = last.partition_point(|kept| kept.place.seq > record.seq);
-            if at >= MOST || last.get(at).is_some_and(|kept| kept.place.seq == record.seq) {
+            let at = last.partition_point(|word| word.kept.place.seq > record.seq);
+            if at >= MOST || last.get(at).is_some_and(|word| word.kept.place.seq == record.seq) {
                 continue;
             }
-            let said = redact(record.said(), &mut Redactions::new()).into_owned();
+            let mut redactions = Redactions::new();
+            let said = redact(record.said(), &mut redactions).into_owned();
+            if counted.contains(index) {
+                redactions.clear();
+            }
             let lines: Vec<&str> = said.lines().collect();
             let telling = lines.iter().rposition(|line| !line.trim().is_empty()).unwrap_or(0);
-            last.insert(at, keep(record, &said, &lines, telling, BTreeMap::new()));
+            let kept = keep(record, &said, &lines, telling, BTreeMap::new());
+            last.insert(at, Word { kept, redactions });
             last.truncate(MOST);
         }
+    }
+
+    fn of(&self, stream: &str) -> impl DoubleEndedIterator<Item = &Word> {
+        self.0.get(stream).into_iter().flatten()
+    }
+
+    /// Returns the secrets in what is shown that are not counted elsewhere.
+    pub fn secrets_in(&self, evidence: &[Evidence]) -> Redactions {
+        let mut secrets = Redactions::new();
+        for item in evidence {
+            for word in self.of(&item.stream).filter(|word| word.kept.place.seq == item.seq) {
+                for (kind, count) in &word.redactions {
+                    *secrets.entry(kind.clone()).or_default() += count;
+                }
+            }
+        }
+        secrets
     }
 }
 
@@ -65,7 +96,7 @@ pub(super) fn of_ended(study: &Study<'_>, drafts: &[Draft<'_>], shown: &[&Group]
         return None;
     }
     let words = study.last_words.0.values().filter_map(|last| {
-        let said = last.iter().filter(|kept| {
+        let said = last.iter().map(|word| &word.kept).filter(|kept| {
             let is_calm = matches!(kept.level, Level::Info | Level::Debug | Level::Trace)
                 || answers_well(&kept.line.to_ascii_lowercase());
             let is_known = ended.all().any(|group| group.first.place == kept.place);
@@ -107,12 +138,12 @@ fn ends_by_itself(text: &str) -> bool {
 pub(super) fn add_words_before(study: &Study<'_>, evidence: &mut Vec<Evidence>) {
     const STEPS: [&str; 3] = ["Step ", "--->", "Removing intermediate container"];
     let [lead] = evidence.as_slice() else { return };
-    let Some(last) = study.last_words.0.get(&lead.stream).filter(|_| lead.source == Source::DockerBuild)
-    else {
+    if lead.source != Source::DockerBuild {
         return;
-    };
+    }
     let is_step = |kept: &Kept| STEPS.iter().any(|step| kept.line.trim_start().starts_with(step));
-    let before = last.iter().filter(|kept| kept.place.seq < lead.seq).take_while(|kept| !is_step(kept));
+    let last = study.last_words.of(&lead.stream).map(|word| &word.kept);
+    let before = last.filter(|kept| kept.place.seq < lead.seq).take_while(|kept| !is_step(kept));
     let before: Vec<&Kept> = before.collect();
     evidence.extend(before.into_iter().rev().map(|kept| findings::of_group(&Group::of(kept))));
 }

@@ -188,6 +188,7 @@ impl<'p> Study<'p> {
         let mut events = Vec::new();
         let mut stream = None;
         let mut began = None;
+        let mut counted: BTreeSet<usize> = BTreeSet::new();
         for (index, record) in records.iter().enumerate() {
             let expressions = take(&mut candidates, index, |(at, _)| *at);
             let markers = take(&mut marked, index, |(at, _)| *at);
@@ -216,10 +217,12 @@ impl<'p> Study<'p> {
                 self.serve(record);
                 continue;
             }
-            self.take_in(record, expressions, markers);
+            if self.take_in(record, expressions, markers) {
+                counted.insert(index);
+            }
         }
         self.keep_events(events);
-        self.last_words.keep(records);
+        self.last_words.keep(records, &counted);
     }
 
     /// Weighs what was taken in.
@@ -319,7 +322,8 @@ impl<'p> Study<'p> {
         places.truncate(ENOUGH_SERVED);
     }
 
-    fn take_in(&mut self, record: &Record, expressions: &[(u32, u32)], markers: &[(u32, Marker)]) {
+    /// Takes in a record; tells whether it is kept, and the secrets in it counted.
+    fn take_in(&mut self, record: &Record, expressions: &[(u32, u32)], markers: &[(u32, Marker)]) -> bool {
         let mut redactions = Redactions::new();
         let said = redact(record.said(), &mut redactions);
         let is_changed = matches!(said, Cow::Owned(_));
@@ -345,7 +349,7 @@ impl<'p> Study<'p> {
         self.mark(record, &said, markers);
         let told = told.filter(|(_, _, score)| *score >= WORTH_SHOWING);
         if hits.is_empty() && told.is_none() && !is_event(record) {
-            return;
+            return false;
         }
         let text = match &record.body {
             // What is said stands first in the text, and once more as it was printed: a secret in both is one secret.
@@ -378,6 +382,7 @@ impl<'p> Study<'p> {
             });
         }
         self.operations.follow(record, &text, &lines);
+        true
     }
 
     fn hits(
