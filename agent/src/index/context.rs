@@ -141,9 +141,18 @@ impl Written {
         self.level == record.level
             && self.source == record.source
             && (Arc::ptr_eq(&self.stream, &record.stream) || self.stream == record.stream)
-            && self.entity == record.entity
+            && is_same(&self.entity, &record.entity)
             && *self.deployment == *deployment
-            && self.named == record.deployment
+            && is_same(&self.named, &record.deployment)
+    }
+}
+
+/// Most names that are the same are so in memory.
+fn is_same(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -76,7 +76,20 @@ impl<'a> Iterator for Values<'a> {
             }
         }
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let values = match self.item {
+            Item::State(_) => OF_STATE,
+            Item::Record { batch, at } => batch.rows.get(*at).map_or(0, |row| OF_RECORD + row.further.len()),
+        };
+        // The first step gives nothing where the record says when it happened.
+        (values.saturating_sub(self.step.max(1)), Some(values.saturating_sub(self.step)))
+    }
 }
+
+/// Steps through the values of a state, and of a record whose identity is its only one.
+const OF_STATE: usize = 4;
+const OF_RECORD: usize = 8;
 
 fn of_record<'a>(
     fields: &Fields,

@@ -102,7 +102,7 @@ fn stream(record: &Record) -> u64 {
 
 /// Identities are hashes already.
 #[derive(Default)]
-struct AsIs(u64);
+pub(super) struct AsIs(u64);
 
 impl Hasher for AsIs {
     fn write(&mut self, bytes: &[u8]) {

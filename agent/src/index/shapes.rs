@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use tantivy::directory::OwnedBytes;
 use tantivy::index::{Segment, SegmentComponent, SegmentId};
@@ -16,6 +17,7 @@ use tantivy::schema::document::ErasedDocument;
 use tantivy::{DocId, SegmentReader, TantivyError};
 
 use super::ids;
+use super::seen::AsIs;
 use super::tokens::Aside;
 
 const EXTENSION: &str = "shapes";
@@ -176,7 +178,7 @@ impl PluginWriter for ShapesWriter {
 #[derive(Default)]
 struct Seen {
     shapes: Vec<ShapeSeen>,
-    places: HashMap<u64, u32>,
+    places: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
     /// The place of the shape of each document; none for what has no text.
     documents: Vec<Option<u32>>,
 }

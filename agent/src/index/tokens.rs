@@ -67,15 +67,19 @@ impl Shape {
 
     /// Goes on with one more word, by its mark; none where it has a digit.
     fn add(&mut self, word: Option<u64>) {
-        let mut both = [0; 16];
-        both[..8].copy_from_slice(&self.mark.to_le_bytes());
-        both[8..].copy_from_slice(&word.unwrap_or(VALUE).to_le_bytes());
-        self.mark = xxh3_64(&both);
+        self.mark = mixed(self.mark, word.unwrap_or(VALUE));
         if let (Some(last), Some(word)) = (self.last, word) {
             self.pairs |= 1 << ((last.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57);
         }
         self.last = word;
     }
+}
+
+/// Mixes the mark of what came before with that of the next word.
+fn mixed(before: u64, word: u64) -> u64 {
+    let product =
+        u128::from(before ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word.rotate_left(32) ^ 0xbf58_476d_1ce4_e5b9);
+    (product as u64 ^ (product >> 64) as u64).wrapping_add(word)
 }
 
 /// What is kept beside the words of a document that is being indexed.
@@ -163,6 +167,24 @@ impl TokenStream for WordStream<'_> {
     }
 }
 
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+
+/// Which bytes are ASCII letters and digits; 0 for all others.
+static SORTS: [u8; 256] = {
+    let mut sorts = [0; 256];
+    let mut byte = 0;
+    while byte < 128u8 {
+        if byte.is_ascii_digit() {
+            sorts[byte as usize] = DIGIT;
+        } else if byte.is_ascii_alphabetic() {
+            sorts[byte as usize] = LETTER;
+        }
+        byte += 1;
+    }
+    sorts
+};
+
 struct Found {
     from: usize,
     to: usize,
@@ -176,8 +198,9 @@ fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
     let from = begin(text, at)?;
     let (mut to, mut digits, mut is_ascii) = (from, 0, true);
     while let Some(byte) = bytes.get(to) {
-        if byte.is_ascii_alphanumeric() {
-            digits += usize::from(byte.is_ascii_digit());
+        let sort = SORTS[usize::from(*byte)];
+        if sort != 0 {
+            digits += usize::from(sort == DIGIT);
             to += 1;
             continue;
         }
@@ -206,8 +229,9 @@ fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
 /// Returns where the next word begins.
 fn begin(text: &str, mut at: usize) -> Option<usize> {
     loop {
-        at +=
-            text.as_bytes()[at..].iter().position(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())?;
+        at += text.as_bytes()[at..]
+            .iter()
+            .position(|byte| SORTS[usize::from(*byte)] != 0 || !byte.is_ascii())?;
         match text[at..].chars().next()? {
             sign if !sign.is_ascii() && kind(sign) == Kind::Between => at += sign.len_utf8(),
             _ => return Some(at),

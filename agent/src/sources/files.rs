@@ -220,6 +220,10 @@ impl Reader {
         // What was said before Medic was started anew is taken back, too.
         let says_gaps = self.said_gaps.as_ref() != Some(&self.gaps);
         let Batch { arrivals, snapshot, cut, .. } = std::mem::take(&mut self.batch);
+        if arrivals.len() >= formats::BATCH {
+            // Where many came, as many may follow.
+            self.batch.arrivals.reserve(arrivals.len());
+        }
         self.cut.extend(cut);
         self.cut.drain(..self.cut.len().saturating_sub(MOST_CUT));
         let has_moved = std::mem::take(&mut self.has_opened) || !arrivals.is_empty();

@@ -41,9 +41,12 @@ impl Answered {
 
 /// Returns the method and the path of the request that a line names: `GET /orders/17`.
 fn request_in(line: &str) -> Option<&str> {
-    const METHODS: [&str; 7] = ["GET /", "HEAD /", "POST /", "PUT /", "PATCH /", "DELETE /", "OPTIONS /"];
-    let begin = METHODS.iter().filter_map(|method| line.find(method)).min()?;
-    let path = line[begin..].find('/').map(|at| begin + at)?;
+    const METHODS: [&str; 7] = ["GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS "];
+    let (begin, path) = memchr::memchr_iter(b'/', line.as_bytes()).find_map(|path| {
+        let before = &line[..path];
+        let method = METHODS.iter().find(|method| before.ends_with(**method))?;
+        Some((path - method.len(), path))
+    })?;
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '?' | ',' | ')');
     let end = line[path..].find(is_end).map_or(line.len(), |at| path + at);
     Some(&line[begin..end])

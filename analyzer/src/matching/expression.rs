@@ -44,6 +44,9 @@ impl Expression {
 
     /// Returns what the named groups of the first match hold.
     pub fn values<'t>(&self, line: &'t [u8]) -> Vec<(&str, &'t [u8])> {
+        if self.names().next().is_none() {
+            return Vec::new();
+        }
         let mut captures = Captures::all(self.0.group_info().clone());
         self.0.captures(line, &mut captures);
         let values = self

@@ -39,7 +39,8 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
             let (start, length) = (bytes.len() as u32, literal.len() as u32);
             for offset in first..first + STRIDE {
                 let gram = gram(&literal[offset..offset + width]);
-                list.push(Entry { gram, offset: offset as u32, start, length, literal: index as u32 });
+                let head = head(literal);
+                list.push(Entry { gram, head, offset: offset as u32, start, length, literal: index as u32 });
             }
             bytes.extend(literal.iter().map(|byte| byte | 0x20));
         }
@@ -79,10 +80,14 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
             at += 6 * STRIDE;
         }
         while at + NARROW <= text.len() {
-            let mut bytes = [0; WIDE];
-            let rest = &text[at..(at + WIDE).min(text.len())];
-            bytes[..rest.len()].copy_from_slice(rest);
-            self.verify(text, at, u64::from_le_bytes(bytes) | FOLD, &mut found);
+            let gram = word_at(text, at) | FOLD;
+            let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(gram & NARROW_MASK)));
+            if HAS_WIDE {
+                hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(gram)));
+            }
+            if hit != 0 {
+                self.verify(text, at, gram, &mut found);
+            }
             at += STRIDE;
         }
     }
@@ -92,6 +97,10 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
         let mut verify = |entry: &Entry| {
             let (from, length) = (entry.start as usize, entry.length as usize);
             let Some(start) = at.checked_sub(entry.offset as usize) else { return };
+            // Most places that have a gram of a literal are told apart by the bytes with which it begins.
+            if (word_at(text, start) | FOLD) & head_mask(length) != entry.head {
+                return;
+            }
             let Some(place) = text.get(start..start + length) else { return };
             if equals_folded(place, &self.bytes[from..from + length]) {
                 found(start..start + length, entry.literal as usize);
@@ -139,10 +148,31 @@ fn gram(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |gram, byte| gram << 8 | u64::from(byte | 0x20))
 }
 
-/// A gram that stands at `offset` in a literal, and where the bytes of the literal are.
+/// Returns eight bytes of a text, with zeros behind its end.
+#[inline(always)]
+fn word_at(text: &[u8], at: usize) -> u64 {
+    let rest = text.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// Returns the first eight bytes of a literal, folded; zeros stand for those that a shorter one does not have.
+fn head(literal: &[u8]) -> u64 {
+    (word_at(literal, 0) | FOLD) & head_mask(literal.len())
+}
+
+#[inline(always)]
+fn head_mask(length: usize) -> u64 {
+    if length >= WIDE { u64::MAX } else { (1 << (8 * length)) - 1 }
+}
+
+/// A gram that stands at `offset` in a literal, what the literal begins with, and where its bytes are.
 #[derive(Clone, Copy, Default)]
 struct Entry {
     gram: u64,
+    head: u64,
     offset: u32,
     start: u32,
     length: u32,

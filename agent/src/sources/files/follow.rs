@@ -277,11 +277,15 @@ impl Follow {
 
     fn take(&mut self, length: usize, done: &mut Vec<Placed>) {
         let taken = &self.begun[..length];
+        // Nearly always all of it is text; else each line is mended by itself.
+        let text = std::str::from_utf8(taken).ok();
         for line in formats::split(taken) {
             let at = self.offset + line.start as u64;
             if line.start == 0 && !self.said.is_empty() {
                 self.rest = Some(Rest { at, said: self.said.len() as u64 });
                 self.lines.push_rest(&self.said, &taken[line], at, done);
+            } else if let Some(line) = text.and_then(|text| text.get(line.clone())) {
+                self.lines.push(line, at, done);
             } else {
                 self.lines.push(&String::from_utf8_lossy(&taken[line]), at, done);
             }
