@@ -249,6 +249,9 @@ fn signs_of_other_searches_are_read_or_refused() {
         ("拒否", 1),
         ("拒否 error", 1),
         ("\"ました error\"", 1),
+        ("\"refused error\"~1", 0),
+        ("\"refused error\"~2", 1),
+        ("\"error refused\"~9", 1),
     ] {
         assert_eq!(count(words).expect(words), expected, "{words}");
     }
@@ -263,6 +266,9 @@ fn signs_of_other_searches_are_read_or_refused() {
         ("error != refused", "no word in `!=`"),
         ("\"--\"", "no word"),
         ("IN [ref* error]", "only the beginning"),
+        ("\"error ref\"*", "a part of one"),
+        ("/err.*/", "the value of a field"),
+        ("[a TO f]", "only `time:`"),
     ] {
         let error = count(words).expect_err(words).to_string();
         assert!(error.contains(because) && error.contains("write words"), "{words}: {error}");

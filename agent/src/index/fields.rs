@@ -9,7 +9,9 @@ use tantivy::{Index, IndexSettings};
 
 use super::tokens::{Aside, Words};
 
-pub const WORDS: &str = "words";
+/// The tokenizer of texts; another way of indexing them has another name, for an index that was written in one way cannot
+/// be read in another.
+pub const WORDS: &str = "words-of-shapes";
 
 #[derive(Clone, Copy, Debug)]
 pub struct Fields {

@@ -97,23 +97,26 @@ pub struct RunQuery {
     among: Box<dyn Query>,
     text: Field,
     run: Vec<Word>,
+    /// So far may the words be from their places.
+    slop: u32,
 }
 
 impl Clone for RunQuery {
     fn clone(&self) -> RunQuery {
-        RunQuery { among: self.among.box_clone(), text: self.text, run: self.run.clone() }
+        RunQuery { among: self.among.box_clone(), text: self.text, run: self.run.clone(), slop: self.slop }
     }
 }
 
 impl RunQuery {
-    pub fn new(among: Box<dyn Query>, text: Field, run: Vec<Word>) -> RunQuery {
-        RunQuery { among, text, run }
+    pub fn new(among: Box<dyn Query>, text: Field, run: Vec<Word>, slop: u32) -> RunQuery {
+        RunQuery { among, text, run, slop }
     }
 }
 
 impl Query for RunQuery {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(RunWeight { among: self.among.weight(scoring)?, text: self.text, run: self.run.clone() }))
+        let (text, run, slop) = (self.text, self.run.clone(), self.slop);
+        Ok(Box::new(RunWeight { among: self.among.weight(scoring)?, text, run, slop }))
     }
 }
 
@@ -121,13 +124,15 @@ struct RunWeight {
     among: Box<dyn Weight>,
     text: Field,
     run: Vec<Word>,
+    slop: u32,
 }
 
 impl Weight for RunWeight {
     fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let among = self.among.scorer(segment, boost)?;
         let store = segment.get_store_reader(8)?;
-        let mut scorer = RunScorer { among, store, text: self.text, run: self.run.clone() };
+        let (text, run, slop) = (self.text, self.run.clone(), self.slop);
+        let mut scorer = RunScorer { among, store, text, run, slop };
         scorer.go_on(scorer.among.doc());
         Ok(Box::new(scorer))
     }
@@ -142,6 +147,7 @@ struct RunScorer {
     store: StoreReader,
     text: Field,
     run: Vec<Word>,
+    slop: u32,
 }
 
 impl RunScorer {
@@ -157,7 +163,7 @@ impl RunScorer {
         // What cannot be read is told where the record is shown, and not left out.
         let Ok(stored) = self.store.get::<TantivyDocument>(document) else { return true };
         let text = stored.get_first(self.text).and_then(|value| value.as_str()).unwrap_or_default();
-        words(text).windows(self.run.len()).any(|run| run == self.run)
+        holds(&words(text), &self.run, self.slop as usize)
     }
 }
 
@@ -185,6 +191,23 @@ impl Scorer for RunScorer {
     fn score(&mut self) -> Score {
         1.0
     }
+}
+
+/// Whether words stand in a text, each no farther from its place in the run than `slop`.
+fn holds(text: &[Word], run: &[Word], slop: usize) -> bool {
+    if slop == 0 {
+        return text.windows(run.len()).any(|words| words == run);
+    }
+    // Where the run would begin, were it for one word alone.
+    let begins = |place: usize| {
+        let word = &run[place];
+        let stands = text.iter().enumerate().filter(move |(_, found)| *found == word);
+        stands.map(move |(at, _)| at + run.len() - place)
+    };
+    (0..run.len()).flat_map(begins).any(|first| {
+        let span = first..=first + slop;
+        (0..run.len()).all(|place| begins(place).any(|begin| span.contains(&begin)))
+    })
 }
 
 /// Says whether a document matches; none matches better than another.

@@ -23,6 +23,7 @@ mod reader;
 mod seen;
 mod shapes;
 mod signs;
+mod spread;
 mod stored;
 mod tables;
 mod tokens;

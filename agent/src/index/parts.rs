@@ -10,7 +10,7 @@ use super::directory::{self, Access, Files};
 use super::fields;
 use super::ids::Ids;
 use super::ledger::Ledger;
-use super::shapes::Shapes;
+use super::shapes::ShapesPlugin;
 use super::tokens::Aside;
 
 pub fn folder(state: &Path) -> PathBuf {
@@ -48,7 +48,7 @@ pub fn open(state: &Path, number: u64, access: Access) -> Result<Index> {
     let aside = Aside::default();
     fields::register(&index, aside.clone());
     index.register_plugin(Arc::new(Ids::new(aside.clone())));
-    index.register_plugin(Arc::new(Shapes::new(aside)));
+    index.register_plugin(Arc::new(ShapesPlugin::new(aside)));
     Ok(index)
 }
 
@@ -61,7 +61,7 @@ pub fn create(state: &Path, number: u64) -> Result<Index> {
         .schema(fields::schema().0)
         .settings(fields::settings())
         .register_plugin(Arc::new(Ids::new(aside.clone())))
-        .register_plugin(Arc::new(Shapes::new(aside.clone())));
+        .register_plugin(Arc::new(ShapesPlugin::new(aside.clone())));
     let files = Files::open(&path, Access::Write).map_err(tantivy::TantivyError::from);
     let created = files.and_then(|files| builder.open_or_create(files));
     let index = created.with_context(|| format!("cannot create {}", path.display()))?;

@@ -1,37 +1,31 @@
-//! The query for words that follow each other.
+//! The query for words that follow each other, some of them with digits.
 
+use std::collections::HashMap;
 use std::fmt;
+use tantivy::postings::{Postings, SegmentPostings};
 use tantivy::query::{
-    BooleanQuery, EnableScoring, Explanation, Occur, PhraseQuery, Query, Scorer, TermQuery, Weight,
+    EmptyScorer, EnableScoring, Explanation, PhraseQuery, Query, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::{IndexRecordOption, Term};
-use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED, TantivyError};
+use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
 
 use super::id_query::explain;
 use super::shapes::{ShapeTable, ShapeTables};
-use super::tokens::{LONGEST, Shape};
+use super::spread::{SpreadQuery, table_of};
+use super::tokens::is_open;
 
-/// Fewer documents with the rarest word than shapes by this are visited; else each shape that may have the phrase is asked.
-const FEWER: usize = 32;
+/// A word with its place in a phrase.
+pub type Placed = (usize, Term);
 
-/// Finds the documents with words that follow each other, each with its place in the phrase.
-#[derive(Clone)]
-pub struct WordPhrase {
-    words: Vec<(usize, Term)>,
-    /// Whether the shape of a document tells; words with digits are in no shape.
-    shape_tells: bool,
-    tables: ShapeTables,
-}
-
-impl WordPhrase {
-    pub fn new(words: Vec<(usize, Term)>, tables: ShapeTables) -> WordPhrase {
-        // A word that was cut may have digits where it was cut off.
-        let may_have_digit = |word| {
-            let text = text_of(word).unwrap_or_default();
-            text.is_empty() || text.len() >= LONGEST || text.bytes().any(|byte| byte.is_ascii_digit())
-        };
-        let shape_tells = !words.iter().any(|(_, word)| may_have_digit(word));
-        WordPhrase { words, shape_tells, tables }
+/// Returns the query for words that follow each other, or for one word.
+pub fn phrase(words: Vec<Placed>, tables: &ShapeTables) -> Box<dyn Query> {
+    let (open, fixed): (Vec<Placed>, Vec<Placed>) =
+        words.into_iter().partition(|(_, word)| text_of(word).is_none_or(is_open));
+    match (open.is_empty(), fixed.is_empty()) {
+        // Words without digits stand in the first document of a shape, and in the same places of all others.
+        (true, _) => Box::new(SpreadQuery::new(in_one(fixed), tables.clone())),
+        (false, true) => in_one(open),
+        (false, false) => Box::new(OpenPhrase { fixed, open, tables: tables.clone() }),
     }
 }
 
@@ -39,79 +33,55 @@ fn text_of(word: &Term) -> Option<&str> {
     std::str::from_utf8(word.serialized_value_bytes()).ok()
 }
 
-impl fmt::Debug for WordPhrase {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "phrase {:?}", self.words)
+/// Returns the query for words that are all indexed in the same documents.
+fn in_one(words: Vec<Placed>) -> Box<dyn Query> {
+    match words.as_slice() {
+        [(_, word)] => Box::new(TermQuery::new(word.clone(), IndexRecordOption::Basic)),
+        _ => Box::new(PhraseQuery::new_with_offset(words)),
     }
 }
 
-impl Query for WordPhrase {
-    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let phrase = PhraseQuery::new_with_offset(self.words.clone()).weight(scoring)?;
-        if !self.shape_tells {
-            return Ok(phrase);
-        }
-        let all = self.words.iter().map(|(_, word)| -> (Occur, Box<dyn Query>) {
-            (Occur::Must, Box::new(TermQuery::new(word.clone(), IndexRecordOption::Basic)))
-        });
-        let all = BooleanQuery::new(all.collect()).weight(scoring)?;
-        let words = self.words.iter().map(|(_, word)| word.clone()).collect();
-        let placed = self.words.iter().filter_map(|(place, word)| Some((*place, text_of(word)?)));
-        let pairs = Shape::pairs_of(placed);
-        Ok(Box::new(WordPhraseWeight { words, pairs, all, phrase, tables: self.tables.clone() }))
-    }
-}
-
-struct WordPhraseWeight {
-    words: Vec<Term>,
-    /// Which pairs of them follow each other.
-    pairs: u128,
-    /// All words, wherever they stand.
-    all: Box<dyn Weight>,
-    phrase: Box<dyn Weight>,
+/// Finds the documents with words that follow each other: those with digits are indexed with each document, the others
+/// with the first one of each shape.
+#[derive(Clone)]
+struct OpenPhrase {
+    fixed: Vec<Placed>,
+    open: Vec<Placed>,
     tables: ShapeTables,
 }
 
-impl WordPhraseWeight {
-    fn table(&self, segment: &SegmentReader) -> tantivy::Result<ShapeTable> {
-        self.tables.get(&segment.segment_id()).cloned().ok_or_else(|| {
-            TantivyError::InternalError(format!("the shapes of {:?} are not open", segment.segment_id()))
-        })
-    }
-
-    /// Returns how many documents have the rarest of the words.
-    fn rarest(&self, segment: &SegmentReader) -> tantivy::Result<usize> {
-        let mut rarest = segment.max_doc();
-        for word in &self.words {
-            rarest = rarest.min(segment.inverted_index(word.field())?.doc_freq(word)?);
-        }
-        Ok(rarest as usize)
+impl fmt::Debug for OpenPhrase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "phrase {:?} with {:?}", self.fixed, self.open)
     }
 }
 
-impl Weight for WordPhraseWeight {
-    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let table = self.table(segment)?;
-        let mut scorer = WordPhraseScorer {
-            all: self.all.scorer(segment, boost)?,
-            phrase: Phrase::new(self.phrase.scorer(segment, boost)?),
-            known: vec![None; table.len() + 1],
-            pairs: self.pairs,
-            table,
-        };
-        scorer.go_on(scorer.all.doc());
-        Ok(Box::new(scorer))
+impl Query for OpenPhrase {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
     }
+}
 
-    fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
-        let table = self.table(segment)?;
-        if self.rarest(segment)? < table.len() / FEWER + table.loose() {
-            let mut scorer = self.scorer(segment, 1.0)?;
-            return Ok(scorer.count_including_deleted());
+impl Weight for OpenPhrase {
+    fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let table = table_of(&self.tables, segment)?;
+        let (Some(mut fixed), Some(open)) =
+            (Together::open(&self.fixed, segment)?, Together::open(&self.open, segment)?)
+        else {
+            return Ok(Box::new(EmptyScorer));
+        };
+        let (mut of_shapes, mut of_loose) = (HashMap::new(), HashMap::new());
+        while fixed.document != TERMINATED {
+            let begins = fixed.begins();
+            match table.of(fixed.document) {
+                0 => of_loose.insert(fixed.document, begins),
+                shape => of_shapes.insert(shape, begins),
+            };
+            fixed.go_on(fixed.document + 1);
         }
-        let mut phrase = Phrase::new(self.phrase.scorer(segment, 1.0)?);
-        let samples = table.samples(self.pairs).into_iter();
-        Ok(samples.filter(|(document, _)| phrase.is_in(*document)).map(|(_, count)| count).sum())
+        let mut scorer = OpenPhraseScorer { open, of_shapes, of_loose, table };
+        scorer.pass();
+        Ok(Box::new(scorer))
     }
 
     fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
@@ -119,92 +89,122 @@ impl Weight for WordPhraseWeight {
     }
 }
 
-/// The places of the words, asked of single documents in their order.
-struct Phrase {
-    places: Box<dyn Scorer>,
-    /// Documents before this one are known to be without the phrase, or were asked before.
-    next: DocId,
+/// Documents that have all of some words.
+struct Together {
+    words: Vec<(u32, SegmentPostings)>,
+    document: DocId,
 }
 
-impl Phrase {
-    fn new(places: Box<dyn Scorer>) -> Phrase {
-        Phrase { next: places.doc(), places }
+impl Together {
+    /// Opens the documents of words; nothing where one of them stands nowhere.
+    fn open(words: &[Placed], segment: &SegmentReader) -> tantivy::Result<Option<Together>> {
+        let mut postings = Vec::new();
+        for (place, word) in words {
+            let index = segment.inverted_index(word.field())?;
+            match index.read_postings(word, IndexRecordOption::WithFreqsAndPositions)? {
+                Some(found) => postings.push((*place as u32, found)),
+                None => return Ok(None),
+            }
+        }
+        postings.sort_by_key(|(_, postings)| postings.doc_freq());
+        let mut together = Together { words: postings, document: 0 };
+        together.go_on(0);
+        Ok(Some(together))
     }
 
-    fn is_in(&mut self, document: DocId) -> bool {
-        if document < self.next {
-            return false;
-        }
-        match self.places.seek_danger(document) {
-            SeekDangerResult::Found => {
-                self.next = document + 1;
-                true
+    /// Goes to the first document at or after a place that has all words.
+    fn go_on(&mut self, from: DocId) -> DocId {
+        let mut wanted = from;
+        'all: loop {
+            for (_, postings) in &mut self.words {
+                let found = if postings.doc() < wanted { postings.seek(wanted) } else { postings.doc() };
+                if found == TERMINATED {
+                    self.document = TERMINATED;
+                    return TERMINATED;
+                }
+                if found > wanted {
+                    wanted = found;
+                    continue 'all;
+                }
             }
-            SeekDangerResult::SeekLowerBound(next) => {
-                self.next = next.max(document + 1);
-                false
-            }
+            self.document = wanted;
+            return wanted;
         }
+    }
+
+    /// Returns where the phrase begins in this document, by these words.
+    fn begins(&mut self) -> Vec<u32> {
+        let mut words = self.words.iter_mut();
+        let Some((place, postings)) = words.next() else { return Vec::new() };
+        let mut positions = Vec::new();
+        postings.positions(&mut positions);
+        let mut begins: Vec<u32> =
+            positions.iter().filter_map(|position| position.checked_sub(*place)).collect();
+        for (place, postings) in words {
+            if begins.is_empty() {
+                break;
+            }
+            postings.positions(&mut positions);
+            begins.retain(|begin| positions.binary_search(&(begin + *place)).is_ok());
+        }
+        begins
     }
 }
 
-struct WordPhraseScorer {
-    all: Box<dyn Scorer>,
-    /// Asked only of documents whose shape was not met before.
-    phrase: Phrase,
-    /// Whether the phrase stands in each shape.
-    known: Vec<Option<bool>>,
-    pairs: u128,
+struct OpenPhraseScorer {
+    open: Together,
+    /// Where the phrase begins by the words without digits, in each shape and in documents of none.
+    of_shapes: HashMap<usize, Vec<u32>>,
+    of_loose: HashMap<DocId, Vec<u32>>,
     table: ShapeTable,
 }
 
-impl WordPhraseScorer {
+impl OpenPhraseScorer {
     /// Passes over documents without the phrase.
-    fn go_on(&mut self, mut document: DocId) -> DocId {
-        while document != TERMINATED && !self.holds(document) {
-            document = self.all.advance();
+    fn pass(&mut self) -> DocId {
+        while self.open.document != TERMINATED && !self.holds() {
+            self.open.go_on(self.open.document + 1);
         }
-        document
+        self.open.document
     }
 
-    fn holds(&mut self, document: DocId) -> bool {
-        let shape = self.table.of(document);
-        if let Some(known) = self.known[shape] {
-            return known;
-        }
-        if shape == 0 {
-            return self.phrase.is_in(document);
-        }
-        let holds = self.table.may_have(shape, self.pairs) && self.phrase.is_in(document);
-        self.known[shape] = Some(holds);
-        holds
+    fn holds(&mut self) -> bool {
+        let document = self.open.document;
+        let begins = match self.table.of(document) {
+            0 => self.of_loose.get(&document),
+            shape => self.of_shapes.get(&shape),
+        };
+        begins.is_some_and(|begins| {
+            !begins.is_empty() && self.open.begins().iter().any(|begin| begins.contains(begin))
+        })
     }
 }
 
-impl DocSet for WordPhraseScorer {
+impl DocSet for OpenPhraseScorer {
     fn advance(&mut self) -> DocId {
-        let document = self.all.advance();
-        self.go_on(document)
+        if self.open.document != TERMINATED {
+            self.open.go_on(self.open.document + 1);
+        }
+        self.pass()
     }
 
     fn seek(&mut self, target: DocId) -> DocId {
-        if self.doc() >= target {
-            return self.doc();
+        if self.open.document < target {
+            self.open.go_on(target);
         }
-        let document = self.all.seek(target);
-        self.go_on(document)
+        self.pass()
     }
 
     fn doc(&self) -> DocId {
-        self.all.doc()
+        self.open.document
     }
 
     fn size_hint(&self) -> u32 {
-        self.all.size_hint()
+        self.open.words.first().map_or(0, |(_, postings)| postings.doc_freq())
     }
 }
 
-impl Scorer for WordPhraseScorer {
+impl Scorer for OpenPhraseScorer {
     fn score(&mut self) -> Score {
         1.0
     }

@@ -2,16 +2,16 @@
 
 use analyzer::record::{Level, Source};
 use regex::Regex;
-use tantivy::query::{BooleanQuery, EmptyQuery, Occur, Query, QueryParser, TermQuery};
+use tantivy::query::{BooleanQuery, EmptyQuery, Occur, Query, QueryParser};
 use tantivy::query_grammar::{Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query};
-use tantivy::schema::{IndexRecordOption, Schema, Term};
+use tantivy::schema::{Schema, Term};
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
 use super::context::Part;
 use super::context_query::{ContextQuery, Wanted};
 use super::fields::{Fields, WORDS};
 use super::id_query::{IdQuery, RunQuery};
-use super::phrase_query::WordPhrase;
+use super::phrase_query::{Placed, phrase};
 use super::query::{all_of, all_records};
 use super::signs;
 use super::tables::Tables;
@@ -70,7 +70,7 @@ impl<'f> Phrasing<'f> {
             UserInputLeaf::Set { field, elements } => match part(field.as_deref()) {
                 Some(part) => Ok(self.context(part, wanted(part, &elements)?)),
                 None if is_text(field.as_deref()) => {
-                    let elements = elements.iter().map(|element| Ok(self.run(words_of(element, false)?)));
+                    let elements = elements.iter().map(|element| Ok(self.run(words_of(element, false)?, 0)));
                     Ok(Box::new(BooleanQuery::union(elements.collect::<Result<_, String>>()?)))
                 }
                 None => self.parsed(UserInputLeaf::Set { field, elements }),
@@ -81,15 +81,19 @@ impl<'f> Phrasing<'f> {
                     let whole = whole.map_err(|error| error.to_string().replace('\n', " "))?;
                     Ok(self.context(part, Wanted::Matches(whole)))
                 }
-                None => self.parsed(UserInputLeaf::Regex { field, pattern }),
+                None => Err(format!(
+                    "words are found whole, and `/{pattern}/` is read for the value of a field only"
+                )),
             },
             UserInputLeaf::Exists { field } => match part(Some(&field)) {
                 Some(part) => Ok(self.context(part, Wanted::Something)),
                 None => self.parsed(UserInputLeaf::Exists { field }),
             },
-            UserInputLeaf::Range { field, lower, upper } => match part(field.as_deref()) {
-                Some(_) => Err("only `time:` has a range".to_owned()),
-                None => self.parsed(UserInputLeaf::Range { field, lower, upper }),
+            UserInputLeaf::Range { field, lower, upper } => match field.as_deref() {
+                Some(name) if part(Some(name)).is_none() && !is_text(Some(name)) => {
+                    self.parsed(UserInputLeaf::Range { field, lower, upper })
+                }
+                _ => Err("only `time:` has a range".to_owned()),
             },
         }
     }
@@ -121,21 +125,16 @@ impl<'f> Phrasing<'f> {
 
     fn text(&self, literal: UserInputLiteral) -> Result<Box<dyn Query>, String> {
         let words = words_of(&literal.phrase, literal.delimiter != Delimiter::None)?;
-        let is_id = |word: &Word| matches!(word, Word::Id(_));
-        match (literal.slop > 0 || literal.prefix, words.iter().any(is_id)) {
-            (false, _) => Ok(self.run(words)),
-            (true, false) => self.parsed(UserInputLeaf::Literal(literal)),
-            (true, true) => {
-                Err("numbers and identifiers are found whole and in their place, without `*` or `~`"
-                    .to_owned())
-            }
+        match literal.prefix {
+            true => Err(format!("words are found whole, and `{}` ends with a part of one", literal.phrase)),
+            false => Ok(self.run(words, literal.slop)),
         }
     }
 
-    /// Returns the query for words that follow each other.
-    fn run(&self, run: Vec<Word>) -> Box<dyn Query> {
+    /// Returns the query for words that follow each other, or stand as far apart as `slop`.
+    fn run(&self, run: Vec<Word>, slop: u32) -> Box<dyn Query> {
         let text = self.fields.text;
-        let mut plain: Vec<(usize, Term)> = Vec::new();
+        let mut plain: Vec<Placed> = Vec::new();
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         for (place, word) in run.iter().enumerate() {
             match word {
@@ -145,23 +144,18 @@ impl<'f> Phrasing<'f> {
                 }
             }
         }
-        let has_ids = !clauses.is_empty();
-        match plain.as_slice() {
-            [] => {}
-            [(_, word)] => {
-                let query = TermQuery::new(word.clone(), IndexRecordOption::Basic);
-                clauses.push((Occur::Must, Box::new(query)));
-            }
-            _ => {
-                let query = WordPhrase::new(plain, self.tables.shapes.clone());
-                clauses.push((Occur::Must, Box::new(query)));
-            }
+        let tells_all = slop == 0 && clauses.is_empty();
+        if slop > 0 {
+            let words = plain.into_iter().map(|word| phrase(vec![word], &self.tables.shapes));
+            clauses.extend(words.map(|word| (Occur::Must, word)));
+        } else if !plain.is_empty() {
+            clauses.push((Occur::Must, phrase(plain, &self.tables.shapes)));
         }
         match run.len() {
             0 => Box::new(EmptyQuery),
             1 => all_of(clauses),
-            _ if has_ids => Box::new(RunQuery::new(all_of(clauses), text, run)),
-            _ => all_of(clauses),
+            _ if tells_all => all_of(clauses),
+            _ => Box::new(RunQuery::new(all_of(clauses), text, run, slop)),
         }
     }
 

@@ -148,6 +148,9 @@ impl Reader {
             let runs = zones.newest_first(from, to);
             let mut runs: Vec<u32> = runs.into_iter().map(|(_, run)| run).collect();
             runs.sort_unstable();
+            if runs.is_empty() {
+                return Ok(());
+            }
             let mut scorer = weight.scorer(segment, 1.0)?;
             for run in runs {
                 let whole = zones.is_within(run, from, to);

@@ -1,16 +1,17 @@
 //! What shape each document has: its words in their order, with those that have digits left open.
 //!
-//! Programs say the same again and again, so a segment has few shapes. Whether words without digits follow each other in
-//! a text depends on its shape alone: it is read once for each shape, and not once for each document.
+//! Programs say the same again and again, so a segment has few shapes. Words without digits are indexed once for each
+//! shape, with the first document that has it: what they find there holds for all documents of the shape. A document
+//! whose shape no other one has is of no shape, and is indexed whole.
 
 use std::any::Any;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::ops::Range;
 use std::sync::Arc;
 use tantivy::directory::OwnedBytes;
 use tantivy::index::{Segment, SegmentComponent, SegmentId};
-use tantivy::indexer::doc_id_mapping::DocIdMapping;
+use tantivy::indexer::doc_id_mapping::{DocIdMapping, MappingType};
 use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
@@ -21,84 +22,93 @@ use super::seen::AsIs;
 use super::tokens::Aside;
 
 const EXTENSION: &str = "shapes";
-/// So many shapes of a segment are kept, those of the most documents.
+/// So many shapes of a segment are known while it is written.
 const MOST: usize = u16::MAX as usize;
-/// How many shapes there are, and how many documents are of none of them.
-const HEAD: usize = 8;
-/// The mark of a shape, how many documents have it, the first of them, and its pairs of words.
-const SHAPE: usize = 32;
-/// The number of the shape of a document, from 1; 0 where it is not kept.
-const NUMBER: usize = 2;
+/// How many shapes there are.
+const HEAD: usize = 4;
+/// The mark of a shape, and where its documents begin in the list of all.
+const SHAPE: usize = 12;
+/// A document in the list.
+const DOCUMENT: usize = 4;
 
 /// The shapes of the segments of a view.
 pub type ShapeTables = Arc<HashMap<SegmentId, ShapeTable>>;
 
-/// The shapes of one segment.
+/// The shapes of one segment: each with its mark, the number of the shape of each document, and the documents of each
+/// shape in their order.
 #[derive(Clone)]
 pub struct ShapeTable {
     bytes: OwnedBytes,
     shapes: usize,
     documents: u32,
+    /// How many bytes the number of a shape takes.
+    width: usize,
 }
 
 impl ShapeTable {
     pub fn open(segment: &SegmentReader) -> tantivy::Result<ShapeTable> {
         let bytes = segment.open_read(component())?.read_bytes()?;
-        let shapes = if bytes.len() < HEAD { 0 } else { number(&bytes, 0) as usize };
         let documents = segment.max_doc();
-        match bytes.len() == HEAD + shapes * SHAPE + documents as usize * NUMBER {
-            true => Ok(ShapeTable { bytes, shapes, documents }),
+        let shapes = if bytes.len() < HEAD { 0 } else { number(&bytes, 0) as usize };
+        let table = ShapeTable { bytes, shapes, documents, width: width(shapes) };
+        let list = table.list_at();
+        let is_whole =
+            table.bytes.len() >= list && table.bytes.len() == list + table.begin(shapes + 1) * DOCUMENT;
+        match is_whole {
+            true => Ok(table),
             false => Err(TantivyError::InternalError("the table of shapes is damaged".to_owned())),
         }
     }
 
-    /// Returns how many shapes are kept.
+    /// Returns how many shapes there are; they are numbered from 1.
     pub fn len(&self) -> usize {
         self.shapes
     }
 
-    /// Returns how many documents are of no shape that is kept.
-    pub fn loose(&self) -> usize {
-        number(&self.bytes, 4) as usize
-    }
-
-    /// Returns the number of the shape of a document, from 1; 0 where it is not kept.
+    /// Returns the number of the shape of a document; 0 where it is of none.
     pub fn of(&self, document: DocId) -> usize {
-        let at = HEAD + self.shapes * SHAPE + document as usize * NUMBER;
-        usize::from(u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]]))
-    }
-
-    /// Whether a shape may have all of some pairs of words.
-    pub fn may_have(&self, shape: usize, pairs: u128) -> bool {
-        self.pairs(shape) & pairs == pairs
-    }
-
-    /// Returns one document of each shape that may have these pairs of words, with how many it stands for,
-    /// and each document of no shape, in their order.
-    pub fn samples(&self, pairs: u128) -> Vec<(DocId, u32)> {
-        let shapes = (1..=self.shapes).filter(|shape| self.may_have(*shape, pairs));
-        let mut samples: Vec<(DocId, u32)> =
-            shapes.map(|shape| (self.field(shape, 12), self.field(shape, 8))).collect();
-        if self.loose() > 0 {
-            let loose = (0..self.documents).filter(|document| self.of(*document) == 0);
-            samples.extend(loose.map(|document| (document, 1)));
+        let at = self.numbers_at() + document as usize * self.width;
+        match self.width {
+            2 => usize::from(u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])),
+            _ => number(&self.bytes, at) as usize,
         }
-        samples.sort_unstable();
-        samples
+    }
+
+    /// Returns the places in the list of the documents of a shape.
+    pub fn places(&self, shape: usize) -> Range<usize> {
+        self.begin(shape)..self.begin(shape + 1)
+    }
+
+    /// Returns the document in a place of the list.
+    pub fn document(&self, place: usize) -> DocId {
+        number(&self.bytes, self.list_at() + place * DOCUMENT)
     }
 
     fn mark(&self, shape: usize) -> u64 {
-        u64::from(self.field(shape, 0)) | u64::from(self.field(shape, 4)) << 32
+        let at = HEAD + (shape - 1) * SHAPE;
+        u64::from(number(&self.bytes, at)) | u64::from(number(&self.bytes, at + 4)) << 32
     }
 
-    fn pairs(&self, shape: usize) -> u128 {
-        let parts = (16..SHAPE).step_by(4).rev();
-        parts.fold(0, |pairs, at| pairs << 32 | u128::from(self.field(shape, at)))
+    /// Returns where the documents of a shape begin in the list; of the number behind the last, the length of the list.
+    fn begin(&self, shape: usize) -> usize {
+        match shape <= self.shapes {
+            true => number(&self.bytes, HEAD + (shape - 1) * SHAPE + 8) as usize,
+            false => self.bytes.len().saturating_sub(self.list_at()) / DOCUMENT,
+        }
     }
 
-    fn field(&self, shape: usize, at: usize) -> u32 {
-        number(&self.bytes, HEAD + (shape - 1) * SHAPE + at)
+    fn numbers_at(&self) -> usize {
+        HEAD + self.shapes * SHAPE
     }
+
+    fn list_at(&self) -> usize {
+        self.numbers_at() + self.documents as usize * self.width
+    }
+}
+
+/// Returns how many bytes the numbers of so many shapes take.
+fn width(shapes: usize) -> usize {
+    if shapes <= MOST { 2 } else { 4 }
 }
 
 fn number(bytes: &[u8], at: usize) -> u32 {
@@ -108,36 +118,39 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Keeps the table of each segment while segments are written and merged.
-pub struct Shapes {
+pub struct ShapesPlugin {
     aside: Aside,
 }
 
-impl Shapes {
+impl ShapesPlugin {
     /// Takes what the tokenizer of the same index puts aside.
-    pub fn new(aside: Aside) -> Shapes {
-        Shapes { aside }
+    pub fn new(aside: Aside) -> ShapesPlugin {
+        ShapesPlugin { aside }
     }
 }
 
-impl SegmentPlugin for Shapes {
+impl SegmentPlugin for ShapesPlugin {
     fn extensions(&self) -> &[&str] {
         &[EXTENSION]
     }
 
     fn create_writer(&self, _: &PluginWriterContext<'_>) -> tantivy::Result<Box<dyn PluginWriter>> {
-        Ok(Box::new(ShapesWriter { aside: self.aside.clone(), seen: Seen::default() }))
+        self.aside.begin();
+        Ok(Box::new(ShapesWriter { aside: self.aside.clone() }))
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        let mut shapes = Seen::default();
+        if merge.doc_id_mapping.mapping_type() != MappingType::Stacked {
+            return Err(order());
+        }
+        let mut shapes = Shapes { most: usize::MAX, ..Shapes::default() };
         for segment in merge.readers {
             let table = ShapeTable::open(segment)?;
-            let mut places: Vec<Option<u32>> = vec![None; table.len() + 1];
+            let places: Vec<Option<u32>> =
+                (1..=table.len()).map(|shape| shapes.place(table.mark(shape)).0).collect();
             for document in 0..segment.max_doc() {
                 let shape = table.of(document);
-                let mut place = || shapes.place(table.mark(shape), table.pairs(shape));
-                let place = (shape != 0).then(|| *places[shape].get_or_insert_with(&mut place));
-                shapes.add(place);
+                shapes.add(if shape == 0 { None } else { places[shape - 1] });
             }
         }
         shapes.write(merge.target_segment)
@@ -146,23 +159,23 @@ impl SegmentPlugin for Shapes {
 
 struct ShapesWriter {
     aside: Aside,
-    seen: Seen,
 }
 
 impl PluginWriter for ShapesWriter {
     fn add_document(&mut self, _: DocId, _: &dyn ErasedDocument, _: &Schema) -> tantivy::Result<()> {
-        let place = self.aside.take_shape().map(|shape| self.seen.place(shape.mark, shape.pairs));
-        self.seen.add(place);
+        self.aside.keep_shape();
         Ok(())
     }
 
-    fn serialize(self: Box<Self>, segment: &Segment, _: Option<&DocIdMapping>) -> tantivy::Result<()> {
-        self.seen.write(segment)
+    fn serialize(self: Box<Self>, segment: &Segment, order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
+        if order_of.is_some() {
+            return Err(order());
+        }
+        self.aside.take_shapes().write(segment)
     }
 
     fn mem_usage(&self) -> usize {
-        self.seen.documents.capacity() * size_of::<Option<u32>>()
-            + self.seen.shapes.capacity() * size_of::<ShapeSeen>() * 2
+        self.aside.size_of_shapes()
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -175,66 +188,92 @@ impl PluginWriter for ShapesWriter {
 }
 
 /// The shapes of documents, in the order in which they were first seen.
-#[derive(Default)]
-struct Seen {
-    shapes: Vec<ShapeSeen>,
+#[derive(Debug)]
+pub struct Shapes {
+    /// No more of them are known than this.
+    most: usize,
+    /// The mark of each, and how many documents have it.
+    seen: Vec<(u64, u32)>,
     places: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
-    /// The place of the shape of each document; none for what has no text.
+    /// The place of the shape of each document; none for what is of none.
     documents: Vec<Option<u32>>,
 }
 
-struct ShapeSeen {
-    mark: u64,
-    pairs: u128,
-    count: u32,
-    first: DocId,
+impl Default for Shapes {
+    fn default() -> Shapes {
+        Shapes { most: MOST, seen: Vec::new(), places: HashMap::default(), documents: Vec::new() }
+    }
 }
 
-impl Seen {
-    /// Returns the place of a shape; a new one begins with the document that is added next.
-    fn place(&mut self, mark: u64, pairs: u128) -> u32 {
-        *self.places.entry(mark).or_insert_with(|| {
-            self.shapes.push(ShapeSeen { mark, pairs, count: 0, first: self.documents.len() as DocId });
-            self.shapes.len() as u32 - 1
-        })
+impl Shapes {
+    /// Returns the place of a shape, and whether it was not seen before; no place where there are too many.
+    pub fn place(&mut self, mark: u64) -> (Option<u32>, bool) {
+        if let Some(place) = self.places.get(&mark) {
+            return (Some(*place), false);
+        }
+        let place = self.seen.len() as u32;
+        if self.seen.len() >= self.most {
+            return (None, true);
+        }
+        self.seen.push((mark, 0));
+        self.places.insert(mark, place);
+        (Some(place), true)
     }
 
     /// Adds a document by the place of its shape.
-    fn add(&mut self, place: Option<u32>) {
+    pub fn add(&mut self, place: Option<u32>) {
         if let Some(place) = place {
-            self.shapes[place as usize].count += 1;
+            self.seen[place as usize].1 += 1;
         }
         self.documents.push(place);
     }
 
+    pub fn size(&self) -> usize {
+        self.documents.capacity() * size_of::<Option<u32>>()
+            + self.seen.capacity() * size_of::<(u64, u32)>()
+            + self.places.capacity() * size_of::<(u64, u32)>()
+    }
+
     fn write(&self, segment: &Segment) -> tantivy::Result<()> {
-        let mut kept: Vec<u32> = (0..self.shapes.len() as u32).collect();
-        kept.sort_by_key(|place| Reverse(self.shapes[*place as usize].count));
-        kept.truncate(MOST);
-        let mut numbers = vec![0u16; self.shapes.len()];
-        for (number, place) in (1..=u16::MAX).zip(&kept) {
-            numbers[*place as usize] = number;
+        // What no other document has is indexed whole, and needs no shape.
+        let kept: Vec<usize> = (0..self.seen.len()).filter(|place| self.seen[*place].1 > 1).collect();
+        let mut numbers = vec![0u32; self.seen.len()];
+        let mut begins = Vec::with_capacity(kept.len());
+        let mut length = 0;
+        for (number, place) in (1..).zip(&kept) {
+            numbers[*place] = number;
+            begins.push(length);
+            length += self.seen[*place].1;
         }
-        let of_none = |place: &Option<u32>| place.is_none_or(|place| numbers[place as usize] == 0);
-        let loose = self.documents.iter().filter(|place| of_none(place)).count();
+        let of = |place: &Option<u32>| place.map_or(0, |place| numbers[place as usize]);
+        let mut list = vec![0; length as usize];
+        let mut next = begins.clone();
+        for (document, place) in (0..).zip(&self.documents) {
+            if let Some(at) = (of(place) as usize).checked_sub(1) {
+                list[next[at] as usize] = document;
+                next[at] += 1;
+            }
+        }
         ids::write(segment, component(), |file| {
             file.write_all(&(kept.len() as u32).to_le_bytes())?;
-            file.write_all(&(loose as u32).to_le_bytes())?;
-            for place in &kept {
-                let shape = &self.shapes[*place as usize];
-                file.write_all(&shape.mark.to_le_bytes())?;
-                file.write_all(&shape.count.to_le_bytes())?;
-                file.write_all(&shape.first.to_le_bytes())?;
-                file.write_all(&shape.pairs.to_le_bytes())?;
+            for (place, begin) in kept.iter().zip(&begins) {
+                file.write_all(&self.seen[*place].0.to_le_bytes())?;
+                file.write_all(&begin.to_le_bytes())?;
             }
-            self.documents.iter().try_for_each(|place| {
-                let number = place.map_or(0, |place| numbers[place as usize]);
-                file.write_all(&number.to_le_bytes())
-            })
+            for place in &self.documents {
+                let number = of(place).to_le_bytes();
+                file.write_all(&number[..width(kept.len())])?;
+            }
+            list.iter().try_for_each(|document: &DocId| file.write_all(&document.to_le_bytes()))
         })
     }
 }
 
 fn component() -> SegmentComponent {
     SegmentComponent::Custom(EXTENSION.to_owned())
+}
+
+/// Medic's documents are neither sorted nor deleted one by one.
+fn order() -> TantivyError {
+    TantivyError::InternalError("shapes are kept for documents in the order of their arrival only".to_owned())
 }

@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::shapes::Shapes;
 
 /// Longer words are cut: nobody types them, and a blob would fill the dictionary.
 pub const LONGEST: usize = 96;
@@ -23,8 +25,9 @@ pub fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut at = 0;
     let mut lower = String::new();
-    while let Some(found) = next(text, at, &mut lower) {
+    while let Some(found) = next(text, at) {
         at = found.to;
+        found.write(text, &mut lower);
         words.push(match found.is_id {
             true => Word::Id(lower.clone()),
             false => Word::Plain(lower.clone()),
@@ -38,59 +41,27 @@ pub fn mark(id: &str) -> u64 {
     xxh3_64(id.as_bytes())
 }
 
-/// Stands for any word with a digit in a shape.
-const VALUE: u64 = 1;
-
-/// Words without digits in their order, the others left open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
-    pub mark: u64,
-    /// A bit for each two words that follow each other; several share one.
-    pub pairs: u128,
-    last: Option<u64>,
+/// Whether a word may be another one in each text of a shape: it has digits, or may have some where it was cut off.
+pub fn is_open(word: &str) -> bool {
+    word.len() >= LONGEST || word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-impl Shape {
-    /// Returns the pairs among words without digits that follow each other, each with its place.
-    pub fn pairs_of<'w>(words: impl Iterator<Item = (usize, &'w str)>) -> u128 {
-        let mut shape = Shape::default();
-        let mut next = None;
-        for (place, word) in words {
-            if next != Some(place) {
-                shape.last = None;
-            }
-            shape.add(Some(mark(word)));
-            next = Some(place + 1);
-        }
-        shape.pairs
-    }
-
-    /// Goes on with one more word, by its mark; none where it has a digit.
-    fn add(&mut self, word: Option<u64>) {
-        self.mark = mixed(self.mark, word.unwrap_or(VALUE));
-        if let (Some(last), Some(word)) = (self.last, word) {
-            self.pairs |= 1 << ((last.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57);
-        }
-        self.last = word;
-    }
+/// Returns the mark of a shape that goes on with one more word; none where it has a digit, whatever that is.
+fn goes_on(shape: u64, word: Option<&str>) -> u64 {
+    xxh3_64_with_seed(word.unwrap_or_default().as_bytes(), shape)
 }
 
-/// Mixes the mark of what came before with that of the next word.
-fn mixed(before: u64, word: u64) -> u64 {
-    let product =
-        u128::from(before ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word.rotate_left(32) ^ 0xbf58_476d_1ce4_e5b9);
-    (product as u64 ^ (product >> 64) as u64).wrapping_add(word)
-}
-
-/// What is kept beside the words of a document that is being indexed.
+/// What is kept beside the words of the documents of the segment that is being written.
 #[derive(Clone, Debug, Default)]
 pub struct Aside(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The marks of identifiers.
+    /// The marks of the identifiers of the last document.
     marks: Vec<u64>,
-    shape: Option<Shape>,
+    /// The place of its shape; none where it has no text.
+    place: Option<u32>,
+    shapes: Shapes,
 }
 
 impl Aside {
@@ -98,64 +69,103 @@ impl Aside {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins anew, for another segment.
+    pub fn begin(&self) {
+        *self.kept() = Kept::default();
+    }
+
     /// Hands out the marks of identifiers that were put aside.
     pub fn take(&self, each: impl FnMut(u64)) {
         self.kept().marks.drain(..).for_each(each);
     }
 
-    /// Hands out the shape of the document; none where it has no text.
-    pub fn take_shape(&self) -> Option<Shape> {
-        self.kept().shape.take()
+    /// Takes the last document into the shapes of the segment.
+    pub fn keep_shape(&self) {
+        let mut kept = self.kept();
+        let place = kept.place.take();
+        kept.shapes.add(place);
+    }
+
+    /// Hands out the shapes of the segment.
+    pub fn take_shapes(&self) -> Shapes {
+        std::mem::take(&mut self.kept().shapes)
+    }
+
+    /// Returns about how much memory the shapes take.
+    pub fn size_of_shapes(&self) -> usize {
+        self.kept().shapes.size()
     }
 }
 
-/// The tokenizer of the text of records: plain words become tokens, identifiers are put aside.
+/// The tokenizer of the text of records: plain words become tokens, identifiers are put aside. Of words without digits
+/// only those become tokens that stand in the first document of a shape.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     token: Token,
     aside: Aside,
+    /// What becomes a token.
+    found: Vec<Found>,
 }
 
 impl Words {
     pub fn new(aside: Aside) -> Words {
-        Words { token: Token::default(), aside }
+        Words { aside, ..Words::default() }
+    }
+
+    /// Finds what becomes a token, and puts all else aside.
+    fn read(&mut self, text: &str) {
+        self.found.clear();
+        let mut kept = self.aside.kept();
+        let (mut at, mut position, mut shape) = (0, 0, 0);
+        let lower = &mut self.token.text;
+        while let Some(found) = next(text, at) {
+            at = found.to;
+            let is_plain = found.digits == 0;
+            if is_plain || found.is_id {
+                found.write(text, lower);
+            }
+            shape = goes_on(shape, is_plain.then_some(lower.as_str()));
+            match found.is_id {
+                true => kept.marks.push(mark(lower)),
+                false => {
+                    let is_open = !is_plain || lower.len() >= LONGEST;
+                    self.found.push(Found { position, is_open, ..found });
+                }
+            }
+            position += 1;
+        }
+        let (place, is_first) = kept.shapes.place(shape);
+        kept.place = place;
+        if !is_first {
+            self.found.retain(|found| found.is_open);
+        }
     }
 }
 
 pub struct WordStream<'a> {
     text: &'a str,
-    at: usize,
+    next: std::slice::Iter<'a, Found>,
     token: &'a mut Token,
-    aside: &'a Aside,
-    /// What is known of the shape up to here.
-    shape: Shape,
 }
 
 impl Tokenizer for Words {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
+        self.read(text);
         self.token.reset();
-        WordStream { text, at: 0, token: &mut self.token, aside: &self.aside, shape: Shape::default() }
+        WordStream { text, next: self.found.iter(), token: &mut self.token }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        while let Some(found) = next(self.text, self.at, &mut self.token.text) {
-            self.at = found.to;
-            self.token.position = self.token.position.wrapping_add(1);
-            self.shape.add((found.digits == 0).then(|| mark(&self.token.text)));
-            if found.is_id {
-                self.aside.kept().marks.push(mark(&self.token.text));
-                continue;
-            }
-            self.token.offset_from = found.from;
-            self.token.offset_to = found.to;
-            return true;
-        }
-        self.aside.kept().shape = Some(self.shape);
-        false
+        let Some(found) = self.next.next() else { return false };
+        found.write(self.text, &mut self.token.text);
+        self.token.position = found.position;
+        self.token.offset_from = found.from;
+        self.token.offset_to = found.to;
+        true
     }
 
     fn token(&self) -> &Token {
@@ -185,15 +195,35 @@ static SORTS: [u8; 256] = {
     sorts
 };
 
+/// Where a word stands.
+#[derive(Clone, Copy, Debug, Default)]
 struct Found {
     from: usize,
     to: usize,
+    /// How many words stand before it.
+    position: usize,
     digits: usize,
+    is_ascii: bool,
     is_id: bool,
+    is_open: bool,
 }
 
-/// Finds the next word and writes it in lower case.
-fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
+impl Found {
+    /// Writes the word in lower case, as far as it is kept.
+    fn write(&self, text: &str, lower: &mut String) {
+        lower.clear();
+        let word = &text[self.from..self.to];
+        if self.is_ascii {
+            lower.push_str(&word[..word.len().min(LONGEST)]);
+            lower.make_ascii_lowercase();
+        } else {
+            lower.extend(word.chars().take(LONGEST).flat_map(char::to_lowercase));
+        }
+    }
+}
+
+/// Finds the next word.
+fn next(text: &str, at: usize) -> Option<Found> {
     let bytes = text.as_bytes();
     let from = begin(text, at)?;
     let (mut to, mut digits, mut is_ascii) = (from, 0, true);
@@ -216,14 +246,8 @@ fn next(text: &str, at: usize, lower: &mut String) -> Option<Found> {
         }
         is_ascii = false;
     }
-    lower.clear();
-    if is_ascii {
-        lower.push_str(&text[from..to.min(from + LONGEST)]);
-        lower.make_ascii_lowercase();
-    } else {
-        lower.extend(text[from..to].chars().take(LONGEST).flat_map(char::to_lowercase));
-    }
-    Some(Found { from, to, digits, is_id: is_ascii && is_id(to - from, digits) })
+    let is_id = is_ascii && is_id(to - from, digits);
+    Some(Found { from, to, digits, is_ascii, is_id, ..Found::default() })
 }
 
 /// Returns where the next word begins.
@@ -352,18 +376,40 @@ mod tests {
         check("größe12345", ["größe12345"], []);
     }
 
-    #[test]
-    fn texts_that_differ_in_numbers_alone_have_one_shape() {
-        let shape = |text: &str| {
-            let aside = Aside::default();
-            Words::new(aside.clone()).token_stream(text).process(&mut |_| ());
-            aside.take_shape().map(|shape| shape.mark)
+    /// Returns the tokens of some texts, one after the other.
+    fn tokens(texts: &[&str]) -> Vec<Vec<(usize, String)>> {
+        let mut words = Words::default();
+        let mut tokens_of = |text: &&str| {
+            let mut tokens = Vec::new();
+            words.token_stream(text).process(&mut |token| tokens.push((token.position, token.text.clone())));
+            words.aside.keep_shape();
+            tokens
         };
-        assert_eq!(shape("Request 1234567 done in 3ms"), shape("request 7: DONE in 20ms"));
-        assert_ne!(shape("request 1234567 done"), shape("request done 1234567"));
-        assert_ne!(shape("request 1234567 done"), shape("request done"));
-        assert_ne!(shape("request"), shape("requests"));
-        assert_eq!(shape(""), shape(" -- "));
+        texts.iter().map(&mut tokens_of).collect()
+    }
+
+    #[test]
+    fn words_without_digits_are_tokens_once_for_each_shape() {
+        let token = |position: usize, text: &str| (position, text.to_owned());
+        let first = vec![token(0, "request"), token(2, "done"), token(3, "in"), token(4, "3ms")];
+        let found = tokens(&["Request 1234567 done in 3ms", "request 7: DONE in 20ms", "in done request"]);
+        assert_eq!(found[..2], [first, vec![token(1, "7"), token(4, "20ms")]]);
+        assert_eq!(found[2].len(), 3);
+        for (one, other) in [
+            ("request 1234567 done", "request done 1234567"),
+            ("request 1234567 done", "request done"),
+            ("request done", "request done done"),
+            ("request", "requests"),
+            ("a b", "ab"),
+        ] {
+            let found = tokens(&[one, other]);
+            assert!(!found[1].is_empty(), "{one}, {other}");
+        }
+        // Where a word is cut off, digits may follow.
+        let long = "x".repeat(LONGEST);
+        let found = tokens(&[&long, &long, &format!("{long}1")]);
+        assert!(found.iter().all(|tokens| tokens.len() == 1), "{found:?}");
+        assert!(is_open(&long) && is_open("20ms") && !is_open("done"));
     }
 
     #[test]

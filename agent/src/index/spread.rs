@@ -1,0 +1,214 @@
+//! The query that spreads what holds for one document of a shape to all documents of that shape.
+
+use std::fmt;
+use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
+
+use super::id_query::explain;
+use super::shapes::{ShapeTable, ShapeTables};
+
+/// Where fewer than one document in so many is found, they are listed; else all documents are passed.
+const FEW: usize = 64;
+
+/// Finds the documents whose shape one of the documents of another query has, and those of none that it finds.
+pub struct SpreadQuery {
+    among: Box<dyn Query>,
+    tables: ShapeTables,
+}
+
+impl SpreadQuery {
+    /// Takes a query for words without digits.
+    pub fn new(among: Box<dyn Query>, tables: ShapeTables) -> SpreadQuery {
+        SpreadQuery { among, tables }
+    }
+}
+
+impl Clone for SpreadQuery {
+    fn clone(&self) -> SpreadQuery {
+        SpreadQuery { among: self.among.box_clone(), tables: self.tables.clone() }
+    }
+}
+
+impl fmt::Debug for SpreadQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "shapes of {:?}", self.among)
+    }
+}
+
+impl Query for SpreadQuery {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(SpreadWeight { among: self.among.weight(scoring)?, tables: self.tables.clone() }))
+    }
+}
+
+struct SpreadWeight {
+    among: Box<dyn Weight>,
+    tables: ShapeTables,
+}
+
+/// Returns the shapes of a segment.
+pub fn table_of(tables: &ShapeTables, segment: &SegmentReader) -> tantivy::Result<ShapeTable> {
+    tables.get(&segment.segment_id()).cloned().ok_or_else(|| {
+        TantivyError::InternalError(format!("the shapes of {:?} are not open", segment.segment_id()))
+    })
+}
+
+impl SpreadWeight {
+    fn found(&self, segment: &SegmentReader) -> tantivy::Result<Found> {
+        let table = table_of(&self.tables, segment)?;
+        let mut found = Found {
+            is_in: vec![false; table.len() + 1],
+            shapes: Vec::new(),
+            loose: Vec::new(),
+            count: 0,
+            table,
+        };
+        let mut among = self.among.scorer(segment, 1.0)?;
+        while among.doc() != TERMINATED {
+            found.add(among.doc());
+            among.advance();
+        }
+        Ok(found)
+    }
+}
+
+impl Weight for SpreadWeight {
+    fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let found = self.found(segment)?;
+        if found.count < segment.max_doc() as usize / FEW {
+            return Ok(Box::new(Listed { documents: found.listed(), at: 0 }));
+        }
+        let mut passed = Passed { found, most: segment.max_doc(), next_loose: 0, document: 0 };
+        passed.go_on(0);
+        Ok(Box::new(passed))
+    }
+
+    fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
+        Ok(self.found(segment)?.count as u32)
+    }
+
+    fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
+        explain(self, segment, document)
+    }
+}
+
+/// What is found in a segment.
+struct Found {
+    table: ShapeTable,
+    /// Whether a shape is found, by its number.
+    is_in: Vec<bool>,
+    shapes: Vec<usize>,
+    /// Documents of no shape, in their order.
+    loose: Vec<DocId>,
+    /// How many documents all of these are.
+    count: usize,
+}
+
+impl Found {
+    fn add(&mut self, document: DocId) {
+        let shape = self.table.of(document);
+        if shape == 0 {
+            self.loose.push(document);
+            self.count += 1;
+        } else if !std::mem::replace(&mut self.is_in[shape], true) {
+            self.shapes.push(shape);
+            self.count += self.table.places(shape).len();
+        }
+    }
+
+    fn listed(self) -> Vec<DocId> {
+        let Found { table, shapes, loose, .. } = self;
+        let of_shapes = shapes.iter().flat_map(|shape| table.places(*shape));
+        let mut listed: Vec<DocId> = of_shapes.map(|place| table.document(place)).chain(loose).collect();
+        listed.sort_unstable();
+        listed
+    }
+}
+
+/// Few documents.
+struct Listed {
+    documents: Vec<DocId>,
+    at: usize,
+}
+
+impl DocSet for Listed {
+    fn advance(&mut self) -> DocId {
+        self.at += 1;
+        self.doc()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        let rest = self.documents.get(self.at..).unwrap_or_default();
+        self.at += rest.partition_point(|document| *document < target);
+        self.doc()
+    }
+
+    fn doc(&self) -> DocId {
+        self.documents.get(self.at).copied().unwrap_or(TERMINATED)
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.documents.len() as u32
+    }
+}
+
+impl Scorer for Listed {
+    fn score(&mut self) -> Score {
+        1.0
+    }
+}
+
+/// Many documents: each is passed, and asked for its shape.
+struct Passed {
+    found: Found,
+    most: u32,
+    next_loose: usize,
+    document: DocId,
+}
+
+impl Passed {
+    /// Goes to the first document at or after a place.
+    fn go_on(&mut self, from: DocId) -> DocId {
+        let Found { table, is_in, loose, .. } = &self.found;
+        let is_in = |document: DocId| {
+            let shape = table.of(document);
+            is_in[shape]
+                || shape == 0
+                    && loose
+                        .get(self.next_loose..)
+                        .is_some_and(|loose| loose.binary_search(&document).is_ok())
+        };
+        self.document = (from..self.most).find(|document| is_in(*document)).unwrap_or(TERMINATED);
+        while loose.get(self.next_loose).is_some_and(|loose| *loose <= self.document) {
+            self.next_loose += 1;
+        }
+        self.document
+    }
+}
+
+impl DocSet for Passed {
+    fn advance(&mut self) -> DocId {
+        match self.document {
+            TERMINATED => TERMINATED,
+            document => self.go_on(document + 1),
+        }
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if self.document >= target { self.document } else { self.go_on(target) }
+    }
+
+    fn doc(&self) -> DocId {
+        self.document
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.found.count as u32
+    }
+}
+
+impl Scorer for Passed {
+    fn score(&mut self) -> Score {
+        1.0
+    }
+}
