@@ -1,5 +1,6 @@
 //! Patterns: what a page about one cause says, compiled to plain data.
 
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -131,18 +132,15 @@ pub struct Patterns {
 struct Exclusion {
     condition: usize,
     /// What a match has, lower case; none where nothing is certain.
-    literals: Vec<Vec<u8>>,
+    literals: Vec<Finder<'static>>,
     source: String,
     compiled: OnceLock<Option<Expression>>,
 }
 
 impl Exclusion {
-    /// Whether a line has what any match has: to look for it costs far less than to compile the expression.
-    fn may_match(&self, lines: &[&str]) -> bool {
-        let has = |line: &&str| {
-            let line = line.to_ascii_lowercase();
-            self.literals.iter().any(|literal| memchr::memmem::find(line.as_bytes(), literal).is_some())
-        };
+    /// Whether a line, in lower case, has what any match has: to look for it costs far less than to compile the expression.
+    fn may_match(&self, lines: &[String]) -> bool {
+        let has = |line: &String| self.literals.iter().any(|literal| literal.find(line.as_bytes()).is_some());
         self.literals.is_empty() || lines.iter().any(has)
     }
 
@@ -181,9 +179,13 @@ impl Patterns {
     pub fn excludes(&self, pattern: usize, record: &Record, lines: &[&str]) -> bool {
         let page = &self.list[pattern];
         let exclusions = self.exclusions[pattern].get_or_init(|| compiled_exclusions(page));
+        if exclusions.is_empty() {
+            return false;
+        }
+        let lower: Vec<String> = lines.iter().map(|line| line.to_ascii_lowercase()).collect();
         exclusions.iter().any(|exclusion| {
             page.conditions[exclusion.condition].admits(record)
-                && exclusion.may_match(lines)
+                && exclusion.may_match(&lower)
                 && exclusion
                     .expression()
                     .is_some_and(|expression| lines.iter().any(|line| expression.is_match(line.as_bytes())))
@@ -266,7 +268,7 @@ fn compiled_exclusions(page: &Pattern) -> Vec<Exclusion> {
         .map(|(condition, source)| Exclusion {
             condition,
             literals: matching::required_literals(source, |_| 0)
-                .map(|found| found.sought)
+                .map(|found| found.sought.iter().map(|literal| Finder::new(literal).into_owned()).collect())
                 .unwrap_or_default(),
             source: source.clone(),
             compiled: OnceLock::new(),

@@ -51,6 +51,9 @@ impl Seen {
     /// Whether such a record may be stored although its identity is not remembered.
     pub fn may_have_forgotten(&self, record: &Record) -> bool {
         let Some(time) = record.time else { return false };
+        if self.forgotten.is_empty() && self.forgotten_anywhere.is_none() {
+            return false;
+        }
         let of_stream = self.forgotten.get(&stream(record));
         self.forgotten_anywhere.is_some_and(|until| time <= until)
             || of_stream.is_some_and(|until| time <= *until)

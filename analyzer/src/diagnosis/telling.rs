@@ -122,25 +122,43 @@ fn cut(line: &str, most: usize) -> &str {
 
 /// Returns the line without time stamps, levels and other prefixes.
 pub fn message_of(line: &str) -> &str {
-    PREFIX.find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line).trim()
+    PREFIX.of(line).find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line).trim()
 }
 
 /// Returns the line without what transports put in front: a container, a build step, a time.
 fn without_transport(line: &str) -> &str {
-    TRANSPORT.find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line)
+    TRANSPORT.of(line).find(line.as_bytes()).and_then(|prefix| line.get(prefix.end()..)).unwrap_or(line)
 }
 
-static TRANSPORT: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"^(?:[\w.-]{1,60}\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:(?:[^\t]{1,120}\t[^\t]{1,120}\t)?\S{0,4}\d{4}-\d\d-\d\d[T ]\S+\s|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,60}\[\d+\]: )?",
-    )
-});
+/// What stands in front of a message.
+struct Front {
+    plain: LazyLock<Regex>,
+    with_job: LazyLock<Regex>,
+}
 
-static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:(?:[^\t]{1,120}\t[^\t]{1,120}\t)?\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,60}\[\d+\]: )?(?:[A-Z], \[[^\]]{1,60}\]\s+[A-Z]+ -- [^:]{0,40}:\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?",
-    )
-});
+impl Front {
+    /// Returns the expression for a line. To count the signs of a job costs much, and few lines name one.
+    fn of(&self, line: &str) -> &Regex {
+        if memchr::memchr(b'\t', line.as_bytes()).is_some() { &self.with_job } else { &self.plain }
+    }
+}
+
+/// `job<TAB>step<TAB>`, in both expressions below.
+const JOB: &str = r"(?:[^\t]{1,120}\t[^\t]{1,120}\t)?";
+
+static TRANSPORT: Front = Front {
+    plain: LazyLock::new(|| regex(&BEFORE_MESSAGE.replace(JOB, ""))),
+    with_job: LazyLock::new(|| regex(BEFORE_MESSAGE)),
+};
+
+const BEFORE_MESSAGE: &str = r"^(?:[\w.-]{1,60}\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:(?:[^\t]{1,120}\t[^\t]{1,120}\t)?\S{0,4}\d{4}-\d\d-\d\d[T ]\S+\s|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,60}\[\d+\]: )?";
+
+static PREFIX: Front = Front {
+    plain: LazyLock::new(|| regex(&BEFORE_WORDS.replace(JOB, ""))),
+    with_job: LazyLock::new(|| regex(BEFORE_WORDS)),
+};
+
+const BEFORE_WORDS: &str = r"^(?:[\w.-]+\s+\|\s)?(?:#\d+\s+[\d.]+\s)?(?:(?:[^\t]{1,120}\t[^\t]{1,120}\t)?\S*\d{4}[-/]\d\d[-/]\d\d[T ]\S*\s*|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} \S{1,60}\[\d+\]: )?(?:[A-Z], \[[^\]]{1,60}\]\s+[A-Z]+ -- [^:]{0,40}:\s*)?(?:\[[^\]]{1,40}\]\s*)*(?:(?i:error|fatal|warn|warning|info|critical)\b:?\s*)?(?:##\[\w+\])?";
 
 static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     regex(
@@ -280,6 +298,8 @@ mod tests {
         assert_eq!(SHAPES.as_ref().map(meta::Regex::pattern_len), Some(SHAPE_LIST.len()));
         assert_eq!(message_of("2026-05-01T10:00:00Z ERROR: disk is full"), "disk is full");
         assert!(FRAME.is_match(b"    at main (app.js:3:1)"));
+        assert!(BEFORE_MESSAGE.contains(JOB) && BEFORE_WORDS.contains(JOB));
+        assert_eq!(message_of("build\tTest\t2026-05-01T10:00:00Z ##[error]disk is full"), "disk is full");
     }
 
     #[test]
