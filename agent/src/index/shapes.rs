@@ -28,6 +28,8 @@ const MOST: usize = u16::MAX as usize;
 const HEAD: usize = 4;
 /// The mark of a shape, and where its documents begin in the list of all.
 const SHAPE: usize = 12;
+/// Stands for the place of no shape.
+const NONE: u32 = u32::MAX;
 /// A document in the list.
 const DOCUMENT: usize = 4;
 
@@ -195,8 +197,8 @@ pub struct Shapes {
     /// The mark of each, and how many documents have it.
     seen: Vec<(u64, u32)>,
     places: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
-    /// The place of the shape of each document; none for what is of none.
-    documents: Vec<Option<u32>>,
+    /// The place of the shape of each document, or [`NONE`].
+    documents: Vec<u32>,
 }
 
 impl Default for Shapes {
@@ -225,11 +227,11 @@ impl Shapes {
         if let Some(place) = place {
             self.seen[place as usize].1 += 1;
         }
-        self.documents.push(place);
+        self.documents.push(place.unwrap_or(NONE));
     }
 
     pub fn size(&self) -> usize {
-        self.documents.capacity() * size_of::<Option<u32>>()
+        self.documents.capacity() * size_of::<u32>()
             + self.seen.capacity() * size_of::<(u64, u32)>()
             + self.places.capacity() * size_of::<(u64, u32)>()
     }
@@ -245,7 +247,7 @@ impl Shapes {
             begins.push(length);
             length += self.seen[*place].1;
         }
-        let of = |place: &Option<u32>| place.map_or(0, |place| numbers[place as usize]);
+        let of = |place: &u32| numbers.get(*place as usize).copied().unwrap_or(0);
         let mut list = vec![0; length as usize];
         let mut next = begins.clone();
         for (document, place) in (0..).zip(&self.documents) {
