@@ -18,6 +18,8 @@ const NARROW_WORDS: usize = 1 << 10;
 const BUCKET_BITS: u32 = 14;
 const FOLD: u64 = 0x2020_2020_2020_2020;
 const NARROW_MASK: u64 = 0xFFFF_FFFF;
+/// Where the bits of wide grams begin.
+const WIDE_HIT: u32 = 32;
 
 /// Finds literals. Without `HAS_WIDE`, all grams are narrow and one bitmap is probed.
 pub struct Filter<const STRIDE: usize, const HAS_WIDE: bool> {
@@ -40,7 +42,10 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
             for offset in first..first + STRIDE {
                 let gram = gram(&literal[offset..offset + width]);
                 let head = head(literal);
-                list.push(Entry { gram, head, offset: offset as u32, start, length, literal: index as u32 });
+                list.push((
+                    gram,
+                    Entry { head, offset: offset as u32, start, length, literal: index as u32 },
+                ));
             }
             bytes.extend(literal.iter().map(|byte| byte | 0x20));
         }
@@ -62,20 +67,22 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
         while at + 5 * STRIDE + WIDE <= text.len() {
             let window = &text[at..at + 5 * STRIDE + WIDE];
             let mut grams = [0u64; 6];
+            // For each gram a bit that says whether a narrow one, and in the upper half, whether a wide one may be there.
             let mut hits = 0u64;
             for (index, gram) in grams.iter_mut().enumerate() {
                 let bytes = window[index * STRIDE..].first_chunk().copied().unwrap_or_default();
                 *gram = u64::from_le_bytes(bytes) | FOLD;
                 let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(*gram & NARROW_MASK)));
                 if HAS_WIDE {
-                    hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(*gram)));
+                    hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(*gram))) << WIDE_HIT;
                 }
                 hits |= hit << index;
             }
-            while hits != 0 {
-                let index = hits.trailing_zeros() as usize;
-                self.verify(text, at + index * STRIDE, grams[index % 6], &mut found);
-                hits &= hits - 1;
+            let mut places = (hits | hits >> WIDE_HIT) & ((1 << WIDE_HIT) - 1);
+            while places != 0 {
+                let index = places.trailing_zeros() as usize;
+                self.verify(text, at + index * STRIDE, (grams[index % 6], hits >> index), &mut found);
+                places &= places - 1;
             }
             at += 6 * STRIDE;
         }
@@ -83,17 +90,23 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
             let gram = word_at(text, at) | FOLD;
             let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(gram & NARROW_MASK)));
             if HAS_WIDE {
-                hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(gram)));
+                hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(gram))) << WIDE_HIT;
             }
             if hit != 0 {
-                self.verify(text, at, gram, &mut found);
+                self.verify(text, at, (gram, hit), &mut found);
             }
             at += STRIDE;
         }
     }
 
     #[inline(never)]
-    fn verify(&self, text: &[u8], at: usize, gram: u64, found: &mut impl FnMut(Range<usize>, usize)) {
+    fn verify(
+        &self,
+        text: &[u8],
+        at: usize,
+        (gram, hit): (u64, u64),
+        found: &mut impl FnMut(Range<usize>, usize),
+    ) {
         let mut verify = |entry: &Entry| {
             let (from, length) = (entry.start as usize, entry.length as usize);
             let Some(start) = at.checked_sub(entry.offset as usize) else { return };
@@ -106,10 +119,12 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
                 found(start..start + length, entry.literal as usize);
             }
         };
-        if HAS_WIDE {
-            self.wide.entries(gram).for_each(&mut verify);
+        if HAS_WIDE && hit & 1 << WIDE_HIT != 0 {
+            self.wide.entries(gram).iter().for_each(&mut verify);
         }
-        self.narrow.entries(gram & NARROW_MASK).for_each(&mut verify);
+        if hit & 1 != 0 {
+            self.narrow.entries(gram & NARROW_MASK).iter().for_each(&mut verify);
+        }
     }
 }
 
@@ -168,10 +183,9 @@ fn head_mask(length: usize) -> u64 {
     if length >= WIDE { u64::MAX } else { (1 << (8 * length)) - 1 }
 }
 
-/// A gram that stands at `offset` in a literal, what the literal begins with, and where its bytes are.
+/// A gram that stands at `offset` in a literal: what the literal begins with, and where its bytes are.
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    gram: u64,
     head: u64,
     offset: u32,
     start: u32,
@@ -188,24 +202,24 @@ struct Grams<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Grams<WORDS> {
-    fn new(list: &[Entry]) -> Self {
+    fn new(list: &[(u64, Entry)]) -> Self {
         if list.is_empty() {
             return Grams { bitmap: Vec::new(), buckets: Vec::new(), entries: Vec::new() };
         }
         let mut bitmap = vec![0u64; WORDS];
         let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
-        for entry in list {
-            let hash = hash(entry.gram);
+        for (gram, _) in list {
+            let hash = hash(*gram);
             bitmap[word::<WORDS>(hash)] |= 1 << first_bit(hash) | 1 << second_bit(hash);
-            buckets[bucket(entry.gram) + 1] += 1;
+            buckets[bucket(*gram) + 1] += 1;
         }
         for index in 1..buckets.len() {
             buckets[index] += buckets[index - 1];
         }
         let mut next = buckets.clone();
         let mut entries = vec![Entry::default(); list.len()];
-        for entry in list {
-            let place = &mut next[bucket(entry.gram)];
+        for (gram, entry) in list {
+            let place = &mut next[bucket(*gram)];
             entries[*place as usize] = *entry;
             *place += 1;
         }
@@ -217,13 +231,13 @@ impl<const WORDS: usize> Grams<WORDS> {
         self.bitmap.as_slice().try_into().ok()
     }
 
-    fn entries(&self, gram: u64) -> impl Iterator<Item = &Entry> {
+    /// Returns the entries of a gram, and of others that share its bucket.
+    fn entries(&self, gram: u64) -> &[Entry] {
         let bucket = bucket(gram);
-        let entries = match self.buckets.get(bucket..bucket + 2) {
+        match self.buckets.get(bucket..bucket + 2) {
             Some(&[from, to]) => &self.entries[from as usize..to as usize],
             _ => &[],
-        };
-        entries.iter().filter(move |entry| entry.gram == gram)
+        }
     }
 }
 
