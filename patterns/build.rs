@@ -9,7 +9,7 @@ mod parse;
 mod train;
 
 use analyzer::diagnosis::noise;
-use analyzer::matching::Prepared;
+use analyzer::matching::{ORDINARY, Prepared};
 use analyzer::pattern::{Book, expressions};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -49,11 +49,12 @@ fn main() {
         return;
     }
     // What ordinary text looks like, and what the text of failures has in common: neither makes a good filter.
-    let mut typical = fs::read(root.join("typical.log")).unwrap_or_default().repeat(20);
+    let ordinary = fs::read(root.join("typical.log")).unwrap_or_default();
+    let mut failures = Vec::new();
     for sample in pages.iter().flat_map(|page| &page.samples) {
-        typical.extend_from_slice(sample.text.as_bytes());
+        failures.extend_from_slice(sample.text.as_bytes());
     }
-    let prepared = match Prepared::new(expressions(&patterns), &typical) {
+    let prepared = match Prepared::new(expressions(&patterns), &[(&ordinary, ORDINARY), (&failures, 1)]) {
         Ok(prepared) => prepared,
         Err(error) => {
             println!("cargo::error=expression {}: {error}", error.index);

@@ -246,6 +246,6 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
         add(&format!("{word}key"), 0);
     }
     let literals: Strings = texts.iter().map(String::as_bytes).collect();
-    let starts = choose_grams::<1, false>(&literals, TYPICAL);
+    let starts = choose_grams::<1, false>(&literals, &[(TYPICAL, 1)]);
     Words { filter: Filter::new(&literals, &starts), rules, at_sign }
 });

@@ -5,7 +5,7 @@ pub mod parse;
 pub mod train;
 
 use analyzer::diagnosis::noise;
-use analyzer::matching::Prepared;
+use analyzer::matching::{ORDINARY, Prepared};
 use analyzer::pattern::{Book, Patterns, expressions};
 use parse::{Page, PageError};
 use std::sync::OnceLock;
@@ -39,11 +39,8 @@ pub fn extend(book: Book, pages: &[Page]) -> Result<Book, PageError> {
         patterns.push(pattern);
     }
     patterns.sort_by(|a, b| a.id.cmp(&b.id));
-    let prepared = Prepared::new(expressions(&patterns), TYPICAL).map_err(|error| PageError {
-        file: "patterns".to_owned(),
-        line: 1,
-        message: error.to_string(),
-    })?;
+    let prepared = Prepared::new(expressions(&patterns), &[(TYPICAL, ORDINARY)])
+        .map_err(|error| PageError { file: "patterns".to_owned(), line: 1, message: error.to_string() })?;
     Ok(Book { patterns, prepared, noise: book.noise, model: book.model })
 }
 

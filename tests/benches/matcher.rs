@@ -41,7 +41,8 @@ fn matcher(criterion: &mut Criterion) {
         println!("Hyperscan compiles {} of {} expressions", list.len(), all.len());
         let typical = include_bytes!("../../patterns/typical.log");
         let same = Matcher::new(
-            analyzer::matching::Prepared::new(list.clone(), typical).expect("the same expressions compile"),
+            analyzer::matching::Prepared::new(list.clone(), &[(typical, analyzer::matching::ORDINARY)])
+                .expect("the same expressions compile"),
         );
         let (ours, theirs) = (hits(&same, &log), database.hits(&log));
         report("medic, the same expressions", &ours, &log);

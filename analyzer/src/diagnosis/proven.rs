@@ -105,7 +105,7 @@ fn target(id: &str, group: &str, reason: &str) -> Value {
 
 fn diagnosed(pages: &[Pattern], records: &[Record], parts: Value) -> Diagnosis {
     let patterns = Patterns::new(Book {
-        prepared: Prepared::new(expressions(pages), b"").unwrap(),
+        prepared: Prepared::new(expressions(pages), &[]).unwrap(),
         patterns: pages.to_vec(),
         noise: Vec::new(),
         model: Model::default(),

@@ -55,7 +55,7 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
     /// Makes a filter of words, of which no gram is known to be common.
     pub fn of_words<'w>(words: impl Iterator<Item = &'w str>) -> Self {
         let literals: Strings = words.map(str::as_bytes).collect();
-        let starts = choose_grams::<STRIDE, HAS_WIDE>(&literals, b"");
+        let starts = choose_grams::<STRIDE, HAS_WIDE>(&literals, &[]);
         Filter::new(&literals, &starts)
     }
 
@@ -128,15 +128,21 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
     }
 }
 
+/// Text of a kind that is matched, and how much it weighs.
+pub type Typical<'t> = (&'t [u8], usize);
+
+/// How much ordinary text weighs against text of failures: most of what is matched is ordinary.
+pub const ORDINARY: usize = 100;
+
 /// Chooses for each literal the window of `STRIDE` grams that is rarest in `typical` text; returns where it begins.
 pub fn choose_grams<const STRIDE: usize, const HAS_WIDE: bool>(
     literals: &Strings,
-    typical: &[u8],
+    typical: &[Typical<'_>],
 ) -> Numbers {
-    let mut common = BTreeMap::<u64, u32>::new();
-    for width in [NARROW, WIDE] {
-        for window in typical.windows(width) {
-            *common.entry(gram(window)).or_default() += 1;
+    let mut common = BTreeMap::<u64, usize>::new();
+    for (text, weight) in typical {
+        for window in [NARROW, WIDE].into_iter().flat_map(|width| text.windows(width)) {
+            *common.entry(gram(window)).or_default() += weight;
         }
     }
     let count = |window: &[u8]| common.get(&gram(window)).copied().unwrap_or(0);
@@ -146,7 +152,7 @@ pub fn choose_grams<const STRIDE: usize, const HAS_WIDE: bool>(
         let starts = 0..=(literal.len() + 1).saturating_sub(STRIDE + width);
         let rarest = starts.min_by_key(|&start| {
             let grams = (start..start + STRIDE).filter_map(|at| literal.get(at..at + width));
-            (grams.map(count).sum::<u32>(), std::cmp::Reverse(start))
+            (grams.map(count).sum::<usize>(), std::cmp::Reverse(start))
         });
         chosen.push(rarest.unwrap_or(0) as u32);
     }

@@ -7,8 +7,9 @@ use super::SHORTEST_LITERAL;
 
 /// More alternatives than this make a poor filter.
 const MOST_ALTERNATIVES: usize = 48;
-/// More alternatives than this are not worth looking for on a line.
+/// More alternatives than this are not worth looking for on a line, and no more sets than that.
 const MOST_BESIDES: usize = 24;
+const MOST_SETS_BESIDES: usize = 2;
 /// What must stand on a line besides may be short: it is looked for on few lines.
 const SHORTEST_BESIDES: usize = 2;
 /// Longer literals filter no better.
@@ -27,8 +28,8 @@ pub enum LiteralError {
 pub struct Required {
     /// What the filter looks for: long enough, and rare.
     pub sought: Vec<Vec<u8>>,
-    /// What must stand on the same line besides; empty where nothing else is certain.
-    pub besides: Vec<Vec<u8>>,
+    /// What must stand on the same line besides, one of each set; empty where nothing else is certain.
+    pub besides: Vec<Vec<Vec<u8>>>,
 }
 
 /// Returns literals that any match contains; `commonness` says how often ordinary text has a literal.
@@ -50,8 +51,13 @@ pub fn required_literals(
     let sought =
         sets.iter().position(|set| shortest(set) >= SHORTEST_LITERAL).ok_or(LiteralError::TooShort)?;
     let sought = sets.remove(sought);
-    let besides =
-        sets.into_iter().find(|set| set.len() <= MOST_BESIDES && *set != sought).unwrap_or_default();
+    let mut besides: Vec<Vec<Vec<u8>>> = Vec::new();
+    for set in sets {
+        let is_new = set != sought && !besides.contains(&set);
+        if is_new && set.len() <= MOST_BESIDES && besides.len() < MOST_SETS_BESIDES {
+            besides.push(set);
+        }
+    }
     Ok(Required { sought, besides })
 }
 
@@ -213,7 +219,7 @@ mod tests {
         let found = required_literals(r"connection \d+ exhausted", common).expect("has literals");
         assert_eq!(
             (found.sought, found.besides),
-            (vec![b" exhausted".to_vec()], vec![b"connection ".to_vec()])
+            (vec![b" exhausted".to_vec()], vec![vec![b"connection ".to_vec()]])
         );
     }
 

@@ -9,7 +9,7 @@ mod literals;
 mod tables;
 
 pub use expression::{Expression, compile};
-pub use filter::{Filter, choose_grams};
+pub use filter::{Filter, ORDINARY, Typical, choose_grams};
 pub use literals::{LiteralError, Required, required_literals};
 pub use tables::{Lists, Numbers, Strings};
 
@@ -33,7 +33,7 @@ pub struct Matcher {
     besides: Strings,
     /// The place of the rarest byte of each of them.
     anchors: Vec<u8>,
-    besides_of: Lists,
+    besides_of: [Lists; 2],
 }
 
 /// Everything that takes time to work out about a list of expressions, so that it can be stored.
@@ -48,6 +48,8 @@ pub struct Prepared {
     /// What must stand on the line besides, and which of it for each expression; none where nothing is known.
     pub besides: Strings,
     pub besides_of: Lists,
+    /// The same once more, where two sets are known.
+    pub more_besides_of: Lists,
 }
 
 /// A line on which an expression matches.
@@ -66,24 +68,33 @@ pub struct ExpressionError {
 }
 
 impl Prepared {
-    /// Works out the literals of each expression; `typical` is text whose grams are common and make poor filters.
-    pub fn new(expressions: Vec<String>, typical: &[u8]) -> Result<Prepared, ExpressionError> {
-        let ordinary = typical.to_ascii_lowercase();
-        let commonness = |literal: &[u8]| memchr::memmem::find_iter(&ordinary, literal).count();
+    /// Works out the literals of each expression; `typical` is text whose words and grams make poor filters.
+    pub fn new(expressions: Vec<String>, typical: &[Typical<'_>]) -> Result<Prepared, ExpressionError> {
+        let lower: Vec<(Vec<u8>, usize)> =
+            typical.iter().map(|(text, weight)| (text.to_ascii_lowercase(), *weight)).collect();
+        let commonness = |literal: &[u8]| {
+            let counts =
+                lower.iter().map(|(text, weight)| memchr::memmem::find_iter(text, literal).count() * weight);
+            counts.sum::<usize>() + unseen(literal)
+        };
         let mut prepared = Prepared::default();
         let mut by_bytes = BTreeMap::<Vec<u8>, Vec<u32>>::new();
         let mut numbers = BTreeMap::<Vec<u8>, u32>::new();
         for (index, expression) in expressions.iter().enumerate() {
             let required = required_literals(expression, commonness)
                 .map_err(|error| ExpressionError { index, message: error.to_string() })?;
-            let mut besides = Vec::with_capacity(required.besides.len());
-            for literal in required.besides {
-                besides.push(*numbers.entry(literal).or_insert_with_key(|literal| {
+            let mut number_of = |literal: Vec<u8>| {
+                *numbers.entry(literal).or_insert_with_key(|literal| {
                     prepared.besides.push(literal);
                     prepared.besides.len() as u32 - 1
-                }));
-            }
-            prepared.besides_of.push(besides);
+                })
+            };
+            let mut sets = required.besides.into_iter();
+            let mut next_set =
+                || sets.next().unwrap_or_default().into_iter().map(&mut number_of).collect::<Vec<u32>>();
+            let (first, second) = (next_set(), next_set());
+            prepared.besides_of.push(first);
+            prepared.more_besides_of.push(second);
             for literal in required.sought {
                 let users = by_bytes.entry(literal).or_default();
                 if users.last() != Some(&(index as u32)) {
@@ -101,9 +112,26 @@ impl Prepared {
     }
 }
 
+/// Returns how common a literal may be although typical text does not have it: a short word may well be one of those
+/// that an application uses all the time, and what has several words is not.
+fn unseen(literal: &[u8]) -> usize {
+    let word = match literal.len() {
+        0..=6 => 300,
+        7 => 220,
+        8 => 160,
+        9 => 120,
+        10 => 80,
+        11 => 50,
+        12 => 30,
+        _ => 15,
+    };
+    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
+    if inner.iter().all(u8::is_ascii_alphanumeric) { word } else { word / 8 }
+}
+
 impl Matcher {
     pub fn new(prepared: Prepared) -> Matcher {
-        let Prepared { expressions, literals, users, grams, besides, besides_of } = prepared;
+        let Prepared { expressions, literals, users, grams, besides, besides_of, more_besides_of } = prepared;
         Matcher {
             filter: Filter::new(&literals, &grams),
             users,
@@ -111,7 +139,7 @@ impl Matcher {
             sources: expressions,
             anchors: besides.iter().map(anchor).collect(),
             besides,
-            besides_of,
+            besides_of: [besides_of, more_besides_of],
         }
     }
 
@@ -163,8 +191,13 @@ impl Matcher {
     }
 
     fn has_besides(&self, index: usize, line: &[u8], pairs: &mut Pairs) -> bool {
+        self.besides_of.iter().all(|sets| self.has_one(sets, index, line, pairs))
+    }
+
+    /// Whether a line has one literal of a set, or nothing is known of it.
+    fn has_one(&self, sets: &Lists, index: usize, line: &[u8], pairs: &mut Pairs) -> bool {
         let mut known = false;
-        for number in self.besides_of.get(index) {
+        for number in sets.get(index) {
             known = true;
             let number = number as usize;
             let literal = self.besides.get(number);
@@ -257,7 +290,7 @@ mod tests {
 
     fn hits(expressions: &[&str], text: &str) -> Vec<(usize, String)> {
         let list = expressions.iter().map(|&expression| expression.to_owned()).collect();
-        let matcher = Matcher::new(Prepared::new(list, b"").expect("expressions compile"));
+        let matcher = Matcher::new(Prepared::new(list, &[]).expect("expressions compile"));
         let mut hits = Vec::new();
         matcher.scan(text.as_bytes(), |hit| hits.push((hit.expression, text[hit.line].to_owned())));
         hits
@@ -289,7 +322,7 @@ mod tests {
 
     #[test]
     fn an_expression_without_a_literal_is_refused() {
-        let error = Prepared::new(vec![r"\d+ \w+".to_owned()], b"").expect_err("no literal");
+        let error = Prepared::new(vec![r"\d+ \w+".to_owned()], &[]).expect_err("no literal");
         assert!(error.message.contains("six"), "{}", error.message);
     }
 }
