@@ -1,7 +1,8 @@
 //! The way of a log into the index, in time of one core, against plain tantivy on the same records in the same run.
 //!
 //! `cargo bench -p tests --bench ingest`; `MEDIC_BENCH_MB` sets the size of the generated log, `MEDIC_BENCH_OUT=DIR`
-//! also writes the records for `tests/benches/clickhouse.py`. `medic collect` is the whole agent on a file: read, fold,
+//! also writes the records for `tests/benches/clickhouse.py`. `taskset -c 1` in front binds all threads to one core, where
+//! none waits actively for another. `medic collect` is the whole agent on a file: read, fold,
 //! redact, match against all pages, index, commit. The rows below it take parts away. Tantivy gets its records parsed.
 
 mod cpu;
