@@ -73,7 +73,10 @@ impl SpreadWeight {
 }
 
 impl Weight for SpreadWeight {
-    fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        if table_of(&self.tables, segment)?.len() == 0 {
+            return self.among.scorer(segment, boost);
+        }
         let found = self.found(segment)?;
         if found.count < segment.max_doc() as usize / FEW {
             return Ok(Box::new(Listed { documents: found.listed(), at: 0 }));
@@ -170,18 +173,13 @@ impl Passed {
     /// Goes to the first document at or after a place.
     fn go_on(&mut self, from: DocId) -> DocId {
         let Found { table, is_in, loose, .. } = &self.found;
-        let is_in = |document: DocId| {
-            let shape = table.of(document);
-            is_in[shape]
-                || shape == 0
-                    && loose
-                        .get(self.next_loose..)
-                        .is_some_and(|loose| loose.binary_search(&document).is_ok())
-        };
-        self.document = (from..self.most).find(|document| is_in(*document)).unwrap_or(TERMINATED);
-        while loose.get(self.next_loose).is_some_and(|loose| *loose <= self.document) {
-            self.next_loose += 1;
+        if loose.get(self.next_loose).is_some_and(|next| *next < from) {
+            self.next_loose += loose[self.next_loose..].partition_point(|next| *next < from);
         }
+        // None is of the shape 0, so only those before the next loose one are asked for their shapes.
+        let next_loose = loose.get(self.next_loose).copied();
+        let of_shapes = (from..next_loose.unwrap_or(self.most)).find(|document| is_in[table.of(*document)]);
+        self.document = of_shapes.or(next_loose).unwrap_or(TERMINATED);
         self.document
     }
 }
