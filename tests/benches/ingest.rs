@@ -51,9 +51,9 @@ fn ingest(criterion: &mut Criterion<CoreTime>) {
     let folder = TempDir::new().expect("a folder for the log");
     let path = folder.path().join(NAME);
     std::fs::write(&path, &log).expect("the log can be written");
-    if let Some(out) = std::env::var_os("MEDIC_BENCH_OUT") {
+    if let Some(out) = generator::out_folder() {
         let lines: String = records.iter().map(generator::table_line).collect();
-        std::fs::write(Path::new(&out).join("records.tsv"), lines).expect("the records can be written");
+        std::fs::write(out.join("records.tsv"), lines).expect("the records can be written");
     }
     let stages = Stages { patterns, redacts: true, matches: true };
     let size = collect(patterns, &path).map(|state| size_of(state.path())).unwrap_or_default();

@@ -14,7 +14,7 @@ fn matcher(criterion: &mut Criterion) {
     let log = generator::log(7, megabytes << 20);
     let book = patterns::built_in().expect("the built-in patterns load");
     let all: Vec<String> = analyzer::pattern::expressions(&book.patterns);
-    if let Some(folder) = std::env::var_os("MEDIC_BENCH_OUT").map(std::path::PathBuf::from) {
+    if let Some(folder) = generator::out_folder() {
         std::fs::write(folder.join("bench.log"), &log).expect("the log can be written");
         std::fs::write(folder.join("expressions.txt"), all.join("\n"))
             .expect("the expressions can be written");

@@ -13,7 +13,6 @@ use medic::index::{Entry, Filter, Question, Reader, Writer};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -67,8 +66,8 @@ fn search(criterion: &mut Criterion) {
 /// Builds the index as the agent does, and returns how many records it has and the time in their middle.
 fn build(state: &TempDir, wanted: u64) -> (u64, Timestamp) {
     let writer = Writer::open(state.path(), &Retention::default()).expect("the index opens");
-    let table = std::env::var_os("MEDIC_BENCH_OUT").map(|folder| {
-        let file = File::create(Path::new(&folder).join("records.tsv")).expect("the records can be written");
+    let table = generator::out_folder().map(|folder| {
+        let file = File::create(folder.join("records.tsv")).expect("the records can be written");
         BufWriter::new(file)
     });
     let mut store = Store {

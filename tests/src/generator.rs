@@ -2,6 +2,7 @@
 
 use analyzer::record::Record;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// Returns a log of about so many bytes. The same seed gives the same bytes.
 pub fn log(seed: u64, bytes: usize) -> Vec<u8> {
@@ -19,6 +20,11 @@ pub fn log(seed: u64, bytes: usize) -> Vec<u8> {
         }
     }
     log.into_bytes()
+}
+
+/// Returns the folder that `MEDIC_BENCH_OUT` names for what benches write; without a name they write nothing.
+pub fn out_folder() -> Option<PathBuf> {
+    std::env::var_os("MEDIC_BENCH_OUT").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Returns a record as a line of values between tabs, for other engines: milliseconds, source, severity, text.

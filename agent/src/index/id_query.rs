@@ -1,4 +1,4 @@
-//! The query for an identifier, and the one for a run of words with identifiers among them.
+//! The query for an identifier, and the one for a run of words that has identifiers or leaves room between its words.
 
 use std::fmt;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
@@ -198,15 +198,18 @@ fn holds(text: &[Word], run: &[Word], slop: usize) -> bool {
     if slop == 0 {
         return text.windows(run.len()).any(|words| words == run);
     }
-    // Where the run would begin, were it for one word alone.
-    let begins = |place: usize| {
-        let word = &run[place];
-        let stands = text.iter().enumerate().filter(move |(_, found)| *found == word);
-        stands.map(move |(at, _)| at + run.len() - place)
-    };
-    (0..run.len()).flat_map(begins).any(|first| {
-        let span = first..=first + slop;
-        (0..run.len()).all(|place| begins(place).any(|begin| span.contains(&begin)))
+    // Where the run would begin, were it for each word alone.
+    let begins: Vec<Vec<usize>> = (run.iter().enumerate())
+        .map(|(place, word)| {
+            let stands = text.iter().enumerate().filter(|(_, found)| *found == word);
+            stands.map(|(at, _)| at + run.len() - place).collect()
+        })
+        .collect();
+    begins.iter().flatten().any(|first| {
+        begins.iter().all(|of_word| {
+            let next = of_word.get(of_word.partition_point(|begin| begin < first));
+            next.is_some_and(|begin| *begin <= first + slop)
+        })
     })
 }
 
