@@ -71,12 +71,16 @@ impl Condition {
         self.role != Role::Excluding
     }
 
-    /// Whether a record of this source and level can meet the condition at all.
+    /// Whether a record of this kind can meet the condition at all.
     pub fn admits(&self, record: &Record) -> bool {
+        self.admits_source(record.source)
+    }
+
+    fn admits_source(&self, source: Source) -> bool {
         // What a metric is called says nothing about its value.
-        let signal = record.source.signal();
+        let signal = source.signal();
         let signal_fits = self.signal.map_or(signal != Signal::Metric, |wanted| wanted == signal);
-        let source_fits = self.sources.is_empty() || self.sources.contains(&record.source);
+        let source_fits = self.sources.is_empty() || self.sources.contains(&source);
         signal_fits && source_fits
     }
 }
@@ -121,6 +125,8 @@ pub struct Patterns {
     matcher: Matcher,
     /// The pattern and condition that each expression belongs to.
     owners: Vec<Owner>,
+    /// The kinds of records that can meet the condition of each expression, a bit for each.
+    admitted: Vec<u16>,
     /// The compiled expressions of excluding conditions, by pattern; compiled when they are first needed.
     exclusions: Vec<OnceLock<Vec<Exclusion>>>,
     noise: Noise,
@@ -163,8 +169,14 @@ impl Patterns {
             Test::Metric { name, .. } => Some(name.clone()),
             _ => None,
         });
+        let admitted_by = |owner: &Owner| {
+            let condition = &book.patterns[owner.pattern].conditions[owner.condition];
+            let admitted = Source::ALL.iter().filter(|source| condition.admits_source(**source));
+            admitted.fold(0, |bits, source| bits | bit_of(*source))
+        };
         Patterns {
             metrics: metrics.collect(),
+            admitted: owners.iter().map(admitted_by).collect(),
             owners,
             exclusions: book.patterns.iter().map(|_| OnceLock::new()).collect(),
             matcher: Matcher::new(book.prepared),
@@ -202,6 +214,11 @@ impl Patterns {
 
     pub fn matcher(&self) -> &Matcher {
         &self.matcher
+    }
+
+    /// Whether a record of a kind can meet the condition that an expression belongs to.
+    pub fn admits(&self, expression: usize, source: Source) -> bool {
+        self.admitted[expression] & bit_of(source) != 0
     }
 
     pub fn owner(&self, expression: usize) -> Owner {
@@ -245,6 +262,10 @@ pub fn expressions(patterns: &[Pattern]) -> Vec<String> {
     let conditions =
         patterns.iter().flat_map(|pattern| &pattern.conditions).filter(|condition| condition.is_sought());
     conditions.flat_map(|condition| condition.expressions()).cloned().collect()
+}
+
+fn bit_of(source: Source) -> u16 {
+    1 << source as u16
 }
 
 fn owners(patterns: &[Pattern]) -> Vec<Owner> {

@@ -73,6 +73,46 @@ proptest! {
         prop_assert_eq!(newest, wanted);
     }
 
+    /// Feature: deployment-infrastructure-reliability, Property 32: Search Exactness. The words of times that stand in
+    /// texts are found like any other words.
+    #[test]
+    fn words_of_times_are_found(
+        texts in prop::collection::vec(prop::collection::vec(word_or_time(), 1..5), 1..60),
+        any in prop::collection::vec("(05|10|26|2026|05t10|10t05|task)", 1..4),
+        own in prop::option::of((0usize..60, 0usize..24, 1usize..8)),
+        commit_every in 1usize..90,
+        most in 1usize..6,
+    ) {
+        let texts: Vec<String> = texts.iter().map(|parts| parts.join(" ")).collect();
+        let words_of = |text: &String| -> Vec<String> {
+            let words = text.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty());
+            words.map(str::to_lowercase).collect()
+        };
+        let words: Vec<Vec<String>> = texts.iter().map(words_of).collect();
+        // What one of the records says, or any words.
+        let sought = own.map_or(any, |(at, from, most)| {
+            let text = &words[at % words.len()];
+            text.iter().skip(from % text.len()).take(most).cloned().collect()
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let texts: Vec<Vec<String>> = texts.into_iter().map(|text| vec![text]).collect();
+        store(folder.path(), &texts, commit_every);
+        let reader = Reader::open(folder.path()).expect("readable");
+        let held = |words: &Vec<String>| words.windows(sought.len()).any(|run| run == sought);
+        let expected: Vec<usize> = (0..texts.len()).filter(|&at| held(&words[at])).collect();
+        for words in [format!("\"{}\"", sought.join(" ")), format!("NOT \"{}\"", sought.join(" "))] {
+            let is_wanted = !words.starts_with("NOT");
+            let expected: Vec<usize> =
+                (0..texts.len()).filter(|at| expected.contains(at) == is_wanted).collect();
+            let question = Question { words, filter: Filter::default() };
+            prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
+            let newest = reader.newest(&question, most).expect("found");
+            let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
+            let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
+            prop_assert_eq!(newest, wanted);
+        }
+    }
+
     /// Feature: deployment-infrastructure-reliability, Property 31: Search Exactness. What holds for one word holds for
     /// words that are joined.
     #[test]
@@ -304,6 +344,16 @@ fn no_number_of_shapes_is_too_many() {
         let question = Question { words: words.clone(), filter: Filter::default() };
         assert_eq!(reader.count(&question).expect("counted"), expected, "{words}");
     }
+}
+
+/// Words, times, and what looks like a part of a time.
+fn word_or_time() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "(task|web|of)",
+        "(05|10|26|2026|0505|05t10|10t05|1234567)",
+        "(2026|0505)-(05|10)-(05|10)[T ](05|10):(05|26):(05|10|26)(|Z|x|/|,123|\\.5Z|é| UTC)",
+        "(2026|0505)[-/](05|10)-(05|10)[Tt](05|10)[:-](05|26)",
+    ]
 }
 
 /// Words that share their beginnings, middles and ends.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 /// Stands between the parts.
 const BETWEEN: char = '\u{1f}';
 /// So many of the last contexts are kept ready.
-const RECENT: usize = 16;
+const RECENT: usize = 64;
+/// So many hints tell where one of them may be.
+const HINTS: usize = 256;
 
 /// A part of a context, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ impl Context {
 pub struct Contexts {
     recent: Vec<Written>,
     next: usize,
+    /// Where the last context was that looked alike.
+    hints: Vec<u8>,
 }
 
 struct Written {
@@ -90,17 +94,27 @@ struct Written {
 
 impl Contexts {
     pub fn of(&mut self, record: &Record, deployment: &str) -> Arc<[u8]> {
-        if let Some(known) = self.recent.iter().find(|known| known.is_of(record, deployment)) {
+        self.hints.resize(HINTS, 0);
+        let hint = hint(record);
+        let at = usize::from(self.hints[hint]);
+        if let Some(known) = self.recent.get(at).filter(|known| known.is_of(record, deployment)) {
             return known.bytes.clone();
         }
-        let written = Written::new(record, deployment);
-        let bytes = written.bytes.clone();
-        match self.recent.get_mut(self.next) {
+        let at = self.recent.iter().position(|known| known.is_of(record, deployment));
+        let at = at.unwrap_or_else(|| self.add(Written::new(record, deployment)));
+        self.hints[hint] = at as u8;
+        self.recent[at].bytes.clone()
+    }
+
+    /// Adds a context in the place of the oldest; returns where it is.
+    fn add(&mut self, written: Written) -> usize {
+        let at = self.next;
+        match self.recent.get_mut(at) {
             Some(oldest) => *oldest = written,
             None => self.recent.push(written),
         }
-        self.next = (self.next + 1) % RECENT;
-        bytes
+        self.next = (at + 1) % RECENT;
+        at
     }
 }
 
@@ -145,6 +159,13 @@ impl Written {
             && *self.deployment == *deployment
             && is_same(&self.named, &record.deployment)
     }
+}
+
+/// Contexts that differ seldom have the same hint: it is made of where their names are in memory.
+fn hint(record: &Record) -> usize {
+    let entity = record.entity.as_deref().map_or(0, |entity| entity.as_ptr() as usize);
+    let stream = Arc::as_ptr(&record.stream) as usize;
+    ((entity >> 4) ^ (entity >> 12) ^ (stream >> 6) ^ record.level as usize * 37) % HINTS
 }
 
 /// Most names that are the same are so in memory.

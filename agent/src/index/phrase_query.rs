@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use tantivy::postings::{Postings, SegmentPostings};
-use tantivy::query::{
-    EmptyScorer, EnableScoring, Explanation, PhraseQuery, Query, Scorer, TermQuery, Weight,
-};
+use tantivy::query::{EmptyScorer, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight};
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
 
@@ -21,11 +19,11 @@ pub type Placed = (usize, Term);
 pub fn phrase(words: Vec<Placed>, tables: &ShapeTables) -> Box<dyn Query> {
     let (open, fixed): (Vec<Placed>, Vec<Placed>) =
         words.into_iter().partition(|(_, word)| text_of(word).is_none_or(is_open));
-    match (open.is_empty(), fixed.is_empty()) {
+    match (open.len(), fixed.is_empty()) {
         // Words without digits stand in the first document of a shape, and in the same places of all others.
-        (true, _) => Box::new(SpreadQuery::new(in_one(fixed), tables.clone())),
-        (false, true) => in_one(open),
-        (false, false) => Box::new(OpenPhrase { fixed, open, tables: tables.clone() }),
+        (0, _) => Box::new(SpreadQuery::new(in_one(fixed, tables), tables.clone())),
+        (_, true) => in_one(open, tables),
+        _ => Box::new(OpenPhrase { fixed, open, tables: tables.clone() }),
     }
 }
 
@@ -33,16 +31,17 @@ fn text_of(word: &Term) -> Option<&str> {
     std::str::from_utf8(word.serialized_value_bytes()).ok()
 }
 
-/// Returns the query for words that are all indexed in the same documents.
-fn in_one(words: Vec<Placed>) -> Box<dyn Query> {
+/// Returns the query for words that are all indexed in the same documents. Tantivy's own for a phrase may not be what is
+/// left out of others: it must not be asked for a document before the one where it stands.
+fn in_one(words: Vec<Placed>, tables: &ShapeTables) -> Box<dyn Query> {
     match words.as_slice() {
         [(_, word)] => Box::new(TermQuery::new(word.clone(), IndexRecordOption::Basic)),
-        _ => Box::new(PhraseQuery::new_with_offset(words)),
+        _ => Box::new(OpenPhrase { fixed: Vec::new(), open: words, tables: tables.clone() }),
     }
 }
 
-/// Finds the documents with words that follow each other: those with digits are indexed with each document, the others
-/// with the first one of each shape.
+/// Finds the documents with words that follow each other: the open ones are indexed with each document, the others with
+/// the first one of each shape.
 #[derive(Clone)]
 struct OpenPhrase {
     fixed: Vec<Placed>,
@@ -64,22 +63,13 @@ impl Query for OpenPhrase {
 
 impl Weight for OpenPhrase {
     fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let table = table_of(&self.tables, segment)?;
-        let (Some(mut fixed), Some(open)) =
-            (Together::open(&self.fixed, segment)?, Together::open(&self.open, segment)?)
-        else {
-            return Ok(Box::new(EmptyScorer));
-        };
-        let (mut of_shapes, mut of_loose) = (HashMap::new(), HashMap::new());
-        while fixed.document != TERMINATED {
-            let begins = fixed.begins();
-            match table.of(fixed.document) {
-                0 => of_loose.insert(fixed.document, begins),
-                shape => of_shapes.insert(shape, begins),
-            };
-            fixed.go_on(fixed.document + 1);
+        let Some(open) = Together::open(&self.open, segment)? else { return Ok(Box::new(EmptyScorer)) };
+        let mut fixed = None;
+        if !self.fixed.is_empty() {
+            let Some(words) = Together::open(&self.fixed, segment)? else { return Ok(Box::new(EmptyScorer)) };
+            fixed = Some(FixedWords::read(words, table_of(&self.tables, segment)?));
         }
-        let mut scorer = OpenPhraseScorer { open, of_shapes, of_loose, table };
+        let mut scorer = OpenPhraseScorer { open, fixed };
         scorer.pass();
         Ok(Box::new(scorer))
     }
@@ -151,12 +141,40 @@ impl Together {
     }
 }
 
-struct OpenPhraseScorer {
-    open: Together,
-    /// Where the phrase begins by the words without digits, in each shape and in documents of none.
+/// Where a phrase begins by its words without digits, in each shape and in documents of none.
+struct FixedWords {
     of_shapes: HashMap<usize, Vec<u32>>,
     of_loose: HashMap<DocId, Vec<u32>>,
     table: ShapeTable,
+}
+
+impl FixedWords {
+    fn read(mut words: Together, table: ShapeTable) -> FixedWords {
+        let (mut of_shapes, mut of_loose) = (HashMap::new(), HashMap::new());
+        while words.document != TERMINATED {
+            let begins = words.begins();
+            match table.of(words.document) {
+                0 => of_loose.insert(words.document, begins),
+                shape => of_shapes.insert(shape, begins),
+            };
+            words.go_on(words.document + 1);
+        }
+        FixedWords { of_shapes, of_loose, table }
+    }
+
+    fn begins(&self, document: DocId) -> &[u32] {
+        let begins = match self.table.of(document) {
+            0 => self.of_loose.get(&document),
+            shape => self.of_shapes.get(&shape),
+        };
+        begins.map_or(&[], Vec::as_slice)
+    }
+}
+
+struct OpenPhraseScorer {
+    open: Together,
+    /// Nothing where all words are indexed with each document.
+    fixed: Option<FixedWords>,
 }
 
 impl OpenPhraseScorer {
@@ -169,14 +187,9 @@ impl OpenPhraseScorer {
     }
 
     fn holds(&mut self) -> bool {
-        let document = self.open.document;
-        let begins = match self.table.of(document) {
-            0 => self.of_loose.get(&document),
-            shape => self.of_shapes.get(&shape),
-        };
-        begins.is_some_and(|begins| {
-            !begins.is_empty() && self.open.begins().iter().any(|begin| begins.contains(begin))
-        })
+        let Some(fixed) = &self.fixed else { return !self.open.begins().is_empty() };
+        let begins = fixed.begins(self.open.document);
+        !begins.is_empty() && self.open.begins().iter().any(|begin| begins.contains(begin))
     }
 }
 

@@ -219,7 +219,7 @@ impl Reader {
     fn deliver(&mut self, soon: Option<oneshot::Sender<()>>) -> Result<(), Closed> {
         // What was said before Medic was started anew is taken back, too.
         let says_gaps = self.said_gaps.as_ref() != Some(&self.gaps);
-        let Batch { arrivals, snapshot, cut, .. } = std::mem::take(&mut self.batch);
+        let Batch { arrivals, snapshot, cut, .. } = self.batch.take();
         if arrivals.len() >= formats::BATCH {
             // Where many came, as many may follow.
             self.batch.arrivals.reserve(arrivals.len());

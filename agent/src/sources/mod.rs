@@ -64,7 +64,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Config, SourceConfig};
 use crate::telemetry::{self, Measure};
@@ -95,12 +95,35 @@ pub struct Arrival {
 
 /// Returns the identity of something that a source names by these parts. It is stored: it never changes.
 pub fn id(parts: &[&str]) -> u64 {
-    let mut hash = Xxh3::new();
-    for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
+    let Some((last, first)) = parts.split_last() else { return xxh3_64(&[]) };
+    Identities::new(first).with(last)
+}
+
+/// The identities of things whose first parts are the same.
+pub struct Identities {
+    parts: Vec<u8>,
+    first: usize,
+}
+
+impl Identities {
+    pub fn new(first: &[&str]) -> Identities {
+        let mut identities = Identities { parts: Vec::new(), first: 0 };
+        first.iter().for_each(|part| identities.push(part));
+        identities.first = identities.parts.len();
+        identities
     }
-    hash.digest()
+
+    /// Returns the identity of what is told apart by its last part.
+    pub fn with(&mut self, last: &str) -> u64 {
+        self.parts.truncate(self.first);
+        self.push(last);
+        xxh3_64(&self.parts)
+    }
+
+    fn push(&mut self, part: &str) {
+        self.parts.extend((part.len() as u64).to_le_bytes());
+        self.parts.extend(part.as_bytes());
+    }
 }
 
 /// Returns the identity of a record that has no id of its own: what it says, when, and about what.

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::answered::Answered;
@@ -20,7 +22,7 @@ use super::steps::{Steps, build_step};
 use super::success::succeeds;
 use super::supervised::Supervised;
 use super::tail::Tails;
-use super::telling::{self, WORTH_SHOWING};
+use super::telling;
 use super::{Diagnosis, Gap, Seen, conclude, findings, settled};
 use crate::checks::Running;
 use crate::pattern::{Owner, Patterns};
@@ -164,15 +166,16 @@ impl<'p> Study<'p> {
         let (text, starts) = joined(records);
         let patterns = self.patterns;
         let mut candidates: Vec<(u32, u32)> = Vec::new();
-        let mut at = 0;
-        patterns.matcher().candidates(text.as_bytes(), |line, expression| {
-            at = index_of(&starts, at, line.start);
-            if patterns.condition(patterns.owner(expression)).admits(&records[at]) {
-                candidates.push((at as u32, expression as u32));
-            }
+        let at = Cell::new(0);
+        let admitted = |line: &Range<usize>, expression: usize| {
+            at.set(index_of(&starts, at.get(), line.start));
+            patterns.admits(expression, records[at.get()].source)
+        };
+        patterns.matcher().candidates(text.as_bytes(), admitted, |_, expression| {
+            candidates.push((at.get() as u32, expression as u32));
         });
         let mut marked: Vec<(u32, Marker)> = Vec::new();
-        at = 0;
+        let mut at = 0;
         Markers::all().scan(text.as_bytes(), |place, marker| {
             at = index_of(&starts, at, place);
             if marked.last() != Some(&(at as u32, marker)) {
@@ -347,7 +350,6 @@ impl<'p> Study<'p> {
         };
         let told = if is_telling && !is_stranger { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
-        let told = told.filter(|(_, _, score)| *score >= WORTH_SHOWING);
         if hits.is_empty() && told.is_none() && !is_event(record) {
             return false;
         }

@@ -16,7 +16,8 @@ pub const WORTH_SHOWING: i32 = 8;
 /// What the innermost of several causes tells more than the others.
 const INNERMOST: i32 = 30;
 
-/// Returns the line of a record that tells most, with its score.
+/// Returns the line of a record that tells most, with its score, where it is worth showing; none of those that are
+/// `known`.
 pub fn key_line<'r>(
     record: &Record,
     said: &'r str,
@@ -29,7 +30,7 @@ pub fn key_line<'r>(
     let innermost =
         said.lines().enumerate().filter(|(_, line)| is_cause(line)).last().map(|(index, _)| index);
     for (index, line) in said.lines().enumerate() {
-        if known(index) || line.trim().is_empty() {
+        if line.trim().is_empty() {
             continue;
         }
         let mut score = telling_score(line, record.source);
@@ -42,7 +43,8 @@ pub fn key_line<'r>(
             score += place_bonus(line, index, lines, is_trace);
             score += if innermost == Some(index) { INNERMOST } else { 0 };
         }
-        if score > best.map_or(0, |(_, _, best)| best) {
+        // To know a line takes longer than to see that it tells less.
+        if score > best.map_or(WORTH_SHOWING - 1, |(_, _, best)| best) && !known(index) {
             best = Some((index, line, score));
         }
     }

@@ -147,7 +147,7 @@ impl Matcher {
     pub fn scan(&self, text: &[u8], mut found: impl FnMut(Hit)) {
         let mut line = 0..0;
         let mut hits: Vec<usize> = Vec::new();
-        self.candidates(text, |place, expression| {
+        self.candidates(text, |_, _| true, |place, expression| {
             if *place != line {
                 flush(&line, &mut hits, &mut found);
                 line = place.clone();
@@ -159,8 +159,14 @@ impl Matcher {
         flush(&line, &mut hits, &mut found);
     }
 
-    /// Calls `found` for each line and expression that may match on it: the line has what any match has.
-    pub fn candidates(&self, text: &[u8], mut found: impl FnMut(&Range<usize>, usize)) {
+    /// Calls `found` for each line and expression that may match on it: it is `admitted` there, and the line has what any
+    /// match has.
+    pub fn candidates(
+        &self,
+        text: &[u8],
+        mut admitted: impl FnMut(&Range<usize>, usize) -> bool,
+        mut found: impl FnMut(&Range<usize>, usize),
+    ) {
         let mut line = 0..0;
         let mut tried: Vec<u32> = Vec::new();
         let mut pairs = Pairs::default();
@@ -174,7 +180,7 @@ impl Matcher {
                 return;
             }
             for expression in self.users.get(literal) {
-                if tried.contains(&expression) {
+                if !admitted(&line, expression as usize) || tried.contains(&expression) {
                     continue;
                 }
                 tried.push(expression);

@@ -2,6 +2,7 @@
 
 use analyzer::record::{Record, Source, Stream};
 use analyzer::snapshot::Snapshot;
+use std::fmt::Write;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -15,7 +16,7 @@ use super::follow::{self, Follow, Step, modified};
 use super::saved::{BETWEEN, Held, Key, Saved, Whole};
 use crate::formats::{self, Collected};
 use crate::sources::lines::{HALF_LINE, Placed};
-use crate::sources::{Arrival, answered, id};
+use crate::sources::{Arrival, Identities, answered, id};
 
 /// A file that nobody writes to for so long has said all that it had to say.
 pub const QUIET: Duration = Duration::from_secs(2);
@@ -65,6 +66,14 @@ pub struct Batch {
     placed: Vec<Placed>,
     /// What was read of files that were cut then: a copy may hold it, and more.
     pub cut: Vec<Saved>,
+}
+
+impl Batch {
+    /// Takes what was read; the room in which it is prepared stays.
+    pub fn take(&mut self) -> Batch {
+        let placed = std::mem::take(&mut self.placed);
+        std::mem::replace(self, Batch { placed, ..Batch::default() })
+    }
 }
 
 impl Tail {
@@ -375,9 +384,12 @@ impl Tail {
     }
 
     fn hand_over(&self, batch: &mut Batch) {
-        let identity = self.identity();
+        let mut identities = Identities::new(&["files", &self.identity()]);
+        let mut offset = String::new();
         for placed in batch.placed.drain(..) {
-            let id = id(&["files", &identity, &placed.offset.to_string()]);
+            offset.clear();
+            let _ = write!(offset, "{}", placed.offset);
+            let id = identities.with(&offset);
             let mut record = placed.record;
             record.seq += self.base;
             batch.arrivals.push(Arrival { id, further: Vec::new(), record });
