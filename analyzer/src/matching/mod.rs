@@ -147,15 +147,20 @@ impl Matcher {
     pub fn scan(&self, text: &[u8], mut found: impl FnMut(Hit)) {
         let mut line = 0..0;
         let mut hits: Vec<usize> = Vec::new();
-        self.candidates(text, |_, _| true, |place, expression| {
-            if *place != line {
-                flush(&line, &mut hits, &mut found);
-                line = place.clone();
-            }
-            if self.expression(expression).is_some_and(|compiled| compiled.is_match(&text[line.clone()])) {
-                hits.push(expression);
-            }
-        });
+        self.candidates(
+            text,
+            |_, _| true,
+            |place, expression| {
+                if *place != line {
+                    flush(&line, &mut hits, &mut found);
+                    line = place.clone();
+                }
+                if self.expression(expression).is_some_and(|compiled| compiled.is_match(&text[line.clone()]))
+                {
+                    hits.push(expression);
+                }
+            },
+        );
         flush(&line, &mut hits, &mut found);
     }
 
