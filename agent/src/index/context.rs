@@ -165,7 +165,7 @@ impl Written {
 fn hint(record: &Record) -> usize {
     let entity = record.entity.as_deref().map_or(0, |entity| entity.as_ptr() as usize);
     let stream = Arc::as_ptr(&record.stream) as usize;
-    ((entity >> 4) ^ (entity >> 12) ^ (stream >> 6) ^ record.level as usize * 37) % HINTS
+    ((entity >> 4) ^ (entity >> 12) ^ (stream >> 6) ^ (record.level as usize * 37)) % HINTS
 }
 
 /// Most names that are the same are so in memory.

@@ -55,7 +55,7 @@ fn goes_on(shape: u64, word: &[u8]) -> u64 {
     let shape = words.iter().fold(shape, |shape, word| mix(shape ^ u64::from_le_bytes(*word)));
     let rest = rest.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
     // The length is told by the byte that no rest has.
-    mix(shape ^ rest ^ ((word.len() % 8) as u64 + 1) << 56)
+    mix(shape ^ rest ^ (((word.len() % 8) as u64 + 1) << 56))
 }
 
 /// Spreads each bit over all others.
