@@ -272,6 +272,16 @@ mod tests {
     use super::testing::Fake;
     use super::*;
 
+    /// Identities are stored: what is read again after another version of Medic is known again.
+    #[test]
+    fn identities_stay_what_they_are() {
+        assert_eq!(id(&[]), 0x2d06_8005_38d3_94c2);
+        assert_eq!(id(&["files", "12:34:0:0", "4096"]), 0xbe84_6680_42ca_5446);
+        let mut identities = Identities::new(&["files", "12:34:0:0"]);
+        assert_eq!(identities.with("1"), id(&["files", "12:34:0:0", "1"]));
+        assert_eq!(identities.with("4096"), id(&["files", "12:34:0:0", "4096"]));
+    }
+
     #[tokio::test]
     async fn a_source_that_panics_leaves_a_gap() {
         let fake = Fake::default();
