@@ -72,11 +72,7 @@ impl Condition {
     }
 
     /// Whether a record of this kind can meet the condition at all.
-    pub fn admits(&self, record: &Record) -> bool {
-        self.admits_source(record.source)
-    }
-
-    fn admits_source(&self, source: Source) -> bool {
+    fn admits(&self, source: Source) -> bool {
         // What a metric is called says nothing about its value.
         let signal = source.signal();
         let signal_fits = self.signal.map_or(signal != Signal::Metric, |wanted| wanted == signal);
@@ -171,7 +167,7 @@ impl Patterns {
         });
         let admitted_by = |owner: &Owner| {
             let condition = &book.patterns[owner.pattern].conditions[owner.condition];
-            let admitted = Source::ALL.iter().filter(|source| condition.admits_source(**source));
+            let admitted = Source::ALL.iter().filter(|source| condition.admits(**source));
             admitted.fold(0, |bits, source| bits | bit_of(*source))
         };
         Patterns {
@@ -196,7 +192,7 @@ impl Patterns {
         }
         let lower: Vec<String> = lines.iter().map(|line| line.to_ascii_lowercase()).collect();
         exclusions.iter().any(|exclusion| {
-            page.conditions[exclusion.condition].admits(record)
+            page.conditions[exclusion.condition].admits(record.source)
                 && exclusion.may_match(&lower)
                 && exclusion
                     .expression()

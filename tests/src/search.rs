@@ -28,13 +28,7 @@ proptest! {
         let reader = Reader::open(folder.path()).expect("readable");
         let held = |words: &Vec<String>| words.windows(sought.len()).any(|run| run == sought);
         let expected: Vec<usize> = (0..texts.len()).filter(|&at| held(&texts[at])).collect();
-        let words = format!("\"{}\"", sought.join(" "));
-        let question = Question { words, filter: Filter::default() };
-        prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
-        let newest = reader.newest(&question, most).expect("found");
-        let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
-        let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
-        prop_assert_eq!(newest, wanted);
+        finds(&reader, format!("\"{}\"", sought.join(" ")), &expected, most)?;
     }
 
     /// Feature: deployment-infrastructure-reliability, Property 30: Search Exactness. What programs say again and again,
@@ -65,12 +59,7 @@ proptest! {
         let reader = Reader::open(folder.path()).expect("readable");
         let held = |words: &Vec<String>| words.windows(sought.len()).any(|run| run == sought);
         let expected: Vec<usize> = (0..texts.len()).filter(|&at| held(&texts[at])).collect();
-        let question = Question { words: format!("\"{}\"", sought.join(" ")), filter: Filter::default() };
-        prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
-        let newest = reader.newest(&question, most).expect("found");
-        let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
-        let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
-        prop_assert_eq!(newest, wanted);
+        finds(&reader, format!("\"{}\"", sought.join(" ")), &expected, most)?;
     }
 
     /// Feature: deployment-infrastructure-reliability, Property 32: Search Exactness. The words of times that stand in
@@ -100,17 +89,9 @@ proptest! {
         let reader = Reader::open(folder.path()).expect("readable");
         let held = |words: &Vec<String>| words.windows(sought.len()).any(|run| run == sought);
         let expected: Vec<usize> = (0..texts.len()).filter(|&at| held(&words[at])).collect();
-        for words in [format!("\"{}\"", sought.join(" ")), format!("NOT \"{}\"", sought.join(" "))] {
-            let is_wanted = !words.starts_with("NOT");
-            let expected: Vec<usize> =
-                (0..texts.len()).filter(|at| expected.contains(at) == is_wanted).collect();
-            let question = Question { words, filter: Filter::default() };
-            prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
-            let newest = reader.newest(&question, most).expect("found");
-            let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
-            let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
-            prop_assert_eq!(newest, wanted);
-        }
+        let others: Vec<usize> = (0..texts.len()).filter(|at| !expected.contains(at)).collect();
+        finds(&reader, format!("\"{}\"", sought.join(" ")), &expected, most)?;
+        finds(&reader, format!("NOT \"{}\"", sought.join(" ")), &others, most)?;
     }
 
     /// Feature: deployment-infrastructure-reliability, Property 31: Search Exactness. What holds for one word holds for
@@ -344,6 +325,17 @@ fn no_number_of_shapes_is_too_many() {
         let question = Question { words: words.clone(), filter: Filter::default() };
         assert_eq!(reader.count(&question).expect("counted"), expected, "{words}");
     }
+}
+
+/// Whether a search finds these records, counted and newest first.
+fn finds(reader: &Reader, words: String, expected: &[usize], most: usize) -> Result<(), TestCaseError> {
+    let question = Question { words, filter: Filter::default() };
+    prop_assert_eq!(reader.count(&question).expect("counted"), expected.len() as u64);
+    let newest = reader.newest(&question, most).expect("found");
+    let newest: Vec<u64> = newest.iter().map(|hit| hit.record.seq).collect();
+    let wanted: Vec<u64> = expected.iter().rev().take(most).map(|&at| at as u64).collect();
+    prop_assert_eq!(newest, wanted);
+    Ok(())
 }
 
 /// Words, times, and what looks like a part of a time.

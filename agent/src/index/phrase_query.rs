@@ -23,7 +23,7 @@ pub fn phrase(words: Vec<Placed>, tables: &ShapeTables) -> Box<dyn Query> {
         // Words without digits stand in the first document of a shape, and in the same places of all others.
         (0, _) => Box::new(SpreadQuery::new(in_one(fixed, tables), tables.clone())),
         (_, true) => in_one(open, tables),
-        _ => Box::new(OpenPhrase { fixed, open, tables: tables.clone() }),
+        _ => Box::new(Phrase { fixed, own: open, tables: tables.clone() }),
     }
 }
 
@@ -36,40 +36,41 @@ fn text_of(word: &Term) -> Option<&str> {
 fn in_one(words: Vec<Placed>, tables: &ShapeTables) -> Box<dyn Query> {
     match words.as_slice() {
         [(_, word)] => Box::new(TermQuery::new(word.clone(), IndexRecordOption::Basic)),
-        _ => Box::new(OpenPhrase { fixed: Vec::new(), open: words, tables: tables.clone() }),
+        _ => Box::new(Phrase { fixed: Vec::new(), own: words, tables: tables.clone() }),
     }
 }
 
-/// Finds the documents with words that follow each other: the open ones are indexed with each document, the others with
-/// the first one of each shape.
+/// Finds the documents with words that follow each other.
 #[derive(Clone)]
-struct OpenPhrase {
+struct Phrase {
+    /// What is indexed with each document that it finds.
+    own: Vec<Placed>,
+    /// What is indexed with the first document of each shape.
     fixed: Vec<Placed>,
-    open: Vec<Placed>,
     tables: ShapeTables,
 }
 
-impl fmt::Debug for OpenPhrase {
+impl fmt::Debug for Phrase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "phrase {:?} with {:?}", self.fixed, self.open)
+        write!(formatter, "phrase {:?} with {:?}", self.fixed, self.own)
     }
 }
 
-impl Query for OpenPhrase {
+impl Query for Phrase {
     fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         Ok(Box::new(self.clone()))
     }
 }
 
-impl Weight for OpenPhrase {
+impl Weight for Phrase {
     fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let Some(open) = Together::open(&self.open, segment)? else { return Ok(Box::new(EmptyScorer)) };
+        let Some(own) = Together::open(&self.own, segment)? else { return Ok(Box::new(EmptyScorer)) };
         let mut fixed = None;
         if !self.fixed.is_empty() {
             let Some(words) = Together::open(&self.fixed, segment)? else { return Ok(Box::new(EmptyScorer)) };
             fixed = Some(FixedWords::read(words, table_of(&self.tables, segment)?));
         }
-        let mut scorer = OpenPhraseScorer { open, fixed };
+        let mut scorer = PhraseScorer { own, fixed };
         scorer.pass();
         Ok(Box::new(scorer))
     }
@@ -171,53 +172,53 @@ impl FixedWords {
     }
 }
 
-struct OpenPhraseScorer {
-    open: Together,
-    /// Nothing where all words are indexed with each document.
+struct PhraseScorer {
+    own: Together,
+    /// Nothing where there are no such words.
     fixed: Option<FixedWords>,
 }
 
-impl OpenPhraseScorer {
+impl PhraseScorer {
     /// Passes over documents without the phrase.
     fn pass(&mut self) -> DocId {
-        while self.open.document != TERMINATED && !self.holds() {
-            self.open.go_on(self.open.document + 1);
+        while self.own.document != TERMINATED && !self.holds() {
+            self.own.go_on(self.own.document + 1);
         }
-        self.open.document
+        self.own.document
     }
 
     fn holds(&mut self) -> bool {
-        let Some(fixed) = &self.fixed else { return !self.open.begins().is_empty() };
-        let begins = fixed.begins(self.open.document);
-        !begins.is_empty() && self.open.begins().iter().any(|begin| begins.contains(begin))
+        let Some(fixed) = &self.fixed else { return !self.own.begins().is_empty() };
+        let begins = fixed.begins(self.own.document);
+        !begins.is_empty() && self.own.begins().iter().any(|begin| begins.contains(begin))
     }
 }
 
-impl DocSet for OpenPhraseScorer {
+impl DocSet for PhraseScorer {
     fn advance(&mut self) -> DocId {
-        if self.open.document != TERMINATED {
-            self.open.go_on(self.open.document + 1);
+        if self.own.document != TERMINATED {
+            self.own.go_on(self.own.document + 1);
         }
         self.pass()
     }
 
     fn seek(&mut self, target: DocId) -> DocId {
-        if self.open.document < target {
-            self.open.go_on(target);
+        if self.own.document < target {
+            self.own.go_on(target);
         }
         self.pass()
     }
 
     fn doc(&self) -> DocId {
-        self.open.document
+        self.own.document
     }
 
     fn size_hint(&self) -> u32 {
-        self.open.words.first().map_or(0, |(_, postings)| postings.doc_freq())
+        self.own.words.first().map_or(0, |(_, postings)| postings.doc_freq())
     }
 }
 
-impl Scorer for OpenPhraseScorer {
+impl Scorer for PhraseScorer {
     fn score(&mut self) -> Score {
         1.0
     }

@@ -32,8 +32,6 @@ const SHAPE: usize = 12;
 const NONE: u32 = u32::MAX;
 /// A document in the list.
 const DOCUMENT: usize = 4;
-/// So many numbers are written at once.
-const PIECE: usize = 1 << 14;
 
 /// The shapes of the segments of a view.
 pub type ShapeTables = Arc<HashMap<SegmentId, ShapeTable>>;
@@ -259,27 +257,16 @@ impl Shapes {
             }
         }
         ids::write(segment, component(), |file| {
-            let mut bytes = Vec::with_capacity(HEAD + kept.len() * SHAPE);
-            bytes.extend((kept.len() as u32).to_le_bytes());
+            file.write_all(&(kept.len() as u32).to_le_bytes())?;
             for (place, begin) in kept.iter().zip(&begins) {
-                bytes.extend(self.seen[*place].0.to_le_bytes());
-                bytes.extend(begin.to_le_bytes());
+                file.write_all(&self.seen[*place].0.to_le_bytes())?;
+                file.write_all(&begin.to_le_bytes())?;
             }
-            file.write_all(&bytes)?;
-            for documents in self.documents.chunks(PIECE) {
-                bytes.clear();
-                match width(kept.len()) {
-                    2 => bytes.extend(documents.iter().flat_map(|place| (of(place) as u16).to_le_bytes())),
-                    _ => bytes.extend(documents.iter().flat_map(|place| of(place).to_le_bytes())),
-                }
-                file.write_all(&bytes)?;
+            for place in &self.documents {
+                let number = of(place).to_le_bytes();
+                file.write_all(&number[..width(kept.len())])?;
             }
-            for documents in list.chunks(PIECE) {
-                bytes.clear();
-                bytes.extend(documents.iter().flat_map(|document: &DocId| document.to_le_bytes()));
-                file.write_all(&bytes)?;
-            }
-            Ok(())
+            list.iter().try_for_each(|document: &DocId| file.write_all(&document.to_le_bytes()))
         })
     }
 }

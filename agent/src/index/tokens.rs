@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::shapes::Shapes;
 
@@ -46,22 +46,9 @@ pub fn is_open(word: &str) -> bool {
     word.len() >= LONGEST || word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// Stands in a shape for a word with digits, whatever they are; no word without digits is this one.
-const OPEN: &[u8] = b"0";
-
-/// Returns the mark of a shape that goes on with one more word.
-fn goes_on(shape: u64, word: &[u8]) -> u64 {
-    let (words, rest) = word.as_chunks::<8>();
-    let shape = words.iter().fold(shape, |shape, word| mix(shape ^ u64::from_le_bytes(*word)));
-    let rest = rest.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
-    // The length is told by the byte that no rest has.
-    mix(shape ^ rest ^ (((word.len() % 8) as u64 + 1) << 56))
-}
-
-/// Spreads each bit over all others.
-fn mix(bits: u64) -> u64 {
-    let product = u128::from(bits ^ 0x9E37_79B9_7F4A_7C15) * u128::from(0xD6E8_FEB8_6659_FD93u64);
-    (product >> 64) as u64 ^ product as u64
+/// Returns the mark of a shape that goes on with one more word; none where it has a digit, whatever that is.
+fn goes_on(shape: u64, word: Option<&str>) -> u64 {
+    xxh3_64_with_seed(word.unwrap_or_default().as_bytes(), shape)
 }
 
 /// What is kept beside the words of the documents of the segment that is being written.
@@ -137,7 +124,7 @@ impl Words {
             if is_plain || found.is_id {
                 found.write(text, lower);
             }
-            shape = goes_on(shape, if is_plain { lower.as_bytes() } else { OPEN });
+            shape = goes_on(shape, is_plain.then_some(lower.as_str()));
             match found.is_id {
                 true => kept.marks.push(mark(lower)),
                 false => {

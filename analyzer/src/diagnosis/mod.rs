@@ -37,7 +37,6 @@ mod under_way;
 mod unknown;
 
 pub use study::Study;
-pub use telling::{key_line, telling_score};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -166,14 +166,16 @@ impl<'p> Study<'p> {
         let (text, starts) = joined(records);
         let patterns = self.patterns;
         let mut candidates: Vec<(u32, u32)> = Vec::new();
-        let at = Cell::new(0);
-        let admitted = |line: &Range<usize>, expression: usize| {
-            at.set(index_of(&starts, at.get(), line.start));
-            patterns.admits(expression, records[at.get()].source)
+        let last = Cell::new(0);
+        let place_of = |line: &Range<usize>| {
+            last.set(index_of(&starts, last.get(), line.start));
+            last.get()
         };
-        patterns.matcher().candidates(text.as_bytes(), admitted, |_, expression| {
-            candidates.push((at.get() as u32, expression as u32));
-        });
+        patterns.matcher().candidates(
+            text.as_bytes(),
+            |line, expression| patterns.admits(expression, records[place_of(line)].source),
+            |line, expression| candidates.push((place_of(line) as u32, expression as u32)),
+        );
         let mut marked: Vec<(u32, Marker)> = Vec::new();
         let mut at = 0;
         Markers::all().scan(text.as_bytes(), |place, marker| {

@@ -11,7 +11,7 @@ use crate::record::{Level, Record, Source};
 /// A line that scores less than this is not taken for the cause of a failure.
 pub const TELLING_ENOUGH: i32 = 40;
 /// A line that scores less than this is not worth showing beside the evidence.
-pub const WORTH_SHOWING: i32 = 8;
+const WORTH_SHOWING: i32 = 8;
 
 /// What the innermost of several causes tells more than the others.
 const INNERMOST: i32 = 30;
