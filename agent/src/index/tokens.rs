@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::shapes::Shapes;
 
@@ -44,11 +44,6 @@ pub fn mark(id: &str) -> u64 {
 /// Whether a word may be another one in each text of a shape: it has digits, or may have some where it was cut off.
 pub fn is_open(word: &str) -> bool {
     word.len() >= LONGEST || word.bytes().any(|byte| byte.is_ascii_digit())
-}
-
-/// Returns the mark of a shape that goes on with one more word; none where it has a digit, whatever that is.
-fn goes_on(shape: u64, word: Option<&str>) -> u64 {
-    xxh3_64_with_seed(word.unwrap_or_default().as_bytes(), shape)
 }
 
 /// What is kept beside the words of the documents of the segment that is being written.
@@ -105,6 +100,8 @@ pub struct Words {
     aside: Aside,
     /// What becomes a token.
     found: Vec<Found>,
+    /// The words of a text without digits, in lower case, each with a space behind it; of others the space alone.
+    shape: String,
 }
 
 impl Words {
@@ -115,26 +112,27 @@ impl Words {
     /// Finds what becomes a token, and puts all else aside.
     fn read(&mut self, text: &str) {
         self.found.clear();
+        self.shape.clear();
         let mut kept = self.aside.kept();
-        let (mut at, mut position, mut shape) = (0, 0, 0);
-        let lower = &mut self.token.text;
+        let (mut at, mut position) = (0, 0);
         while let Some(found) = next(text, at) {
             at = found.to;
-            let is_plain = found.digits == 0;
-            if is_plain || found.is_id {
-                found.write(text, lower);
+            let mut is_open = found.digits > 0;
+            if !is_open {
+                let from = self.shape.len();
+                found.push(text, &mut self.shape);
+                is_open = self.shape.len() - from >= LONGEST;
             }
-            shape = goes_on(shape, is_plain.then_some(lower.as_str()));
-            match found.is_id {
-                true => kept.marks.push(mark(lower)),
-                false => {
-                    let is_open = !is_plain || lower.len() >= LONGEST;
-                    self.found.push(Found { position, is_open, ..found });
-                }
+            self.shape.push(' ');
+            if found.is_id {
+                found.write(text, &mut self.token.text);
+                kept.marks.push(mark(&self.token.text));
+            } else {
+                self.found.push(Found { position, is_open, ..found });
             }
             position += 1;
         }
-        let (place, is_first) = kept.shapes.place(shape);
+        let (place, is_first) = kept.shapes.place(xxh3_64(self.shape.as_bytes()));
         kept.place = place;
         if !is_first {
             self.found.retain(|found| found.is_open);
@@ -212,10 +210,16 @@ impl Found {
     /// Writes the word in lower case, as far as it is kept.
     fn write(&self, text: &str, lower: &mut String) {
         lower.clear();
+        self.push(text, lower);
+    }
+
+    /// Appends the word in lower case, as far as it is kept.
+    fn push(&self, text: &str, lower: &mut String) {
         let word = &text[self.from..self.to];
         if self.is_ascii {
+            let from = lower.len();
             lower.push_str(&word[..word.len().min(LONGEST)]);
-            lower.make_ascii_lowercase();
+            lower[from..].make_ascii_lowercase();
         } else {
             lower.extend(word.chars().take(LONGEST).flat_map(char::to_lowercase));
         }

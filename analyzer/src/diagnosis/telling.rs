@@ -55,9 +55,8 @@ pub fn key_line<'r>(
 pub fn telling_score(line: &str, source: Source) -> i32 {
     let line = without_transport(cut(line, 2000));
     let (mut form, mut words, mut against) = (0, 0, 0);
-    for shape in shapes(line).iter() {
-        let (expression, worth) = SHAPE_LIST[shape.as_usize()];
-        match (worth < 0, expression.starts_with("(?i)\\b")) {
+    for (shape, worth) in shapes(line) {
+        match (worth < 0, shape.starts_with(WORDS)) {
             (true, _) => against += worth,
             (false, true) => words += worth,
             (false, false) => form += worth,
@@ -176,7 +175,10 @@ const OF_RUBY: &str = r"^\S+:\d+:in [`'][^']*': .+ \((?:[A-Z]\w*::)*[A-Z]\w*\)\s
 const MOST_FORM: i32 = 95;
 const MOST_WORDS: i32 = 38;
 
-/// Shapes of lines and what they are worth; an expression that begins with a word boundary looks for words.
+/// Expressions that begin so look for words.
+const WORDS: &str = r"(?i)\b";
+
+/// Shapes of lines and what they are worth.
 const SHAPE_LIST: &[(&str, i32)] = &[
     // How a runtime or tool reports the error that stops it.
     (r"^\W*(?:Caused by:|Root cause)", 30),
@@ -257,9 +259,28 @@ const SHAPE_LIST: &[(&str, i32)] = &[
     (r"(?:^|\s)(?:PASS(?:ED)?|✓|✔|ok)\b", -30),
 ];
 
-/// All shapes in one automaton. Of what the engine can prepare, only what a set of expressions runs on is built:
-/// all else takes longer than it serves in a start-up.
-static SHAPES: LazyLock<Option<meta::Regex>> = LazyLock::new(|| {
+/// Shapes that are looked for in one pass, with the places of each in the list.
+struct Set {
+    places: Vec<usize>,
+    engine: meta::Regex,
+}
+
+/// Sets of shapes of a kind: the automaton of all of them would have a state for each combination, and would still be
+/// built when most logs are read.
+static SETS: LazyLock<Vec<Set>> = LazyLock::new(|| {
+    let kind_of = |place: usize| {
+        let shape = SHAPE_LIST[place].0;
+        (shape.starts_with(WORDS), shape.starts_with('^'), shape.starts_with("(?i)"))
+    };
+    let mut places: Vec<usize> = (0..SHAPE_LIST.len()).collect();
+    places.sort_by_key(|place| kind_of(*place));
+    let kinds = places.chunk_by(|a, b| kind_of(*a) == kind_of(*b));
+    kinds.filter_map(|places| Some(Set { places: places.to_vec(), engine: engine(places)? })).collect()
+});
+
+/// Of what the engine can prepare, only what a set of expressions runs on is built: all else takes longer than it serves
+/// in a start-up.
+fn engine(places: &[usize]) -> Option<meta::Regex> {
     let only_sets = meta::Config::new()
         .match_kind(MatchKind::All)
         .which_captures(WhichCaptures::None)
@@ -269,18 +290,19 @@ static SHAPES: LazyLock<Option<meta::Regex>> = LazyLock::new(|| {
         .auto_prefilter(false)
         .nfa_size_limit(Some(1 << 24))
         .hybrid_cache_capacity(1 << 26);
-    let expressions: Vec<&str> = SHAPE_LIST.iter().map(|(expression, _)| *expression).collect();
+    let shapes: Vec<&str> = places.iter().map(|place| SHAPE_LIST[*place].0).collect();
     let syntax = syntax::Config::new().unicode(false).utf8(false);
-    meta::Builder::new().configure(only_sets).syntax(syntax).build_many(&expressions).ok()
-});
+    meta::Builder::new().configure(only_sets).syntax(syntax).build_many(&shapes).ok()
+}
 
-/// Returns the shapes that a line has, by their place in the list.
-fn shapes(line: &str) -> PatternSet {
-    let mut found = PatternSet::new(SHAPE_LIST.len());
-    if let Some(shapes) = SHAPES.as_ref() {
-        shapes.which_overlapping_matches(&Input::new(line.as_bytes()), &mut found);
-    }
-    found
+/// Returns the shapes that a line has, and what each is worth.
+fn shapes(line: &str) -> impl Iterator<Item = (&'static str, i32)> {
+    SETS.iter().flat_map(move |set| {
+        let mut found = PatternSet::new(set.places.len());
+        set.engine.which_overlapping_matches(&Input::new(line.as_bytes()), &mut found);
+        let shapes: Vec<usize> = found.iter().map(|shape| set.places[shape.as_usize()]).collect();
+        shapes.into_iter().map(|place| SHAPE_LIST[place])
+    })
 }
 
 fn regex(expression: &str) -> Regex {
@@ -297,7 +319,7 @@ mod tests {
 
     #[test]
     fn all_expressions_compile() {
-        assert_eq!(SHAPES.as_ref().map(meta::Regex::pattern_len), Some(SHAPE_LIST.len()));
+        assert_eq!(SETS.iter().map(|set| set.engine.pattern_len()).sum::<usize>(), SHAPE_LIST.len());
         assert_eq!(message_of("2026-05-01T10:00:00Z ERROR: disk is full"), "disk is full");
         assert!(FRAME.is_match(b"    at main (app.js:3:1)"));
         assert!(BEFORE_MESSAGE.contains(JOB) && BEFORE_WORDS.contains(JOB));
