@@ -1,6 +1,7 @@
 //! Folds lines into records: a stack trace belongs to the message that it explains.
 
 use analyzer::record::{Level, Record, Source, Stream, without_transport};
+use analyzer::redact::{Redactions, redact};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -162,7 +163,7 @@ impl Folder {
     }
 }
 
-/// Joins lines that a tool broke at the edge of its box, in the middle of words.
+/// Joins lines that a tool broke at the edge of its box, also in the middle of words.
 fn unwrapped(mut record: Record) -> Record {
     if record.body.is_some() || !record.source.is_pipeline() || !record.text.contains('\n') {
         return record;
@@ -178,7 +179,12 @@ fn unwrapped(mut record: Record) -> Record {
     let breaks_at_edge =
         goes_on && (60..=140).contains(&widest) && full.iter().all(|width| widest - width <= 8);
     if breaks_at_edge && lines.len() <= 40 {
-        record.body = Some(lines.iter().map(|line| line.trim_start()).collect());
+        let mut body = String::with_capacity(record.text.len());
+        for line in lines {
+            // A secret at the edge would no longer be seen once another word is joined to it.
+            body.push_str(&redact(line.trim_start(), &mut Redactions::new()));
+        }
+        record.body = Some(body);
     }
     record
 }
@@ -444,6 +450,15 @@ mod tests {
         let records = records(text, Source::DeployTool);
         assert_eq!(records.len(), 1);
         assert!(records[0].said().contains("reason Request timed out"), "{}", records[0].said());
+    }
+
+    #[test]
+    fn a_secret_at_the_edge_stays_hidden() {
+        let text = "Error: creating IAM Role (web): EntityAlreadyExists:  AKIAIOSFODNN7EXAMPLE
+  with aws_iam_role.execution, on iam.tf line 4, in resource role of the web";
+        let records = records(text, Source::DeployTool);
+        assert_eq!(records.len(), 1);
+        assert!(records[0].body.as_ref().is_some_and(|body| !body.contains("AKIA")), "{records:?}");
     }
 
     #[test]

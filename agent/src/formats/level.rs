@@ -30,7 +30,8 @@ pub fn of(message: &str) -> Level {
         at = to;
         words += 1;
         if let Some(level) = stated(head, from, to, words) {
-            return level;
+            // PHP-FPM hands on in one tone whatever a script says.
+            return head[to..].strip_prefix(": PHP message: ").map_or(level, of);
         }
         if words > MOST_WORDS {
             break;
@@ -172,5 +173,7 @@ mod tests {
         assert_eq!(of("time=x level=warning msg=\"error\""), Level::Warn);
         assert_eq!(of("[INFO] 0 errors"), Level::Info);
         assert_eq!(of("error: cannot open"), Level::Error);
+        assert_eq!(of("NOTICE: ready to handle connections"), Level::Info);
+        assert_eq!(of("NOTICE: PHP message: PHP Fatal error:  Uncaught Error"), Level::Unknown);
     }
 }

@@ -188,7 +188,15 @@ const NOISE_LIST: &[(Of, &str)] = &[
         r"(?i)(?:invalid|wrong) (?:user ?name|login|e-?mail|credentials)\b.{0,40}\bpassword\b.{0,120}\b(?:remote_addr|client_ip|ip_?addr(?:ess)?|ip)=|\bcid:\d+ - authentication error",
     ),
     // Helpers that look for more of what they may have, and a formatter that the agent's start does without.
-    (Of::Application, r"Failed to read \w+ provisioning files|[Ff]ormat error: unrecognized formatter"),
+    (
+        Of::Application,
+        r"(?:Failed to|Can't) read [\w ]+ provisioning files|[Ff]ormat error: unrecognized formatter",
+    ),
+    // What was not started has no file that names its process, and a supervisor starts what does not run.
+    (
+        Of::Application,
+        r"(?i)\.pid\b\W{0,3}(?: failed \(2)?: No such file or directory|^kill: usage|' process is not running\s*$",
+    ),
     // An image without a directory of git, or without a GPU, works as well.
     (Of::Application, r"(?i)^\W*fatal: not a git repository"),
     (
@@ -302,6 +310,21 @@ mod tests {
         check(r#"FATAL:  role "root" does not exist"#, Source::ContainerLog, true);
         check(r#"FATAL:  role "shop" does not exist"#, Source::ContainerLog, false);
         check(r#"connection failed: FATAL:  role "root" does not exist"#, Source::ContainerLog, false);
+    }
+
+    #[test]
+    fn helpers_that_look_for_more_are_noise() {
+        for line in [
+            r#"lvl=eror msg="Failed to read plugin provisioning files from directory" error="open /etc/grafana/provisioning/plugins: no such file or directory""#,
+            r#"lvl=eror msg="Can't read alert notification provisioning files from directory" error="open /etc/grafana/provisioning/notifiers: no such file or directory""#,
+            "cat: can't open '/run/web.pid': No such file or directory",
+            "[UTC May  1 10:00:00] error    : 'confd' process is not running",
+            r#"nginx: [error] open() "/run/nginx.pid" failed (2: No such file or directory)"#,
+        ] {
+            check(line, Source::ContainerLog, true);
+        }
+        check("cat: can't open '/app/pid.txt': No such file or directory", Source::ContainerLog, false);
+        check(r#"open() "/run/nginx.pid" failed (13: Permission denied)"#, Source::ContainerLog, false);
     }
 
     #[test]

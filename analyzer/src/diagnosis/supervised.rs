@@ -18,17 +18,15 @@ struct Program {
 }
 
 impl Supervised {
-    /// Takes in what supervisord says about a program.
+    /// Takes in what supervisord says about a program, and gunicorn about its workers.
     pub fn note(&mut self, record: &Record, said: &str) {
         for line in said.lines() {
-            let ended = line.split_once("exited: ").filter(|_| line.contains("not expected)"));
-            let ran = line.split_once("success: ").filter(|_| line.contains("entered RUNNING state"));
-            let Some(name) = ended.or(ran).and_then(|(_, rest)| rest.split([' ', '(']).next()) else {
+            let Some((name, has_ended)) = of_supervisord(line).or_else(|| of_gunicorn(line)) else {
                 continue;
             };
             let key = (record.stream.name.clone(), name.to_owned());
             let program = self.0.entry(key).or_default();
-            let place = if ended.is_some() { &mut program.ended } else { &mut program.ran };
+            let place = if has_ended { &mut program.ended } else { &mut program.ran };
             *place = (*place).max(Some(record.seq));
             bound_keys(&mut self.0, MOST_PROGRAMS);
         }
@@ -40,6 +38,20 @@ impl Supervised {
         let of_stream = self.0.range(from..).take_while(|((name, _), _)| name == stream);
         of_stream.into_iter().any(|(_, program)| program.ended > program.ran)
     }
+}
+
+/// Returns the program that a line is about, and whether it ended.
+fn of_supervisord(line: &str) -> Option<(&str, bool)> {
+    let ended = line.split_once("exited: ").filter(|_| line.contains("not expected)"));
+    let ran = line.split_once("success: ").filter(|_| line.contains("entered RUNNING state"));
+    let name = ended.or(ran).and_then(|(_, rest)| rest.split([' ', '(']).next())?;
+    Some((name, ended.is_some()))
+}
+
+/// gunicorn listens before its workers load the application.
+fn of_gunicorn(line: &str) -> Option<(&str, bool)> {
+    let has_ended = line.contains("Exception in worker process") || line.contains("Worker failed to boot");
+    (has_ended || line.contains("Listening at: http")).then_some(("gunicorn", has_ended))
 }
 
 #[cfg(test)]
@@ -81,5 +93,15 @@ mod tests {
         check(&[ends, runs], false);
         check(&[runs, ends], true);
         check(&[other, "INFO exited: once (exit status 0; expected)"], false);
+    }
+
+    #[test]
+    fn a_server_whose_workers_do_not_boot_is_down_until_it_is_started_again() {
+        let listens = "[2026-05-01 10:00:00 +0000] [7] [INFO] Listening at: http://0.0.0.0:8000 (7)";
+        let fails = "[2026-05-01 10:00:01 +0000] [9] [ERROR] Exception in worker process";
+        let ends = "[2026-05-01 10:00:01 +0000] [7] [INFO] Reason: Worker failed to boot.";
+        check(&[listens, fails, ends], true);
+        check(&[listens, fails, ends, listens], false);
+        check(&[listens], false);
     }
 }
