@@ -399,6 +399,9 @@ impl<'p> Study<'p> {
         let mut hits: Vec<LineHit> = Vec::new();
         for &(_, expression) in expressions {
             let owner = self.patterns.owner(expression as usize);
+            if hits.iter().any(|hit| hit.owner == owner) {
+                continue;
+            }
             let matcher = self.patterns.matcher();
             let may_match = |line: &&str| matcher.may_match(expression as usize, line.as_bytes());
             // What was redacted may be what made the expression a candidate.
@@ -419,9 +422,6 @@ impl<'p> Study<'p> {
                     },
                 );
             let Some((line, text)) = best else { continue };
-            if hits.iter().any(|hit| hit.owner == owner) {
-                continue;
-            }
             let values = compiled.values(text.as_bytes()).into_iter();
             let values = values
                 .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
