@@ -327,6 +327,20 @@ fn no_number_of_shapes_is_too_many() {
     }
 }
 
+#[test]
+fn a_view_is_opened_with_all_its_files_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store(folder.path(), &[vec!["said".to_owned(), "again".to_owned()]], usize::MAX);
+    assert!(Reader::open(folder.path()).is_ok());
+    let part = folder.path().join("parts/00000001");
+    let files = std::fs::read_dir(part).expect("a part").flatten().map(|file| file.path());
+    let positions: Vec<_> = files.filter(|path| path.extension().is_some_and(|of| of == "pos")).collect();
+    assert_eq!(positions.len(), 1);
+    std::fs::remove_file(&positions[0]).expect("it can be removed");
+    // As while a merge takes files away: without them a search for a phrase would fail.
+    assert!(Reader::open(folder.path()).is_err());
+}
+
 /// Whether a search finds these records, counted and newest first.
 fn finds(reader: &Reader, words: String, expected: &[usize], most: usize) -> Result<(), TestCaseError> {
     let question = Question { words, filter: Filter::default() };

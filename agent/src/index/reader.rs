@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tantivy::columnar::{ColumnIndex, ColumnValues};
 use tantivy::directory::error::OpenReadError;
-use tantivy::index::SegmentId;
+use tantivy::index::{SegmentComponent, SegmentId};
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{
     DateTime, DocId, DocSet, Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TERMINATED,
@@ -436,6 +436,11 @@ fn opened(index: &Index) -> tantivy::Result<(Searcher, Tables)> {
         let view: IndexReader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let searcher = view.searcher();
         let tables = Tables::open(&searcher)?;
+        // Tantivy passes over positions that were taken away meanwhile, and misses them when it searches. Those that are
+        // there still were there then.
+        for segment in searcher.segment_readers() {
+            segment.open_read(SegmentComponent::Positions)?;
+        }
         Ok((searcher, tables))
     };
     let mut tries = 0;
