@@ -1,11 +1,11 @@
 //! Folds lines into records: a stack trace belongs to the message that it explains.
 
-use analyzer::record::{Level, Record, Source, Stream, without_transport};
-use analyzer::redact::{Redactions, redact};
+use analyzer::record::{Level, Record, Source, Stream};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::edge::unwrapped;
 use super::line::{self, Docker, Line};
 use super::trace::{Trace, is_exception_header, is_frame, is_list, is_nested_cause};
 
@@ -163,32 +163,6 @@ impl Folder {
     }
 }
 
-/// Joins lines that a tool broke at the edge of its box, also in the middle of words.
-fn unwrapped(mut record: Record) -> Record {
-    if record.body.is_some() || !record.source.is_pipeline() || !record.text.contains('\n') {
-        return record;
-    }
-    let lines: Vec<&str> = record.text.lines().map(str::trim_end).collect();
-    let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
-    let (Some(&widest), Some((_, full))) = (widths.iter().max(), widths.split_last()) else { return record };
-    // A line with a time of its own begins something.
-    let goes_on = lines[1..].iter().all(|line| {
-        line.trim_start().starts_with(|c: char| c.is_alphanumeric())
-            && without_transport(line).len() == line.len()
-    });
-    let breaks_at_edge =
-        goes_on && (60..=140).contains(&widest) && full.iter().all(|width| widest - width <= 8);
-    if breaks_at_edge && lines.len() <= 40 {
-        let mut body = String::with_capacity(record.text.len());
-        for line in lines {
-            // A secret at the edge would no longer be seen once another word is joined to it.
-            body.push_str(&redact(line.trim_start(), &mut Redactions::new()));
-        }
-        record.body = Some(body);
-    }
-    record
-}
-
 /// BuildKit's lines are a build's wherever they show.
 fn source_of(line: &Line<'_>, stream: Source) -> Source {
     match line.source {
@@ -330,6 +304,7 @@ fn states_level(line: &Line<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use analyzer::redact::{Redactions, redact};
 
     fn records(text: &str, source: Source) -> Vec<Record> {
         let stream = Arc::new(Stream { name: "test".to_owned(), source });
@@ -459,6 +434,15 @@ mod tests {
         let records = records(text, Source::DeployTool);
         assert_eq!(records.len(), 1);
         assert!(records[0].body.as_ref().is_some_and(|body| !body.contains("AKIA")), "{records:?}");
+    }
+
+    #[test]
+    fn a_secret_that_was_broken_is_whole_again() {
+        let text = "      - cannot pull the image with the key that was given here, AKIAIOSF
+        ODNN7EXAMPLE of web";
+        let records = records(text, Source::DeployTool);
+        let hidden = redact(&records[0].text, &mut Redactions::new()).into_owned();
+        assert!(hidden.contains("[redacted:aws-access-key] of web"), "{hidden}");
     }
 
     #[test]

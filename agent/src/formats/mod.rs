@@ -1,6 +1,7 @@
 //! Formats: recognises what files and standard input hold, and turns it into records and a snapshot.
 
 pub mod describe;
+mod edge;
 mod fold;
 mod level;
 mod line;
