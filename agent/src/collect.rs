@@ -7,6 +7,7 @@ mod case;
 mod collector;
 pub mod heartbeat;
 mod names;
+mod pending;
 mod telling;
 
 pub use attribution::{Change, follow};

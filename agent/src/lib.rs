@@ -1,6 +1,7 @@
 //! The agent: it alone knows files, the terminal and the clock, and decides nothing that the analyzer could decide.
 
 pub mod aws;
+mod bits;
 pub mod bundle;
 pub mod cli;
 pub mod collect;

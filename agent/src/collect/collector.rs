@@ -12,12 +12,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{debug_span, info, warn};
 
 use super::attribution::{self, Change};
 use super::case::{self, Case};
 use super::names::Names;
+use super::pending::Pending;
 use super::telling::Telling;
 use crate::config::Config;
 use crate::index::{
@@ -29,18 +30,6 @@ use crate::telemetry::{self, Measure};
 
 /// The deployment that records belong to while nothing names one.
 pub const UNNAMED: &str = "unnamed";
-
-/// How long records wait for their commit, and how many.
-const COMMIT_AFTER: Duration = Duration::from_millis(700);
-const COMMIT_WHEN_BUSY: Duration = Duration::from_secs(2);
-const COMMIT_RECORDS: u64 = 200_000;
-/// While nobody watches, few records that their source could hand over again wait longer: each commit has its price.
-const COMMIT_WHEN_CALM: Duration = Duration::from_secs(4);
-const FEW_RECORDS: u64 = 500;
-/// How long sources that have moved on, and handed nothing over, wait: what they read again would be known.
-const COMMIT_CURSORS: Duration = Duration::from_secs(30);
-/// A sender that waits for the commit waits at least this long, so that others share it.
-const COMMIT_FOR_SENDER: Duration = Duration::from_millis(60);
 
 /// What is known while a deployment is recorded.
 #[derive(Clone, Debug, Default)]
@@ -80,18 +69,6 @@ pub struct Collector {
     records: u64,
     duplicates: u64,
     pending: Pending,
-}
-
-/// What the next commit stores.
-#[derive(Default)]
-struct Pending {
-    since: Option<Instant>,
-    /// Since when a source has moved on.
-    moved: Option<Instant>,
-    records: u64,
-    /// Whether some of them are with Medic alone.
-    alone: bool,
-    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Collector {
@@ -184,7 +161,7 @@ impl Collector {
                 Ok(None) => return Ok(()),
                 Err(_) => {}
             }
-            if self.is_due(!arrivals.is_empty()) {
+            if self.pending.is_due(!arrivals.is_empty(), self.live.receiver_count() > 0) {
                 self.commit()?;
             }
             if self.changed && self.live.receiver_count() > 0 && self.telling.wait().is_zero() {
@@ -196,36 +173,12 @@ impl Collector {
     }
 
     fn wait(&mut self) -> Duration {
-        match self.pending.since {
-            Some(since) if !self.pending.waiting.is_empty() => {
-                COMMIT_FOR_SENDER.saturating_sub(since.elapsed())
-            }
-            Some(since) => self.longest().saturating_sub(since.elapsed()),
-            None if self.changed && self.live.receiver_count() > 0 => self.telling.wait(),
-            None => self
-                .pending
-                .moved
-                .map_or(Duration::from_secs(3600), |moved| COMMIT_CURSORS.saturating_sub(moved.elapsed())),
+        let watched = self.live.receiver_count() > 0;
+        match self.pending.wait(watched) {
+            Some(wait) => wait,
+            None if self.changed && watched => self.telling.wait(),
+            None => self.pending.wait_moved(),
         }
-    }
-
-    /// Whether it is time to commit. While more waits already, fewer and larger commits get through it sooner.
-    fn is_due(&self, more_waits: bool) -> bool {
-        let Some(since) = self.pending.since else {
-            return self.pending.moved.is_some_and(|moved| moved.elapsed() >= COMMIT_CURSORS);
-        };
-        let waits = !self.pending.waiting.is_empty() && since.elapsed() >= COMMIT_FOR_SENDER;
-        let after = if more_waits { COMMIT_WHEN_BUSY } else { self.longest() };
-        waits || since.elapsed() >= after || self.pending.records >= COMMIT_RECORDS
-    }
-
-    /// Returns how long what was taken in may wait for its commit.
-    fn longest(&self) -> Duration {
-        let is_calm = self.live.receiver_count() == 0
-            && self.pending.records < FEW_RECORDS
-            && !self.pending.alone
-            && self.pending.waiting.is_empty();
-        if is_calm { COMMIT_WHEN_CALM } else { COMMIT_AFTER }
     }
 
     /// Takes in what a source hands over.

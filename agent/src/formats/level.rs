@@ -3,6 +3,8 @@
 use analyzer::record::Level;
 use serde_json::Value;
 
+use crate::bits;
+
 /// Reads the level that a message states about itself.
 pub fn of(message: &str) -> Level {
     let head = message.trim_start();
@@ -24,9 +26,13 @@ pub fn of(message: &str) -> Level {
     if let Some(level) = of_key(head) {
         return level;
     }
-    let letters = Letters::of(head.as_bytes());
+    let mut letters = [0u64; LONGEST_HEAD.div_ceil(64)];
+    for (bits, part) in letters.iter_mut().zip(head.as_bytes().chunks(64)) {
+        *bits = bits::of_part(part, bits::letters_of_eight);
+    }
     let (mut words, mut at) = (0, 0);
-    while let Some((from, to)) = letters.word(at) {
+    while let Some(from) = bits::next(&letters, at) {
+        let to = bits::next_other(&letters, from).unwrap_or(head.len());
         at = to;
         words += 1;
         if let Some(level) = stated(head, from, to, words) {
@@ -90,54 +96,6 @@ fn of_key(head: &str) -> Option<Level> {
         let word = value.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         Level::named(word)
     })
-}
-
-/// Which bytes of a head are ASCII letters, a bit a byte.
-struct Letters([u64; LONGEST_HEAD.div_ceil(64)]);
-
-impl Letters {
-    fn of(head: &[u8]) -> Letters {
-        let mut letters = [0u64; LONGEST_HEAD.div_ceil(64)];
-        for (bits, part) in letters.iter_mut().zip(head.chunks(64)) {
-            let (words, rest) = part.as_chunks::<8>();
-            for (index, word) in words.iter().enumerate() {
-                *bits |= letters_of_eight(u64::from_le_bytes(*word)) << (8 * index);
-            }
-            for (index, byte) in rest.iter().enumerate() {
-                *bits |= u64::from(byte.is_ascii_alphabetic()) << (8 * words.len() + index);
-            }
-        }
-        Letters(letters)
-    }
-
-    /// Returns the first word at or after a place, from its first letter to behind its last.
-    fn word(&self, at: usize) -> Option<(usize, usize)> {
-        let from = self.next(at, 0)?;
-        Some((from, self.next(from, u64::MAX)?))
-    }
-
-    /// Returns the first place that is a letter, or with all bits flipped, the first that is none.
-    fn next(&self, at: usize, flip: u64) -> Option<usize> {
-        let mut index = at / 64;
-        let mut bits = (self.0.get(index)? ^ flip) & (u64::MAX << (at % 64));
-        while bits == 0 {
-            index += 1;
-            bits = self.0.get(index)? ^ flip;
-        }
-        Some(index * 64 + bits.trailing_zeros() as usize)
-    }
-}
-
-/// Returns a bit for each of eight bytes: whether it is an ASCII letter.
-fn letters_of_eight(bytes: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let lower = (bytes | (0x20 * ONES)) & !HIGH;
-    let from_a = lower + u64::from(0x80 - b'a') * ONES;
-    let beyond_z = lower + u64::from(0x80 - b'z' - 1) * ONES;
-    let letters = from_a & !beyond_z & !bytes & HIGH;
-    // Gathers the high bits of all bytes in the highest byte.
-    (letters >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// A word states a level when it is written like one: in capitals, in brackets, or first and before a colon.

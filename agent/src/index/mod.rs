@@ -4,6 +4,7 @@
 //! What is known beside the records (the cursors of sources, deployments and their verdicts, gaps) is the *ledger*:
 //! it is the payload of each commit, so it changes together with the records, or not at all.
 
+mod ascii;
 mod clock;
 mod context;
 mod context_query;
@@ -20,6 +21,8 @@ mod phrase_query;
 mod phrasing;
 mod query;
 mod reader;
+mod room;
+mod scripts;
 mod seen;
 mod shapes;
 mod signs;

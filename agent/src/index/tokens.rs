@@ -5,8 +5,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use super::ascii::{Ascii, Run};
+use super::scripts::{Kind, kind};
 use super::shapes::Shapes;
 
 /// Longer words are cut: nobody types them, and a blob would fill the dictionary.
@@ -100,8 +102,9 @@ pub struct Words {
     aside: Aside,
     /// What becomes a token.
     found: Vec<Found>,
-    /// The words of a text without digits, in lower case, each with a space behind it; of others the space alone.
-    shape: String,
+    /// What texts of one shape have in common: their words without digits, in lower case, and where others stand.
+    shape: Vec<u8>,
+    ascii: Ascii,
 }
 
 impl Words {
@@ -109,39 +112,84 @@ impl Words {
         Words { aside, ..Words::default() }
     }
 
-    /// Finds what becomes a token, and puts all else aside.
-    fn read(&mut self, text: &str) {
+    /// Finds what becomes a token, and puts all else aside. Tells whether tokens are taken from `ascii`.
+    fn read(&mut self, text: &str) -> bool {
         self.found.clear();
         self.shape.clear();
+        if self.ascii.take(text) {
+            self.read_ascii();
+            return true;
+        }
         let mut kept = self.aside.kept();
         let (mut at, mut position) = (0, 0);
+        let lower = &mut self.token.text;
         while let Some(found) = next(text, at) {
             at = found.to;
             let mut is_open = found.digits > 0;
             if !is_open {
-                let from = self.shape.len();
-                found.push(text, &mut self.shape);
-                is_open = self.shape.len() - from >= LONGEST;
+                found.write(text, lower);
+                self.shape.extend(lower.as_bytes());
+                is_open = lower.len() >= LONGEST;
             }
-            self.shape.push(' ');
+            self.shape.push(b' ');
             if found.is_id {
-                found.write(text, &mut self.token.text);
-                kept.marks.push(mark(&self.token.text));
+                found.write(text, lower);
+                kept.marks.push(mark(lower));
             } else {
                 self.found.push(Found { position, is_open, ..found });
             }
             position += 1;
         }
-        let (place, is_first) = kept.shapes.place(xxh3_64(self.shape.as_bytes()));
+        let (place, is_first) = kept.shapes.place(xxh3_64(&self.shape));
         kept.place = place;
         if !is_first {
             self.found.retain(|found| found.is_open);
         }
+        false
+    }
+
+    /// Reads the text in `ascii` by its words with digits, which are few.
+    fn read_ascii(&mut self) {
+        let mut kept = self.aside.kept();
+        let lower = self.ascii.text();
+        let mut at = 0;
+        for Run { from, to, position, digits } in self.ascii.with_digits() {
+            self.shape.extend(&lower.as_bytes()[at..from]);
+            // No text of ASCII signs has such a byte.
+            self.shape.push(OPEN);
+            at = to;
+            if is_id(to - from, digits) {
+                kept.marks.push(mark(kept_of(&lower[from..to])));
+            } else {
+                let found = Found { from, to, position, digits, is_ascii: true, is_id: false, is_open: true };
+                self.found.push(found);
+            }
+        }
+        self.shape.extend(&lower.as_bytes()[at..]);
+        let (place, is_first) = kept.shapes.place(xxh3_64_with_seed(&self.shape, OF_ASCII));
+        kept.place = place;
+        if is_first {
+            self.found.clear();
+            let (mut at, mut position) = (0, 0);
+            while let Some(found) = next(lower, at) {
+                at = found.to;
+                if !found.is_id {
+                    self.found.push(Found { position, ..found });
+                }
+                position += 1;
+            }
+        }
     }
 }
 
+/// Stands for a word with digits in the shape of a text of ASCII signs.
+const OPEN: u8 = 0xff;
+/// Tells the shapes of texts of ASCII signs, which have what stands between their words, from others.
+const OF_ASCII: u64 = 1;
+
 pub struct WordStream<'a> {
     text: &'a str,
+    is_lower: bool,
     next: std::slice::Iter<'a, Found>,
     token: &'a mut Token,
 }
@@ -150,16 +198,22 @@ impl Tokenizer for Words {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        self.read(text);
+        let is_lower = self.read(text);
         self.token.reset();
-        WordStream { text, next: self.found.iter(), token: &mut self.token }
+        let text = if is_lower { self.ascii.text() } else { text };
+        WordStream { text, is_lower, next: self.found.iter(), token: &mut self.token }
     }
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
         let Some(found) = self.next.next() else { return false };
-        found.write(self.text, &mut self.token.text);
+        if self.is_lower {
+            self.token.text.clear();
+            self.token.text.push_str(kept_of(&self.text[found.from..found.to]));
+        } else {
+            found.write(self.text, &mut self.token.text);
+        }
         self.token.position = found.position;
         self.token.offset_from = found.from;
         self.token.offset_to = found.to;
@@ -209,21 +263,20 @@ struct Found {
 impl Found {
     /// Writes the word in lower case, as far as it is kept.
     fn write(&self, text: &str, lower: &mut String) {
-        lower.clear();
-        self.push(text, lower);
-    }
-
-    /// Appends the word in lower case, as far as it is kept.
-    fn push(&self, text: &str, lower: &mut String) {
         let word = &text[self.from..self.to];
+        lower.clear();
         if self.is_ascii {
-            let from = lower.len();
-            lower.push_str(&word[..word.len().min(LONGEST)]);
-            lower[from..].make_ascii_lowercase();
+            lower.push_str(kept_of(word));
+            lower.make_ascii_lowercase();
         } else {
             lower.extend(word.chars().take(LONGEST).flat_map(char::to_lowercase));
         }
     }
+}
+
+/// Returns what is kept of a word of ASCII signs.
+fn kept_of(word: &str) -> &str {
+    &word[..word.len().min(LONGEST)]
 }
 
 /// Finds the next word.
@@ -264,59 +317,6 @@ fn begin(text: &str, mut at: usize) -> Option<usize> {
             sign if !sign.is_ascii() && kind(sign) == Kind::Between => at += sign.len_utf8(),
             _ => return Some(at),
         }
-    }
-}
-
-/// What a sign that is not ASCII is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A part of a word.
-    Letter,
-    /// A word of its own.
-    Word,
-    /// What stands between words.
-    Between,
-}
-
-fn kind(sign: char) -> Kind {
-    match sign {
-        // Ideographs, kana, bopomofo, hangul and yi, also in half width.
-        '\u{1100}'..='\u{11ff}'
-        | '\u{2e80}'..='\u{2fdf}'
-        | '\u{3005}'..='\u{3007}'
-        | '\u{3021}'..='\u{3029}'
-        | '\u{3031}'..='\u{3035}'
-        | '\u{3040}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}'
-        | '\u{4e00}'..='\u{a4cf}'
-        | '\u{a960}'..='\u{a97f}'
-        | '\u{ac00}'..='\u{d7ff}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{ff66}'..='\u{ffdc}'
-        | '\u{1b000}'..='\u{1b16f}'
-        | '\u{20000}'..='\u{3ffff}' => Kind::Word,
-        // Thai, Lao, Tibetan, Myanmar and Khmer.
-        '\u{0e01}'..='\u{0fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' => Kind::Word,
-        // Quotes, dashes, dots and spaces; what joins the letters of a word is none of them.
-        '\u{80}'..='\u{a9}'
-        | '\u{ab}'..='\u{b4}'
-        | '\u{b6}'..='\u{b9}'
-        | '\u{bb}'..='\u{bf}'
-        | '\u{d7}'
-        | '\u{f7}'
-        | '\u{2000}'..='\u{200b}'
-        | '\u{200e}'..='\u{206f}'
-        | '\u{2190}'..='\u{245f}'
-        | '\u{2500}'..='\u{2bff}'
-        | '\u{3000}'..='\u{303f}'
-        | '\u{fe10}'..='\u{fe1f}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{feff}'
-        | '\u{ff01}'..='\u{ff0f}'
-        | '\u{ff1a}'..='\u{ff20}'
-        | '\u{ff3b}'..='\u{ff40}'
-        | '\u{ff5b}'..='\u{ff65}' => Kind::Between,
-        _ => Kind::Letter,
     }
 }
 
@@ -396,7 +396,7 @@ mod tests {
     fn words_without_digits_are_tokens_once_for_each_shape() {
         let token = |position: usize, text: &str| (position, text.to_owned());
         let first = vec![token(0, "request"), token(2, "done"), token(3, "in"), token(4, "3ms")];
-        let found = tokens(&["Request 1234567 done in 3ms", "request 7: DONE in 20ms", "in done request"]);
+        let found = tokens(&["Request 1234567 done in 3ms", "request 7 DONE in 20ms", "in done request"]);
         assert_eq!(found[..2], [first, vec![token(1, "7"), token(4, "20ms")]]);
         assert_eq!(found[2].len(), 3);
         for (one, other) in [
@@ -414,6 +414,62 @@ mod tests {
         let found = tokens(&[&long, &long, &format!("{long}1")]);
         assert!(found.iter().all(|tokens| tokens.len() == 1), "{found:?}");
         assert!(is_open(&long) && is_open("20ms") && !is_open("done"));
+    }
+
+    /// Texts of ASCII signs are read in a way of their own, in parts of 64 signs.
+    #[test]
+    fn ascii_texts_have_the_words_of_any_text() {
+        let pieces = [
+            "a",
+            "Error",
+            "x1",
+            "7",
+            "404",
+            "0f3a9c71b2d84e66",
+            " ",
+            ", ",
+            "-",
+            "\0",
+            "_",
+            "\n",
+            "::",
+            "Ab-",
+        ];
+        let long = ["b".repeat(31), "c".repeat(64), "d".repeat(95), "e".repeat(96), "f1".repeat(60)];
+        let mut random = 7u64;
+        for _ in 0..2000 {
+            let mut text = String::new();
+            for _ in 0..random % 40 {
+                random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                match (random >> 33) as usize % 200 {
+                    at @ 0..5 => text.push_str(&long[at]),
+                    at => text.push_str(pieces[at % pieces.len()]),
+                }
+            }
+            random = random.wrapping_add(1);
+            let (mut all, mut open, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+            for (position, word) in words(&text).into_iter().enumerate() {
+                match word {
+                    Word::Id(id) => ids.push(mark(&id)),
+                    Word::Plain(word) => {
+                        if is_open(&word) {
+                            open.push((position, word.clone()));
+                        }
+                        all.push((position, word));
+                    }
+                }
+            }
+            let mut tokenizer = Words::default();
+            for expected in [all, open] {
+                let mut tokens = Vec::new();
+                let mut token_of = |token: &Token| tokens.push((token.position, token.text.clone()));
+                tokenizer.token_stream(&text).process(&mut token_of);
+                assert_eq!(tokens, expected, "{text:?}");
+                let mut marks = Vec::new();
+                tokenizer.aside.take(|mark| marks.push(mark));
+                assert_eq!(marks, ids, "{text:?}");
+            }
+        }
     }
 
     #[test]

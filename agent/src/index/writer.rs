@@ -22,6 +22,7 @@ use super::glance::free_space;
 use super::ledger::Ledger;
 use super::parts;
 use super::reader::Reader;
+use super::room::Room;
 use crate::config::Retention;
 
 /// What the writer of a part may hold before it writes a segment.
@@ -44,6 +45,7 @@ pub struct Writer {
     ledger: Ledger,
     contexts: Contexts,
     clock: Clock,
+    room: Room,
     opened: Instant,
     /// Held as long as this writer lives.
     _lock: File,
@@ -116,6 +118,7 @@ impl Writer {
             ledger,
             contexts: Contexts::default(),
             clock: Clock::new(retention.age.0),
+            room: Room::default(),
             opened: Instant::now(),
             _lock: lock,
         };
@@ -144,9 +147,16 @@ impl Writer {
 
     /// Adds records, with the row of each; they are stored with the next commit. Secrets are gone from them.
     pub fn add(&mut self, records: Arc<Vec<Record>>, rows: Vec<Row>) -> Result<()> {
-        self.open.bytes += records.iter().map(|record| record.text.len() as u64).sum::<u64>();
+        let bytes = records.iter().map(|record| record.text.len()).sum::<usize>();
+        self.open.bytes += bytes as u64;
         let count = rows.len();
-        let batch = Arc::new(Batch { fields: self.fields, records, rows });
+        let size = bytes + count * (size_of::<Record>() + size_of::<Row>());
+        if !self.room.has(size) {
+            // What is held back here takes room, too.
+            self.open.hand_over()?;
+        }
+        let _place = self.room.take(size);
+        let batch = Arc::new(Batch { fields: self.fields, records, rows, _place });
         self.open.add((0..count).map(|at| Item::Record { batch: batch.clone(), at }))
     }
 
