@@ -135,7 +135,16 @@ fn suspects(text: &str) -> Found {
     let bytes = text.as_bytes();
     let mut found = Found { rules: 0, assigned: Vec::new() };
     let mut end = 0;
-    WORDS.filter.scan(bytes, |place, word| {
+    WORDS.filter.scan(bytes, |mut place, word| {
+        let follow = WORDS.follow[word].as_bytes();
+        if !follow.is_empty() {
+            let folded = |byte: &u8| byte | 0x20;
+            let Some(next) = bytes.get(place.end).map(folded) else { return };
+            if !follow.iter().any(|byte| folded(byte) == next) {
+                return;
+            }
+            place.end += 1;
+        }
         found.rules |= WORDS.rules[word];
         // A name has several of these words.
         if WORDS.rules[word] == 0 && place.end > end {
@@ -149,11 +158,16 @@ fn suspects(text: &str) -> Found {
     found
 }
 
+/// Words of four bytes are found at every second place by one of their two grams.
+const NARROW: usize = 3;
+
 /// The words of which one stands in whatever is removed, found in one pass.
 struct Words {
-    filter: Filter<1, false>,
+    filter: Filter<2, NARROW, false>,
     /// For each of them, a bit for the rule that it speaks for; none for a part of a name.
     rules: Vec<u64>,
+    /// For each of them, the signs of which one must stand behind it; empty where anything may.
+    follow: Vec<&'static str>,
     /// The rules whose word is an `@`.
     at_sign: u64,
 }
@@ -183,7 +197,7 @@ const NAMES: &[&str] = &[
     ".key",
 ];
 
-/// Words that are too short for the filter, or begin too many others: what may follow is added.
+/// Words that begin too many others, or are too short for the filter: what may follow them.
 const SHORT: &[(&str, &str)] = &[
     ("eyJ", "abcdefghijklmnopqrstuvwxyz0123456789_-"),
     ("xox", "abcdefghijklmnopqrstuvwxyz"),
@@ -220,15 +234,17 @@ const TYPICAL: &[u8] = b"words keyword taken broken passed passes passing compas
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let mut texts: Vec<String> = Vec::new();
-    let mut rules = Vec::new();
+    let (mut rules, mut follows) = (Vec::new(), Vec::new());
     let mut at_sign = 0u64;
     let mut add = |word: &str, bit: u64| {
         let follow = SHORT.iter().find(|(short, _)| *short == word).map_or("", |(_, follow)| follow);
-        let all: Vec<String> = match follow {
-            "" => vec![word.to_owned()],
-            follow => follow.chars().map(|next| format!("{word}{next}")).collect(),
+        let (all, follow): (Vec<String>, _) = match word.len() > NARROW {
+            true => (vec![word.to_owned()], follow),
+            // The filter finds no word that is so short: it looks for that with whatever may follow.
+            false => (follow.chars().map(|next| format!("{word}{next}")).collect(), ""),
         };
         rules.extend(all.iter().map(|_| bit));
+        follows.extend(all.iter().map(|_| follow));
         texts.extend(all);
     };
     for (index, rule) in RULES.iter().enumerate() {
@@ -246,6 +262,6 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
         add(&format!("{word}key"), 0);
     }
     let literals: Strings = texts.iter().map(String::as_bytes).collect();
-    let starts = choose_grams::<1, false>(&literals, &[(TYPICAL, 1)]);
-    Words { filter: Filter::new(&literals, &starts), rules, at_sign }
+    let starts = choose_grams::<2, NARROW, false>(&literals, &[(TYPICAL, 1)]);
+    Words { filter: Filter::new(&literals, &starts), rules, follow: follows, at_sign }
 });

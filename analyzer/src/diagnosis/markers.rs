@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::matching::Filter;
+use crate::matching::{Filter, NARROW};
 use crate::record::Source;
 use crate::taxonomy::Class;
 
@@ -110,7 +110,7 @@ impl Scope {
 }
 
 pub struct Markers {
-    filter: Filter<STRIDE, false>,
+    filter: Filter<STRIDE, NARROW, false>,
     kinds: Vec<Marker>,
 }
 
@@ -553,7 +553,7 @@ mod tests {
         let words = words.chain(JOBS.iter().map(|(word, _)| *word));
         let words = words.chain(SHUTDOWNS.iter().copied()).chain(SERVED.iter().copied());
         for word in words.chain(TELLING.iter().copied()) {
-            assert!(word.len() >= STRIDE + 3, "{word:?}");
+            assert!(word.len() + 1 >= STRIDE + NARROW, "{word:?}");
         }
     }
 

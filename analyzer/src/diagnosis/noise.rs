@@ -1,16 +1,15 @@
 //! Lines with frightening words that never are why a deployment failed.
 
-use aho_corasick::AhoCorasick;
 use regex::bytes::{Regex, RegexBuilder};
 use std::sync::OnceLock;
 
-use crate::matching::required_literals;
+use crate::matching::{Filter, NARROW, Strings, choose_grams, required_literals};
 use crate::record::{Source, without_transport};
 
 /// The everyday noise of each source: strangers at the door, passed tests, optional helpers. Its expressions are
 /// compiled when a line first has what they need, for all of them together take a quarter of a start-up.
 pub struct Noise {
-    literals: Option<AhoCorasick>,
+    literals: Filter<3, NARROW, false>,
     /// The expression that each literal belongs to.
     users: Vec<usize>,
     /// Expressions of which nothing is known but that they may match.
@@ -32,8 +31,10 @@ impl Noise {
         let known = (0..NOISE_LIST.len())
             .flat_map(|index| of_expression(index).iter().map(move |literal| (literal, index)));
         let (texts, users): (Vec<&Vec<u8>>, Vec<usize>) = known.unzip();
+        let texts: Strings = texts.into_iter().map(Vec::as_slice).collect();
+        let starts = choose_grams::<3, NARROW, false>(&texts, &[]);
         Noise {
-            literals: AhoCorasick::builder().ascii_case_insensitive(true).build(texts).ok(),
+            literals: Filter::new(&texts, &starts),
             users,
             always: (0..NOISE_LIST.len()).filter(|&index| of_expression(index).is_empty()).collect(),
             compiled: NOISE_LIST.iter().map(|_| OnceLock::new()).collect(),
@@ -58,8 +59,9 @@ impl Noise {
         if self.always.iter().any(|&index| matches(index)) {
             return true;
         }
-        let Some(literals) = &self.literals else { return (0..NOISE_LIST.len()).any(matches) };
-        literals.find_overlapping_iter(line).any(|found| matches(self.users[found.pattern().as_usize()]))
+        let mut is_noise = false;
+        self.literals.scan(line, |_, literal| is_noise = is_noise || matches(self.users[literal]));
+        is_noise
     }
 
     fn expression(&self, index: usize) -> Option<&Regex> {

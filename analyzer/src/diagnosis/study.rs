@@ -15,7 +15,7 @@ use super::kept::{Group, GroupKey, Groups, Kept, Lane, bound, keep, told_line};
 use super::last_words::LastWords;
 use super::markers::{Marker, Markers, Scope};
 use super::measured::Measured;
-use super::noise::is_command;
+use super::noise::{Noise, is_command};
 use super::not_found::NotFound;
 use super::operations::Operations;
 use super::steps::{Steps, build_step};
@@ -335,20 +335,23 @@ impl<'p> Study<'p> {
         let lines: Vec<&str> = said.lines().collect();
         // What a JSON line says besides its message can show that only a request was wrong;
         // and what is folded below a line of noise goes on with it.
-        let is_noise = |line: &str| self.patterns.noise().has(line, record.source);
-        let is_stranger = record.body.is_some() && is_noise(&record.text)
-            || lines.len() > 1 && lines.first().is_some_and(|line| is_noise(line));
+        let noise = Noises {
+            noise: self.patterns.noise(),
+            source: record.source,
+            lines: &lines,
+            known: Cell::default(),
+        };
+        let is_stranger = record.body.is_some() && self.patterns.noise().has(&record.text, record.source)
+            || lines.len() > 1 && noise.has(0);
         let hits = match is_stranger {
             true => Vec::new(),
-            false => self.hits(record, &lines, is_changed, expressions),
+            false => self.hits(record, &lines, is_changed, expressions, &noise),
         };
         let is_telling = !self.not_found.keep(record, &said)
             && (record.level >= Level::Error || markers.iter().any(|(_, marker)| *marker == Marker::Telling));
         let known = |index: usize| {
             hits.iter().any(|hit| hit.line == index && self.patterns.list()[hit.owner.pattern].symptom)
-                || lines
-                    .get(index)
-                    .is_some_and(|line| is_command(line) || self.patterns.noise().has(line, record.source))
+                || lines.get(index).is_some_and(|line| is_command(line) || noise.has(index))
         };
         let told = if is_telling && !is_stranger { telling::key_line(record, &said, known) } else { None };
         self.mark(record, &said, markers);
@@ -395,6 +398,7 @@ impl<'p> Study<'p> {
         lines: &[&str],
         is_changed: bool,
         expressions: &[(u32, u32)],
+        noise: &Noises<'_>,
     ) -> Vec<LineHit> {
         let mut hits: Vec<LineHit> = Vec::new();
         for &(_, expression) in expressions {
@@ -432,9 +436,9 @@ impl<'p> Study<'p> {
         hits.retain(|hit| {
             let class = self.patterns.list()[hit.owner.pattern].class;
             let about_pipeline = class.as_str().starts_with("pipeline/");
-            !lines.get(hit.line).is_some_and(|line| {
-                self.patterns.noise().has(line, record.source) || !about_pipeline && is_command(line)
-            })
+            !lines
+                .get(hit.line)
+                .is_some_and(|line| noise.has(hit.line) || !about_pipeline && is_command(line))
         });
         hits
     }
@@ -569,6 +573,25 @@ fn is_event(record: &Record) -> bool {
 
 fn lane(record: &Record) -> Lane {
     (record.stream.name.clone(), record.entity.as_deref().map(str::to_owned))
+}
+
+/// Which lines of a record are noise; the last answer is known.
+struct Noises<'a> {
+    noise: &'a Noise,
+    source: Source,
+    lines: &'a [&'a str],
+    known: Cell<Option<(usize, bool)>>,
+}
+
+impl Noises<'_> {
+    fn has(&self, index: usize) -> bool {
+        if let Some((_, is_noise)) = self.known.get().filter(|(known, _)| *known == index) {
+            return is_noise;
+        }
+        let is_noise = self.lines.get(index).is_some_and(|line| self.noise.has(line, self.source));
+        self.known.set(Some((index, is_noise)));
+        is_noise
+    }
 }
 
 struct LineHit {

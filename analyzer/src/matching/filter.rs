@@ -11,31 +11,33 @@ use std::ops::Range;
 use super::tables::{Numbers, Strings};
 
 const WIDE: usize = 8;
-const NARROW: usize = 4;
+/// The usual width of a narrow gram.
+pub const NARROW: usize = 4;
 /// Words of 64 bits. What is probed at every step must stay in the cache of a core.
 const WIDE_WORDS: usize = 1 << 14;
 const NARROW_WORDS: usize = 1 << 10;
 const BUCKET_BITS: u32 = 14;
 const FOLD: u64 = 0x2020_2020_2020_2020;
-const NARROW_MASK: u64 = 0xFFFF_FFFF;
 /// Where the bits of wide grams begin.
 const WIDE_HIT: u32 = 32;
 
-/// Finds literals. Without `HAS_WIDE`, all grams are narrow and one bitmap is probed.
-pub struct Filter<const STRIDE: usize, const HAS_WIDE: bool> {
+/// Finds literals of at least `STRIDE + NARROW - 1` bytes. Without `HAS_WIDE`, all grams are narrow and one bitmap is probed.
+pub struct Filter<const STRIDE: usize, const NARROW: usize, const HAS_WIDE: bool> {
     wide: Grams<WIDE_WORDS>,
     narrow: Grams<NARROW_WORDS>,
     /// The bytes of all literals.
     bytes: Vec<u8>,
 }
 
-impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
-    /// Takes literals of at least `STRIDE + 3` bytes, and where in each its grams begin.
+impl<const STRIDE: usize, const NARROW: usize, const HAS_WIDE: bool> Filter<STRIDE, NARROW, HAS_WIDE> {
+    const MASK: u64 = (1 << (8 * NARROW)) - 1;
+
+    /// Takes literals, and where in each its grams begin.
     pub fn new(literals: &Strings, starts: &Numbers) -> Self {
         let (mut wide, mut narrow) = (Vec::new(), Vec::new());
         let mut bytes = Vec::new();
         for (index, literal) in literals.iter().enumerate() {
-            let width = width::<STRIDE, HAS_WIDE>(literal.len());
+            let width = width::<STRIDE, NARROW, HAS_WIDE>(literal.len());
             let list = if width == WIDE { &mut wide } else { &mut narrow };
             let first = starts.get(index) as usize;
             let (start, length) = (bytes.len() as u32, literal.len() as u32);
@@ -55,7 +57,7 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
     /// Makes a filter of words, of which no gram is known to be common.
     pub fn of_words<'w>(words: impl Iterator<Item = &'w str>) -> Self {
         let literals: Strings = words.map(str::as_bytes).collect();
-        let starts = choose_grams::<STRIDE, HAS_WIDE>(&literals, &[]);
+        let starts = choose_grams::<STRIDE, NARROW, HAS_WIDE>(&literals, &[]);
         Filter::new(&literals, &starts)
     }
 
@@ -72,7 +74,7 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
             for (index, gram) in grams.iter_mut().enumerate() {
                 let bytes = window[index * STRIDE..].first_chunk().copied().unwrap_or_default();
                 *gram = u64::from_le_bytes(bytes) | FOLD;
-                let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(*gram & NARROW_MASK)));
+                let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(*gram & Self::MASK)));
                 if HAS_WIDE {
                     hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(*gram))) << WIDE_HIT;
                 }
@@ -88,7 +90,7 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
         }
         while at + NARROW <= text.len() {
             let gram = word_at(text, at) | FOLD;
-            let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(gram & NARROW_MASK)));
+            let mut hit = narrow.map_or(0, |bitmap| probe(bitmap, hash(gram & Self::MASK)));
             if HAS_WIDE {
                 hit |= wide.map_or(0, |bitmap| probe(bitmap, hash(gram))) << WIDE_HIT;
             }
@@ -123,7 +125,7 @@ impl<const STRIDE: usize, const HAS_WIDE: bool> Filter<STRIDE, HAS_WIDE> {
             self.wide.entries(gram).iter().for_each(&mut verify);
         }
         if hit & 1 != 0 {
-            self.narrow.entries(gram & NARROW_MASK).iter().for_each(&mut verify);
+            self.narrow.entries(gram & Self::MASK).iter().for_each(&mut verify);
         }
     }
 }
@@ -135,7 +137,7 @@ pub type Typical<'t> = (&'t [u8], usize);
 pub const ORDINARY: usize = 100;
 
 /// Chooses for each literal the window of `STRIDE` grams that is rarest in `typical` text; returns where it begins.
-pub fn choose_grams<const STRIDE: usize, const HAS_WIDE: bool>(
+pub fn choose_grams<const STRIDE: usize, const NARROW: usize, const HAS_WIDE: bool>(
     literals: &Strings,
     typical: &[Typical<'_>],
 ) -> Numbers {
@@ -148,7 +150,7 @@ pub fn choose_grams<const STRIDE: usize, const HAS_WIDE: bool>(
     let count = |window: &[u8]| common.get(&gram(window)).copied().unwrap_or(0);
     let mut chosen = Numbers::default();
     for literal in literals.iter() {
-        let width = width::<STRIDE, HAS_WIDE>(literal.len());
+        let width = width::<STRIDE, NARROW, HAS_WIDE>(literal.len());
         let starts = 0..=(literal.len() + 1).saturating_sub(STRIDE + width);
         let rarest = starts.min_by_key(|&start| {
             let grams = (start..start + STRIDE).filter_map(|at| literal.get(at..at + width));
@@ -160,7 +162,7 @@ pub fn choose_grams<const STRIDE: usize, const HAS_WIDE: bool>(
 }
 
 /// Returns how wide the grams of a literal are; a window of `STRIDE` of them must fit.
-fn width<const STRIDE: usize, const HAS_WIDE: bool>(length: usize) -> usize {
+fn width<const STRIDE: usize, const NARROW: usize, const HAS_WIDE: bool>(length: usize) -> usize {
     if HAS_WIDE && length + 1 >= WIDE + STRIDE { WIDE } else { NARROW }
 }
 

@@ -9,7 +9,7 @@ mod literals;
 mod tables;
 
 pub use expression::{Expression, compile};
-pub use filter::{Filter, ORDINARY, Typical, choose_grams};
+pub use filter::{Filter, NARROW, ORDINARY, Typical, choose_grams};
 pub use literals::{LiteralError, Required, required_literals};
 pub use tables::{Lists, Numbers, Strings};
 
@@ -21,11 +21,11 @@ use std::sync::OnceLock;
 
 /// The shortest literal that the filter can find: any alignment of its stride must meet a whole gram.
 pub const SHORTEST_LITERAL: usize = 6;
-const STRIDE: usize = SHORTEST_LITERAL - 3;
+const STRIDE: usize = SHORTEST_LITERAL + 1 - NARROW;
 
 /// All expressions, ready to scan text.
 pub struct Matcher {
-    filter: Filter<STRIDE, true>,
+    filter: Filter<STRIDE, NARROW, true>,
     /// The expressions that need each literal.
     users: Lists,
     sources: Strings,
@@ -107,7 +107,7 @@ impl Prepared {
             prepared.literals.push(&literal);
             prepared.users.push(users);
         }
-        prepared.grams = choose_grams::<STRIDE, true>(&prepared.literals, typical);
+        prepared.grams = choose_grams::<STRIDE, NARROW, true>(&prepared.literals, typical);
         Ok(prepared)
     }
 }
