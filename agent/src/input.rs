@@ -60,15 +60,14 @@ impl Feed<'_, '_> {
 }
 
 impl Sink for Feed<'_, '_> {
-    fn records(&mut self, records: &[Record]) {
-        self.taken += records.len() as u64;
-        if self.span.is_open() {
-            self.study.observe(records);
-            return;
+    fn records(&mut self, records: &mut Vec<Record>) {
+        let all = records.len();
+        if !self.span.is_open() {
+            records.retain(|record| self.span.admits(record));
         }
-        let within: Vec<Record> = records.iter().filter(|record| self.span.admits(record)).cloned().collect();
-        self.outside += (records.len() - within.len()) as u64;
-        self.study.observe(&within);
+        self.taken += all as u64;
+        self.outside += (all - records.len()) as u64;
+        self.study.observe(records);
     }
 
     fn snapshot(&mut self, snapshot: Snapshot) {

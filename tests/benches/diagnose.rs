@@ -83,8 +83,8 @@ struct Ingest<'p> {
 }
 
 impl Sink for Ingest<'_> {
-    fn records(&mut self, records: &[Record]) {
-        for record in records {
+    fn records(&mut self, records: &mut Vec<Record>) {
+        for record in &*records {
             self.bytes += redact(&record.text, &mut self.redactions).len();
         }
         self.study.observe(records);
@@ -99,7 +99,7 @@ struct Count {
 }
 
 impl Sink for Count {
-    fn records(&mut self, records: &[Record]) {
+    fn records(&mut self, records: &mut Vec<Record>) {
         self.records += records.len();
     }
 

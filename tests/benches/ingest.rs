@@ -142,8 +142,8 @@ struct Store {
 }
 
 impl Sink for Store {
-    fn records(&mut self, records: &[Record]) {
-        let mut records = records.to_vec();
+    fn records(&mut self, records: &mut Vec<Record>) {
+        let mut records = std::mem::take(records);
         if self.stages.redacts {
             for record in &mut records {
                 if let Cow::Owned(text) = redact(&record.text, &mut Redactions::new()) {

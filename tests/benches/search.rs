@@ -102,11 +102,11 @@ struct Store {
 }
 
 impl Sink for Store {
-    fn records(&mut self, records: &[Record]) {
+    fn records(&mut self, records: &mut Vec<Record>) {
         let room = (self.wanted - self.count).min(records.len() as u64) as usize;
-        let records = &records[..room];
+        records.truncate(room);
         let mut rows = Vec::with_capacity(room);
-        for record in records {
+        for record in &*records {
             self.count += 1;
             // Lines whose times have no year are read as of another one.
             self.last = record.time.unwrap_or(self.last);
@@ -123,7 +123,7 @@ impl Sink for Store {
                     .expect("the records can be written");
             }
         }
-        self.writer.add(Arc::new(records.to_vec()), rows).expect("the index takes records");
+        self.writer.add(Arc::new(std::mem::take(records)), rows).expect("the index takes records");
         self.uncommitted += room as u64;
         if self.uncommitted >= COMMIT {
             self.uncommitted = 0;

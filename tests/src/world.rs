@@ -157,8 +157,8 @@ impl Answers {
             ("target-groups.json", &self.target_groups),
             ("target-health.json", &self.target_health),
         ] {
-            let read = read_text(name, None, &answer.to_string());
-            collected.records(&read.records);
+            let mut read = read_text(name, None, &answer.to_string());
+            collected.records(&mut read.records);
             collected.snapshot(read.snapshot);
         }
         collected
@@ -171,7 +171,7 @@ impl Answers {
     /// Diagnoses what is described, and what the container said.
     pub fn diagnosis_with(&self, log: &str) -> Diagnosis {
         let mut collected = self.collected();
-        collected.records(&stream("app", Source::ContainerLog, log).records);
+        collected.records(&mut stream("app", Source::ContainerLog, log).records);
         analyzer::diagnose(book(), &collected.records, &collected.snapshot, Vec::new())
     }
 

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 const COMMIT_AFTER: Duration = Duration::from_millis(700);
 const COMMIT_WHEN_BUSY: Duration = Duration::from_secs(2);
 const COMMIT_RECORDS: u64 = 200_000;
-/// The same for what was written long ago, while nobody watches and sources could hand it over again: each commit writes
-/// a segment, and all of them are merged again later.
+/// The same while more waits already, nobody watches, and sources could hand all of it over again: each commit writes a
+/// segment, and all of them are merged again later.
 const COMMIT_WHEN_BEHIND: Duration = Duration::from_secs(10);
 const COMMIT_RECORDS_BEHIND: u64 = 1_000_000;
 /// While nobody watches, few records that their source could hand over again wait longer: each commit has its price.

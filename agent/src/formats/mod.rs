@@ -42,7 +42,8 @@ pub(crate) const BATCH: usize = 2048;
 
 /// Takes what is read: records in batches, and what was described.
 pub trait Sink {
-    fn records(&mut self, records: &[Record]);
+    /// Takes some of the records, or reads them; what stays may be used again.
+    fn records(&mut self, records: &mut Vec<Record>);
     fn snapshot(&mut self, snapshot: Snapshot);
 }
 
@@ -54,8 +55,8 @@ pub struct Collected {
 }
 
 impl Sink for Collected {
-    fn records(&mut self, records: &[Record]) {
-        self.records.extend_from_slice(records);
+    fn records(&mut self, records: &mut Vec<Record>) {
+        self.records.append(records);
     }
 
     fn snapshot(&mut self, snapshot: Snapshot) {
@@ -151,9 +152,7 @@ fn read_log_events(
             seq += 1;
             record.seq = seq;
         }
-        for batch in records.chunks(BATCH) {
-            sink.records(batch);
-        }
+        in_batches(records, sink);
     })?;
     sink.snapshot(described);
     Ok(())
@@ -189,9 +188,7 @@ fn read_sections(name: &str, hint: Option<Source>, sections: Vec<Section<'_>>, s
     for (index, record) in records.iter_mut().enumerate() {
         record.seq = index as u64 + 1;
     }
-    for batch in records.chunks(BATCH) {
-        sink.records(batch);
-    }
+    in_batches(records, sink);
 }
 
 /// Reads a time as answers of AWS write it: text, or a number of seconds or milliseconds since 1970.
@@ -356,8 +353,14 @@ fn hand_on(
     for (index, record) in records.iter_mut().enumerate() {
         record.seq = index as u64 + 1;
     }
-    for batch in records.chunks(BATCH) {
-        sink.records(batch);
+    in_batches(records, sink);
+}
+
+/// Hands records on in batches.
+fn in_batches(records: Vec<Record>, sink: &mut impl Sink) {
+    let mut records = records.into_iter();
+    while records.len() > 0 {
+        sink.records(&mut records.by_ref().take(BATCH).collect());
     }
 }
 
@@ -401,7 +404,7 @@ fn lines(name: &str, source: Source, mut input: impl Read, sink: &mut impl Sink)
         }
         if done.len() >= BATCH || at_end {
             is_first = false;
-            sink.records(&done);
+            sink.records(&mut done);
             folder.reuse(&mut done);
         }
         if at_end {

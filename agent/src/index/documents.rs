@@ -8,8 +8,8 @@ use tantivy::DateTime;
 use tantivy::schema::Field;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
+use super::backlog::Queued;
 use super::fields::Fields;
-use super::room::Place;
 
 /// Records that are stored together.
 pub struct Batch {
@@ -17,8 +17,8 @@ pub struct Batch {
     pub records: Arc<Vec<Record>>,
     /// What is stored of each besides.
     pub rows: Vec<Row>,
-    /// Free again once all of them are in the index.
-    pub _place: Place,
+    /// Dropped once all of them are in the index.
+    pub _queued: Queued,
 }
 
 pub struct Row {

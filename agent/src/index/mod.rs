@@ -5,6 +5,7 @@
 //! it is the payload of each commit, so it changes together with the records, or not at all.
 
 mod ascii;
+mod backlog;
 mod clock;
 mod context;
 mod context_query;
@@ -21,7 +22,6 @@ mod phrase_query;
 mod phrasing;
 mod query;
 mod reader;
-mod room;
 mod scripts;
 mod seen;
 mod shapes;

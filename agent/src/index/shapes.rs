@@ -1,4 +1,5 @@
-//! What shape each document has: its words in their order, with those that have digits left open.
+//! What shape each document has: its words in their order, with those that have digits left open, and in ASCII text also
+//! what stands between them.
 //!
 //! Programs say the same again and again, so a segment has few shapes. Words without digits are indexed once for each
 //! shape, with the first document that has it: what they find there holds for all documents of the shape. A document

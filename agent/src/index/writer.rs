@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexWriter};
 
+use super::backlog::Backlog;
 use super::clock::Clock;
 use super::context::Contexts;
 use super::directory::{self, Access};
@@ -22,7 +23,6 @@ use super::glance::free_space;
 use super::ledger::Ledger;
 use super::parts;
 use super::reader::Reader;
-use super::room::Room;
 use crate::config::Retention;
 
 /// What the writer of a part may hold before it writes a segment.
@@ -45,7 +45,7 @@ pub struct Writer {
     ledger: Ledger,
     contexts: Contexts,
     clock: Clock,
-    room: Room,
+    backlog: Backlog,
     opened: Instant,
     /// Held as long as this writer lives.
     _lock: File,
@@ -118,7 +118,7 @@ impl Writer {
             ledger,
             contexts: Contexts::default(),
             clock: Clock::new(retention.age.0),
-            room: Room::default(),
+            backlog: Backlog::default(),
             opened: Instant::now(),
             _lock: lock,
         };
@@ -151,12 +151,12 @@ impl Writer {
         self.open.bytes += bytes as u64;
         let count = rows.len();
         let size = bytes + count * (size_of::<Record>() + size_of::<Row>());
-        if !self.room.has(size) {
-            // What is held back here takes room, too.
+        if !self.backlog.fits(size) {
+            // What is held back here is on its way, too.
             self.open.hand_over()?;
         }
-        let _place = self.room.take(size);
-        let batch = Arc::new(Batch { fields: self.fields, records, rows, _place });
+        let _queued = self.backlog.take(size);
+        let batch = Arc::new(Batch { fields: self.fields, records, rows, _queued });
         self.open.add((0..count).map(|at| Item::Record { batch: batch.clone(), at }))
     }
 

@@ -6,6 +6,18 @@ mod forms;
 mod properties;
 mod said;
 
+#[test]
+fn every_word_is_long_enough_to_be_found() {
+    let words = RULES.iter().flat_map(|rule| rule.words).filter(|word| **word != "@").chain(NAMES);
+    for word in words {
+        let is_followed = SHORT.iter().any(|(short, _)| short == word);
+        assert!(word.len() > NARROW || word.len() == NARROW && is_followed, "{word:?}");
+    }
+    for (word, _) in SHORT {
+        assert!(word.len() >= NARROW, "{word:?}");
+    }
+}
+
 #[track_caller]
 fn check(text: &str, expected: &str) {
     let mut redactions = Redactions::new();

@@ -8,9 +8,9 @@ const MOST: usize = 32 << 20;
 /// Where nothing arrives for so long, whoever waits goes on: the index will say what is wrong with it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The room for what is on its way.
+/// How much is on its way.
 #[derive(Clone, Debug, Default)]
-pub struct Room(Arc<Taken>);
+pub struct Backlog(Arc<Taken>);
 
 #[derive(Debug, Default)]
 struct Taken {
@@ -18,27 +18,27 @@ struct Taken {
     arrived: Condvar,
 }
 
-/// A part of the room, until it is dropped.
+/// Something on its way, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    room: Room,
+pub struct Queued {
+    backlog: Backlog,
     bytes: usize,
 }
 
-impl Room {
-    /// Whether there is a place for so many bytes.
-    pub fn has(&self, bytes: usize) -> bool {
+impl Backlog {
+    /// Whether so many bytes fit in.
+    pub fn fits(&self, bytes: usize) -> bool {
         let taken = *self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         fits(taken, bytes)
     }
 
-    /// Takes a place for so many bytes; waits for it while there is none.
-    pub fn take(&self, bytes: usize) -> Place {
+    /// Takes in so many bytes; waits while they do not fit in.
+    pub fn take(&self, bytes: usize) -> Queued {
         let taken = self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.0.arrived.wait_timeout_while(taken, PATIENCE, |taken| !fits(*taken, bytes));
         let (mut taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
         *taken += bytes;
-        Place { room: self.clone(), bytes }
+        Queued { backlog: self.clone(), bytes }
     }
 }
 
@@ -46,9 +46,9 @@ fn fits(taken: usize, bytes: usize) -> bool {
     taken == 0 || taken + bytes <= MOST
 }
 
-impl Drop for Place {
+impl Drop for Queued {
     fn drop(&mut self) {
-        let Taken { bytes, arrived } = &*self.room.0;
+        let Taken { bytes, arrived } = &*self.backlog.0;
         *bytes.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
         arrived.notify_all();
     }
@@ -60,25 +60,25 @@ mod tests {
     use std::sync::mpsc::{RecvTimeoutError, channel};
 
     #[test]
-    fn who_finds_no_room_waits_for_some() {
-        let room = Room::default();
-        let places = [room.take(MOST / 2), room.take(MOST / 2)];
+    fn what_does_not_fit_in_waits() {
+        let backlog = Backlog::default();
+        let queued = [backlog.take(MOST / 2), backlog.take(MOST / 2)];
         let (tell, told) = channel();
-        let other = room.clone();
+        let other = backlog.clone();
         let waiting = std::thread::spawn(move || {
-            let place = other.take(1);
+            let queued = other.take(1);
             tell.send(()).expect("somebody listens");
-            drop(place);
+            drop(queued);
         });
         assert_eq!(told.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout));
-        drop(places);
+        drop(queued);
         assert_eq!(told.recv(), Ok(()));
         waiting.join().expect("the other ends");
-        assert_eq!(*room.0.bytes.lock().expect("nobody failed"), 0);
+        assert_eq!(*backlog.0.bytes.lock().expect("nobody failed"), 0);
     }
 
     #[test]
-    fn what_comes_in_one_piece_has_room_by_itself() {
-        drop(Room::default().take(3 * MOST));
+    fn what_comes_in_one_piece_fits_in_by_itself() {
+        drop(Backlog::default().take(3 * MOST));
     }
 }
