@@ -164,6 +164,34 @@ fn described_states_are_no_records() {
     assert!(reader.state_of(&["test".to_owned()]).is_ok());
 }
 
+/// Records happen a second apart, from 20:26:40 on.
+#[test]
+fn times_are_asked_for_in_many_ways() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store(folder.path(), &vec![vec!["task".to_owned()]; 300], 70);
+    let reader = Reader::open(folder.path()).expect("readable");
+    let count = |words: &str| reader.count(&Question { words: words.to_owned(), filter: Filter::default() });
+    for (words, expected) in [
+        ("time:[2026-05-28T20:26:45Z TO 2026-05-28T20:26:50Z]", 6),
+        ("time:{2026-05-28T20:26:45Z TO 2026-05-28T20:26:50Z}", 4),
+        ("time:[* TO 2026-05-28T20:26:49.5Z]", 10),
+        ("time:[2026-05-28T22:26:45+02:00 TO *}", 295),
+        ("task time:[2026-05-28T20:29:00Z TO 2026-05-28T20:29:09Z]", 10),
+        ("NOT time:[2026-05-28T20:26:45Z TO 2026-05-28T20:26:50Z]", 294),
+        ("time:\"2026-05-28T20:26:41Z\"", 1),
+        ("time:\"2026-05-28T20:26:41.5Z\"", 0),
+        ("time: IN [\"2026-05-28T20:26:41Z\" \"2026-05-28T20:28:41Z\"]", 2),
+        ("time:*", 300),
+        ("time:[2030-01-01T00:00:00Z TO 2031-01-01T00:00:00Z]", 0),
+    ] {
+        assert_eq!(count(words).expect(words), expected, "{words}");
+    }
+    for words in ["time:[yesterday TO *]", "time:noon", "time: IN [noon]"] {
+        let error = count(words).expect_err(words).to_string();
+        assert!(error.contains("is no time: write it as `2026-05-01T10:00:00Z`"), "{words}: {error}");
+    }
+}
+
 /// A reason may repeat what the failing thing was given.
 #[test]
 fn a_described_state_is_stored_without_secrets() {

@@ -1,9 +1,6 @@
-//! The fields of the index.
+//! The fields of the index: what tantivy itself has of a document. All else is in [`super::rows`].
 
-use tantivy::schema::{
-    DateOptions, DateTimePrecision, FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, Schema,
-    TextFieldIndexing, TextOptions,
-};
+use tantivy::schema::{Field, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexSettings};
 
@@ -15,22 +12,8 @@ pub const WORDS: &str = "words-of-shapes";
 
 #[derive(Clone, Copy, Debug)]
 pub struct Fields {
-    /// When it happened; when it arrived, where it does not say.
-    pub time: Field,
-    /// Whether the record itself says when it happened.
-    pub timed: Field,
-    /// The order of arrival.
-    pub seq: Field,
-    /// The position of the record in its stream; a record that others interrupt is complete after them.
-    pub place: Field,
-    /// The number of the record's first line in its stream.
-    pub line: Field,
-    /// The identities of the record and of what is folded into it.
-    pub id: Field,
     pub text: Field,
-    /// What the record shares with many others; see [`super::context`].
-    pub context: Field,
-    /// A described state, as JSON; such documents are no records, and have none of their fields but the time and the order.
+    /// A described state, as JSON; such documents are no records.
     pub state: Field,
     /// The deployment that was wanted when the state was described.
     pub wanted: Field,
@@ -38,7 +21,6 @@ pub struct Fields {
 
 pub fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
-    let number = NumericOptions::default().set_fast();
     let name = {
         let indexing = TextFieldIndexing::default()
             .set_tokenizer("raw")
@@ -51,17 +33,7 @@ pub fn schema() -> (Schema, Fields) {
         .set_index_option(IndexRecordOption::WithFreqsAndPositions)
         .set_fieldnorms(false);
     let fields = Fields {
-        time: schema.add_date_field(
-            "time",
-            DateOptions::default().set_fast().set_precision(DateTimePrecision::Nanoseconds),
-        ),
-        timed: schema.add_bool_field("timed", FAST),
-        seq: schema.add_u64_field("seq", number.clone()),
-        place: schema.add_u64_field("place", number.clone()),
-        line: schema.add_u64_field("line", number.clone()),
-        id: schema.add_u64_field("id", number),
         text: schema.add_text_field("text", TextOptions::default().set_indexing_options(words).set_stored()),
-        context: schema.add_bytes_field("context", FAST | INDEXED),
         state: schema.add_text_field("state", STORED),
         wanted: schema.add_text_field("wanted", name),
     };

@@ -1,10 +1,10 @@
 //! Whether a segment may hold an identity: to look at all its records for each that is asked for takes far too long.
 
-use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tantivy::SegmentReader;
 use tantivy::index::SegmentId;
+
+use super::rows::Rows;
 
 /// With so many bits for each identity, and so many of them set, one in some hundred that is not there seems to be.
 const BITS: usize = 10;
@@ -39,19 +39,17 @@ pub struct IdentityCache {
 }
 
 impl IdentityCache {
-    pub fn of(&self, segment: &SegmentReader) -> Result<Arc<Identities>> {
-        let name = segment.segment_id();
+    pub fn of(&self, name: SegmentId, rows: &Rows) -> Arc<Identities> {
         if let Some(identities) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
-            return Ok(identities.clone());
+            return identities.clone();
         }
-        let ids = segment.fast_fields().u64("id")?;
-        let mut identities = Identities::new(ids.values.num_vals() as usize);
-        for document in 0..segment.max_doc() {
-            ids.values_for_doc(document).for_each(|id| identities.insert(id));
+        let mut identities = Identities::new(rows.count_identities());
+        for document in 0..rows.documents() {
+            rows.identities(document).for_each(|id| identities.insert(id));
         }
         let identities = Arc::new(identities);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, identities.clone());
-        Ok(identities)
+        identities
     }
 
     /// Forgets segments that are no longer there.

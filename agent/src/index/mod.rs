@@ -7,6 +7,7 @@
 mod ascii;
 mod backlog;
 mod clock;
+mod columns;
 mod context;
 mod context_query;
 mod directory;
@@ -22,6 +23,8 @@ mod phrase_query;
 mod phrasing;
 mod query;
 mod reader;
+mod row_writer;
+mod rows;
 mod scripts;
 mod seen;
 mod shapes;

@@ -10,6 +10,7 @@ use super::directory::{self, Access, Files};
 use super::fields;
 use super::ids::Ids;
 use super::ledger::Ledger;
+use super::row_writer::RowsPlugin;
 use super::shapes::ShapesPlugin;
 use super::tokens::Aside;
 
@@ -49,6 +50,7 @@ pub fn open(state: &Path, number: u64, access: Access) -> Result<Index> {
     fields::register(&index, aside.clone());
     index.register_plugin(Arc::new(Ids::new(aside.clone())));
     index.register_plugin(Arc::new(ShapesPlugin::new(aside)));
+    index.register_plugin(Arc::new(RowsPlugin));
     Ok(index)
 }
 
@@ -61,7 +63,8 @@ pub fn create(state: &Path, number: u64) -> Result<Index> {
         .schema(fields::schema().0)
         .settings(fields::settings())
         .register_plugin(Arc::new(Ids::new(aside.clone())))
-        .register_plugin(Arc::new(ShapesPlugin::new(aside.clone())));
+        .register_plugin(Arc::new(ShapesPlugin::new(aside.clone())))
+        .register_plugin(Arc::new(RowsPlugin));
     let files = Files::open(&path, Access::Write).map_err(tantivy::TantivyError::from);
     let created = files.and_then(|files| builder.open_or_create(files));
     let index = created.with_context(|| format!("cannot create {}", path.display()))?;

@@ -1,14 +1,18 @@
 //! Reads what a person writes into a query: words, phrases, identifiers, fields, and how they are joined.
 
 use analyzer::record::{Level, Source};
+use jiff::Timestamp;
 use regex::Regex;
 use tantivy::query::{BooleanQuery, EmptyQuery, Occur, Query, QueryParser};
-use tantivy::query_grammar::{Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query};
+use tantivy::query_grammar::{
+    Delimiter, UserInputAst, UserInputBound, UserInputLeaf, UserInputLiteral, parse_query,
+};
 use tantivy::schema::{Schema, Term};
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
 use super::context::Part;
-use super::context_query::{ContextQuery, Wanted};
+use super::context_query::{ContextQuery, TimeQuery, Wanted};
+use super::documents::stored_time;
 use super::fields::{Fields, WORDS};
 use super::id_query::{IdQuery, RunQuery};
 use super::phrase_query::{Placed, phrase};
@@ -48,7 +52,7 @@ impl<'f> Phrasing<'f> {
                     clauses.push((occur.unwrap_or(Occur::Must), self.part(part)?));
                 }
                 if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
-                    clauses.push((Occur::Must, all_records()));
+                    clauses.push((Occur::Must, all_records(&self.tables.rows)));
                 }
                 Ok(all_of(clauses))
             }
@@ -60,11 +64,12 @@ impl<'f> Phrasing<'f> {
 
     fn leaf(&self, leaf: UserInputLeaf) -> Result<Box<dyn Query>, String> {
         match leaf {
-            UserInputLeaf::All => Ok(all_records()),
+            UserInputLeaf::All => Ok(all_records(&self.tables.rows)),
             UserInputLeaf::Literal(literal) => match part(literal.field_name.as_deref()) {
                 Some(part) if literal.prefix => Ok(self.context(part, Wanted::BeginsWith(literal.phrase))),
                 Some(part) => self.value(part, literal),
                 None if is_text(literal.field_name.as_deref()) => self.text(literal),
+                None if is_time(literal.field_name.as_deref()) => self.at(&[literal.phrase]),
                 None => self.parsed(UserInputLeaf::Literal(literal)),
             },
             UserInputLeaf::Set { field, elements } => match part(field.as_deref()) {
@@ -73,6 +78,7 @@ impl<'f> Phrasing<'f> {
                     let elements = elements.iter().map(|element| Ok(self.run(words_of(element, false)?, 0)));
                     Ok(Box::new(BooleanQuery::union(elements.collect::<Result<_, String>>()?)))
                 }
+                None if is_time(field.as_deref()) => self.at(&elements),
                 None => self.parsed(UserInputLeaf::Set { field, elements }),
             },
             UserInputLeaf::Regex { field, pattern } => match part(field.as_deref()) {
@@ -87,9 +93,11 @@ impl<'f> Phrasing<'f> {
             },
             UserInputLeaf::Exists { field } => match part(Some(&field)) {
                 Some(part) => Ok(self.context(part, Wanted::Something)),
+                None if is_time(Some(&field)) => Ok(all_records(&self.tables.rows)),
                 None => self.parsed(UserInputLeaf::Exists { field }),
             },
             UserInputLeaf::Range { field, lower, upper } => match field.as_deref() {
+                name if is_time(name) => self.between(&lower, &upper),
                 Some(name) if part(Some(name)).is_none() && !is_text(Some(name)) => {
                     self.parsed(UserInputLeaf::Range { field, lower, upper })
                 }
@@ -99,7 +107,32 @@ impl<'f> Phrasing<'f> {
     }
 
     fn context(&self, part: Part, wanted: Wanted) -> Box<dyn Query> {
-        Box::new(ContextQuery::new(self.fields.context, part, wanted))
+        Box::new(ContextQuery::new(part, wanted, self.tables.rows.clone()))
+    }
+
+    /// Returns the query for what happened between two times.
+    fn between(&self, lower: &UserInputBound, upper: &UserInputBound) -> Result<Box<dyn Query>, String> {
+        let first = match lower {
+            UserInputBound::Inclusive(time) => time_of(time)?,
+            UserInputBound::Exclusive(time) => time_of(time)?.saturating_add(1),
+            UserInputBound::Unbounded => i64::MIN,
+        };
+        let last = match upper {
+            UserInputBound::Inclusive(time) => time_of(time)?,
+            UserInputBound::Exclusive(time) => time_of(time)?.saturating_sub(1),
+            UserInputBound::Unbounded => i64::MAX,
+        };
+        Ok(Box::new(TimeQuery::new(first..=last, self.tables.rows.clone())))
+    }
+
+    /// Returns the query for what happened at one of some times.
+    fn at(&self, times: &[String]) -> Result<Box<dyn Query>, String> {
+        let mut found: Vec<Box<dyn Query>> = Vec::new();
+        for time in times {
+            let time = time_of(time)?;
+            found.push(Box::new(TimeQuery::new(time..=time, self.tables.rows.clone())));
+        }
+        Ok(Box::new(BooleanQuery::union(found)))
     }
 
     /// Returns the query for a part of a context with a value; `*` in it leaves open what stands there.
@@ -219,6 +252,17 @@ fn as_stored(part: Part, value: &str) -> Result<String, String> {
 
 fn part(field: Option<&str>) -> Option<Part> {
     Part::named(field?)
+}
+
+fn is_time(field: Option<&str>) -> bool {
+    field == Some("time")
+}
+
+/// Reads a time, in nanoseconds.
+fn time_of(written: &str) -> Result<i64, String> {
+    let time: Timestamp =
+        written.parse().map_err(|_| format!("`{written}` is no time: write it as `2026-05-01T10:00:00Z`"))?;
+    Ok(stored_time(time))
 }
 
 /// Whether the text of records is asked for, which is what no field means.

@@ -3,13 +3,14 @@
 use analyzer::record::Level;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use tantivy::query::{BooleanQuery, ExistsQuery, Occur, Query, TermSetQuery};
+use tantivy::query::{BooleanQuery, Occur, Query, TermSetQuery};
 use tantivy::schema::{Schema, Term};
 
 use super::context::Part;
 use super::context_query::{ContextQuery, Wanted};
 use super::fields::Fields;
 use super::phrasing::Phrasing;
+use super::rows::RowTables;
 use super::tables::Tables;
 
 /// Filters beside the words.
@@ -53,7 +54,7 @@ impl Question {
     pub(super) fn query(&self, schema: &Schema, fields: &Fields, tables: &Tables) -> Result<Box<dyn Query>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         let any = |part, values| -> Box<dyn Query> {
-            Box::new(ContextQuery::new(fields.context, part, Wanted::AnyOf(values)))
+            Box::new(ContextQuery::new(part, Wanted::AnyOf(values), tables.rows.clone()))
         };
         if !matches!(self.words.trim(), "" | "*") {
             let query = Phrasing::new(schema, fields, tables.clone()).read(&self.words).map_err(|reason| {
@@ -77,7 +78,7 @@ impl Question {
         }
         // Described states have a time, but no context. Whatever asks for more than a time finds none of them.
         if clauses.is_empty() || self.words.contains("time:") {
-            clauses.push((Occur::Must, all_records()));
+            clauses.push((Occur::Must, all_records(&tables.rows)));
         }
         Ok(all_of(clauses))
     }
@@ -90,8 +91,8 @@ pub(super) fn states_of(deployments: &[String], fields: &Fields) -> Box<dyn Quer
 }
 
 /// Returns the query for every record, and for no described state.
-pub(super) fn all_records() -> Box<dyn Query> {
-    Box::new(ExistsQuery::new("context".to_owned(), false))
+pub(super) fn all_records(tables: &RowTables) -> Box<dyn Query> {
+    Box::new(ContextQuery::new(Part::Source, Wanted::Anything, tables.clone()))
 }
 
 /// Joins clauses; one that stands alone stays as it is.

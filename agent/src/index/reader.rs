@@ -11,13 +11,11 @@ use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tantivy::columnar::{ColumnIndex, ColumnValues};
 use tantivy::directory::error::OpenReadError;
 use tantivy::index::{SegmentComponent, SegmentId};
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{
-    DateTime, DocId, DocSet, Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TERMINATED,
-    TantivyError,
+    DocId, DocSet, Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TERMINATED, TantivyError,
 };
 
 use super::directory::Access;
@@ -26,9 +24,10 @@ use super::identities::IdentityCache;
 use super::ledger::Ledger;
 use super::parts;
 use super::query::{Question, states_of};
+use super::rows::{Rows, rows_of};
 use super::stored::StoredSegment;
 use super::tables::Tables;
-use super::zones::{RUN, ZoneCache, times};
+use super::zones::{RUN, ZoneCache};
 
 /// A view of the index as it was when it was opened.
 pub struct Reader {
@@ -127,24 +126,18 @@ impl Reader {
     pub fn count(&self, question: &Question) -> Result<u64> {
         let (from, to) = question.span();
         let mut count = 0;
-        self.each_segment(question, |_, segment, weight| {
-            let zones = self.zones.of(segment)?;
+        self.each_segment(question, |_, segment, rows, weight| {
+            let zones = self.zones.of(segment.segment_id(), rows);
             let is_whole = zones.spans.iter().all(|(first, last)| *first >= from && *last <= to);
             if is_whole && !question.is_everything() {
                 count += u64::from(weight.count(segment)?);
                 return Ok(());
             }
             if is_whole {
-                // Described states are documents too, but no records: those have a context.
-                let contexts = segment.fast_fields().bytes("context")?;
-                count += contexts.as_ref().map_or(0, |column| match &column.ords().index {
-                    ColumnIndex::Optional(some) => u64::from(some.num_non_nulls()),
-                    ColumnIndex::Full => u64::from(segment.max_doc()),
-                    ColumnIndex::Empty { .. } | ColumnIndex::Multivalued(_) => 0,
-                });
+                // Described states are documents too, but no records.
+                count += u64::from(rows.records());
                 return Ok(());
             }
-            let times = times(segment)?;
             let runs = zones.newest_first(from, to);
             let mut runs: Vec<u32> = runs.into_iter().map(|(_, run)| run).collect();
             runs.sort_unstable();
@@ -155,7 +148,7 @@ impl Reader {
             for run in runs {
                 let whole = zones.is_within(run, from, to);
                 each_of_run(&mut *scorer, run, |document| {
-                    count += u64::from(whole || within(&*times, document, from, to).is_some());
+                    count += u64::from(whole || within(rows, document, from, to).is_some());
                 });
             }
             Ok(())
@@ -174,7 +167,8 @@ impl Reader {
             }
             let part = &self.parts[place.0];
             let segment = part.searcher.segment_reader(place.1 as u32);
-            let zones = self.zones.of(segment)?;
+            let rows = rows_of(&part.tables.rows, segment)?;
+            let zones = self.zones.of(segment.segment_id(), rows);
             let runs = zones.newest_first(from, to);
             if runs.is_empty() {
                 continue;
@@ -187,10 +181,9 @@ impl Reader {
                     entry.insert(query.weight(EnableScoring::disabled_from_searcher(&part.searcher))?)
                 }
             };
-            let times = times(segment)?;
             let scorer = weight.scorer(segment, 1.0)?;
             if is_most && scorer.size_hint() <= FEW {
-                best.take_all(place, scorer, &*times, (from, to));
+                best.take_all(place, scorer, rows, (from, to));
                 continue;
             }
             drop(scorer);
@@ -204,7 +197,7 @@ impl Reader {
                 let mut scorer = weight.scorer(segment, 1.0)?;
                 for run in next {
                     each_of_run(&mut *scorer, run, |document| {
-                        if let Some(time) = within(&*times, document, from, to) {
+                        if let Some(time) = within(rows, document, from, to) {
                             best.offer(time, place, document);
                         }
                     });
@@ -228,12 +221,11 @@ impl Reader {
     pub fn histogram(&self, question: &Question, width: impl Fn(i64, i64) -> i64) -> Result<Vec<Bucket>> {
         let mut found: Vec<i64> = Vec::new();
         let (from, to) = question.span();
-        self.each_segment(question, |_, segment, weight| {
-            let times = times(segment)?;
+        self.each_segment(question, |_, segment, rows, weight| {
             let mut scorer = weight.scorer(segment, 1.0)?;
             let mut document = scorer.doc();
             while document != TERMINATED {
-                found.extend(within(&*times, document, from, to));
+                found.extend(within(rows, document, from, to));
                 document = scorer.advance();
             }
             Ok(())
@@ -258,14 +250,12 @@ impl Reader {
         const BATCH: usize = 4096;
         let (from, to) = question.span();
         let mut places: Vec<(u64, (usize, usize), DocId)> = Vec::new();
-        self.each_segment(question, |place, segment, weight| {
-            let times = times(segment)?;
-            let order = segment.fast_fields().u64("seq")?;
+        self.each_segment(question, |place, segment, rows, weight| {
             let mut scorer = weight.scorer(segment, 1.0)?;
             let mut document = scorer.doc();
             while document != TERMINATED {
-                if within(&*times, document, from, to).is_some() {
-                    places.push((order.first(document).unwrap_or_default(), place, document));
+                if within(rows, document, from, to).is_some() {
+                    places.push((rows.seq(document), place, document));
                 }
                 document = scorer.advance();
             }
@@ -291,14 +281,13 @@ impl Reader {
         let mut states: Vec<(u64, String)> = Vec::new();
         self.each_segment_of(
             |_| Ok(states_of(deployments, &self.fields)),
-            |_, segment, weight| {
-                let stored = StoredSegment::open(segment, self.fields)?;
-                let order = segment.fast_fields().u64("seq")?;
+            |_, segment, rows, weight| {
+                let stored = StoredSegment::open(segment, rows, self.fields)?;
                 let mut scorer = weight.scorer(segment, 1.0)?;
                 let mut document = scorer.doc();
                 while document != TERMINATED {
                     let state = stored.state(document)?;
-                    states.extend(state.map(|state| (order.first(document).unwrap_or_default(), state)));
+                    states.extend(state.map(|state| (rows.seq(document), state)));
                     document = scorer.advance();
                 }
                 Ok(())
@@ -315,19 +304,17 @@ impl Reader {
     /// Whether a record with that time and identity is stored.
     pub fn contains(&self, time: Timestamp, id: u64, cache: &IdentityCache) -> Result<bool> {
         let time = time.as_microsecond();
-        for segment in self.parts.iter().flat_map(|part| part.searcher.segment_readers()) {
-            let zones = self.zones.of(segment)?;
+        for (segment, rows) in self.segments() {
+            let (name, rows) = (segment.segment_id(), rows?);
+            let zones = self.zones.of(name, rows);
             let is_then = |run: &(i64, i64)| run.0 <= time && run.1 >= time;
-            if !zones.spans.iter().any(is_then) || !cache.of(segment)?.may_hold(id) {
+            if !zones.spans.iter().any(is_then) || !cache.of(name, rows).may_hold(id) {
                 continue;
             }
-            let times = times(segment)?;
-            let ids = segment.fast_fields().u64("id")?;
             for (_, run) in zones.newest_first(time, time) {
                 let documents = run * RUN..((run + 1) * RUN).min(segment.max_doc());
                 for document in documents {
-                    let is_then = times.get_val(document).into_timestamp_micros() == time;
-                    if is_then && ids.values_for_doc(document).any(|known| known == id) {
+                    if rows.micros(document) == time && rows.identities(document).any(|known| known == id) {
                         return Ok(true);
                     }
                 }
@@ -346,8 +333,8 @@ impl Reader {
     /// Returns the newest time that is stored.
     pub fn newest_time(&self) -> Result<Option<Timestamp>> {
         let mut newest = None;
-        for segment in self.parts.iter().flat_map(|part| part.searcher.segment_readers()) {
-            let last = self.zones.of(segment)?.spans.iter().map(|(_, last)| *last).max();
+        for (segment, rows) in self.segments() {
+            let last = self.zones.of(segment.segment_id(), rows?).spans.iter().map(|(_, last)| *last).max();
             // A time is kept to the nanosecond, and its zone to the microsecond.
             newest = newest.max(last.and_then(|last| Timestamp::from_microsecond(last + 1).ok()));
         }
@@ -357,16 +344,15 @@ impl Reader {
     /// Hands out the identities of stored records, newest first, while they are taken.
     pub fn identities(&self, mut take: impl FnMut(u64) -> bool) -> Result<()> {
         for part in self.parts.iter().rev() {
-            let mut segments: Vec<(u64, &SegmentReader)> = Vec::new();
+            let mut segments: Vec<(u64, &Rows)> = Vec::new();
             for segment in part.searcher.segment_readers() {
-                let order = segment.fast_fields().u64("seq")?;
-                segments.push((order.max_value(), segment));
+                let rows = rows_of(&part.tables.rows, segment)?;
+                segments.push((rows.newest(), rows));
             }
             segments.sort_by_key(|(newest, _)| Reverse(*newest));
-            for (_, segment) in segments {
-                let ids = segment.fast_fields().u64("id")?;
-                for document in (0..segment.max_doc()).rev() {
-                    for id in ids.values_for_doc(document) {
+            for (_, rows) in segments {
+                for document in (0..rows.documents()).rev() {
+                    for id in rows.identities(document) {
                         if !take(id) {
                             return Ok(());
                         }
@@ -382,12 +368,22 @@ impl Reader {
         let mut segments = Vec::new();
         for (number, part) in self.parts.iter().enumerate() {
             for (ord, segment) in part.searcher.segment_readers().iter().enumerate() {
-                let last = self.zones.of(segment)?.spans.iter().map(|(_, last)| *last).max();
+                let rows = rows_of(&part.tables.rows, segment)?;
+                let zones = self.zones.of(segment.segment_id(), rows);
+                let last = zones.spans.iter().map(|(_, last)| *last).max();
                 segments.push((last.unwrap_or(i64::MIN), (number, ord)));
             }
         }
         segments.sort_unstable_by(|a, b| b.cmp(a));
         Ok(segments)
+    }
+
+    /// Returns all segments, with their rows.
+    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, tantivy::Result<&Rows>)> {
+        self.parts.iter().flat_map(|part| {
+            let segments = part.searcher.segment_readers().iter();
+            segments.map(|segment| (segment, rows_of(&part.tables.rows, segment)))
+        })
     }
 
     /// Returns the stored values of a segment, opened once.
@@ -399,8 +395,10 @@ impl Reader {
         match open.entry(place) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let segment = self.parts[place.0].searcher.segment_reader(place.1 as u32);
-                Ok(entry.insert(StoredSegment::open(segment, self.fields)?))
+                let part = &self.parts[place.0];
+                let segment = part.searcher.segment_reader(place.1 as u32);
+                let rows = rows_of(&part.tables.rows, segment)?;
+                Ok(entry.insert(StoredSegment::open(segment, rows, self.fields)?))
             }
         }
     }
@@ -409,7 +407,7 @@ impl Reader {
     fn each_segment(
         &self,
         question: &Question,
-        visit: impl FnMut(Place, &SegmentReader, &dyn Weight) -> Result<()>,
+        visit: impl FnMut(Place, &SegmentReader, &Rows, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
         self.each_segment_of(|part| question.query(&part.index.schema(), &self.fields, &part.tables), visit)
     }
@@ -417,12 +415,12 @@ impl Reader {
     fn each_segment_of(
         &self,
         query: impl Fn(&Part) -> Result<Box<dyn Query>>,
-        mut visit: impl FnMut((usize, usize), &SegmentReader, &dyn Weight) -> Result<()>,
+        mut visit: impl FnMut(Place, &SegmentReader, &Rows, &dyn Weight) -> Result<()>,
     ) -> Result<()> {
         for (number, part) in self.parts.iter().enumerate().rev() {
             let weight = query(part)?.weight(EnableScoring::disabled_from_searcher(&part.searcher))?;
             for (ord, segment) in part.searcher.segment_readers().iter().enumerate() {
-                visit((number, ord), segment, &*weight)?;
+                visit((number, ord), segment, rows_of(&part.tables.rows, segment)?, &*weight)?;
             }
         }
         Ok(())
@@ -468,8 +466,8 @@ fn each_of_run(scorer: &mut dyn tantivy::query::Scorer, run: u32, mut visit: imp
     }
 }
 
-fn within(times: &dyn ColumnValues<DateTime>, document: DocId, from: i64, to: i64) -> Option<i64> {
-    let time = times.get_val(document).into_timestamp_micros();
+fn within(rows: &Rows, document: DocId, from: i64, to: i64) -> Option<i64> {
+    let time = rows.micros(document);
     (from <= time && time <= to).then_some(time)
 }
 
@@ -500,12 +498,12 @@ impl Newest {
         &mut self,
         place: Place,
         mut scorer: Box<dyn tantivy::query::Scorer>,
-        times: &dyn ColumnValues<DateTime>,
+        rows: &Rows,
         (from, to): (i64, i64),
     ) {
         let mut document = scorer.doc();
         while document != TERMINATED {
-            if let Some(time) = within(times, document, from, to) {
+            if let Some(time) = within(rows, document, from, to) {
                 self.offer(time, place, document);
             }
             document = scorer.advance();

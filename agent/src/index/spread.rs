@@ -79,7 +79,7 @@ impl Weight for SpreadWeight {
         }
         let found = self.found(segment)?;
         if found.count < segment.max_doc() as usize / FEW {
-            return Ok(Box::new(Listed { documents: found.listed(), at: 0 }));
+            return Ok(Box::new(Listed::new(found.listed())));
         }
         let mut passed = Passed { found, most: segment.max_doc(), next_loose: 0, document: 0 };
         passed.go_on(0);
@@ -129,9 +129,16 @@ impl Found {
 }
 
 /// Few documents.
-struct Listed {
+pub struct Listed {
     documents: Vec<DocId>,
     at: usize,
+}
+
+impl Listed {
+    /// Takes documents in their order.
+    pub fn new(documents: Vec<DocId>) -> Listed {
+        Listed { documents, at: 0 }
+    }
 }
 
 impl DocSet for Listed {

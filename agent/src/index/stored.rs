@@ -5,41 +5,28 @@ use anyhow::Result;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tantivy::columnar::{BytesColumn, Column, ColumnValues};
 use tantivy::schema::Value;
 use tantivy::store::StoreReader;
-use tantivy::{DateTime, DocId, SegmentReader, TantivyDocument};
+use tantivy::{DocId, SegmentReader, TantivyDocument};
 
 use super::context::Context;
 use super::fields::Fields;
-use super::zones::times;
+use super::rows::Rows;
 use crate::formats;
 
 /// The stored values of one segment.
 pub struct StoredSegment {
     fields: Fields,
     store: StoreReader,
-    times: Arc<dyn ColumnValues<DateTime>>,
-    timed: Column<bool>,
-    place: Column<u64>,
-    line: Column<u64>,
-    contexts: Option<BytesColumn>,
+    rows: Rows,
     /// The contexts that were read, by their number.
-    known: HashMap<u64, Option<Context>>,
+    known: HashMap<usize, Option<Context>>,
 }
 
 impl StoredSegment {
-    pub fn open(segment: &SegmentReader, fields: Fields) -> Result<StoredSegment> {
-        Ok(StoredSegment {
-            fields,
-            store: segment.get_store_reader(8)?,
-            times: times(segment)?,
-            timed: segment.fast_fields().bool("timed")?,
-            place: segment.fast_fields().u64("place")?,
-            line: segment.fast_fields().u64("line")?,
-            contexts: segment.fast_fields().bytes("context")?,
-            known: HashMap::new(),
-        })
+    pub fn open(segment: &SegmentReader, rows: &Rows, fields: Fields) -> Result<StoredSegment> {
+        let store = segment.get_store_reader(8)?;
+        Ok(StoredSegment { fields, store, rows: rows.clone(), known: HashMap::new() })
     }
 
     /// Returns the record of a document, and the recorded deployment that it belongs to; `None` for documents that
@@ -48,16 +35,16 @@ impl StoredSegment {
         let Some(context) = self.context(document) else { return Ok(None) };
         let stored: TantivyDocument = self.store.get(document)?;
         let text = stored.get_first(self.fields.text).and_then(|value| value.as_str()).unwrap_or_default();
-        let is_timed = self.timed.first(document).unwrap_or(true);
+        let time = self.time(document).filter(|_| self.rows.is_timed(document));
         let record = formats::restored(Record {
             stream: context.stream,
-            seq: self.place.first(document).unwrap_or_default(),
-            time: if is_timed { self.time(document) } else { None },
+            seq: self.rows.place(document),
+            time,
             source: context.source,
             level: context.level,
             text: text.to_owned(),
             body: None,
-            line: self.line.first(document).unwrap_or_default(),
+            line: self.rows.line(document),
             entity: context.entity,
             deployment: context.named,
         });
@@ -65,19 +52,14 @@ impl StoredSegment {
     }
 
     fn context(&mut self, document: DocId) -> Option<Context> {
-        let column = self.contexts.as_ref()?;
-        let number = column.ords().first(document)?;
-        let read = || {
-            let mut written = Vec::new();
-            column.ord_to_bytes(number, &mut written).ok()?;
-            Context::read(std::str::from_utf8(&written).ok()?)
-        };
+        let number = self.rows.context(document)?;
+        let read = || Context::read(std::str::from_utf8(self.rows.written(number)).ok()?);
         self.known.entry(number).or_insert_with(read).clone()
     }
 
     /// Returns the time of a document: when it happened, or when it arrived.
     pub fn time(&self, document: DocId) -> Option<Timestamp> {
-        Timestamp::from_nanosecond(i128::from(self.times.get_val(document).into_timestamp_nanos())).ok()
+        Timestamp::from_nanosecond(i128::from(self.rows.time(document))).ok()
     }
 
     /// Returns the described state of a document.

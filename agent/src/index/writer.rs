@@ -17,7 +17,7 @@ use super::backlog::Backlog;
 use super::clock::Clock;
 use super::context::Contexts;
 use super::directory::{self, Access};
-use super::documents::{Batch, Item, Row, State};
+use super::documents::{Batch, Item, Row, State, stored_time};
 use super::fields::{self, Fields};
 use super::glance::free_space;
 use super::ledger::Ledger;
@@ -137,7 +137,7 @@ impl Writer {
     /// Returns what is stored with a record; records are added in the order in which this is asked.
     pub fn row(&mut self, record: &Record, entry: Entry<'_>) -> Row {
         Row {
-            time: record.time.unwrap_or(entry.arrived),
+            time: stored_time(record.time.unwrap_or(entry.arrived)),
             seq: self.next_seq(),
             id: entry.id,
             further: entry.further,
@@ -164,7 +164,7 @@ impl Writer {
     pub fn add_state(&mut self, deployment: &str, time: Timestamp, state: &Snapshot) -> Result<()> {
         let state = State {
             fields: self.fields,
-            time,
+            time: stored_time(time),
             seq: self.next_seq(),
             wanted: deployment.to_owned(),
             json: without_secrets(serde_json::to_value(state)?).to_string(),

@@ -1,11 +1,10 @@
 //! The span of time of each run of documents: records arrive nearly in order, so a search for the newest looks at few runs.
 
-use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tantivy::columnar::ColumnValues;
 use tantivy::index::SegmentId;
-use tantivy::{DateTime, SegmentReader};
+
+use super::rows::Rows;
 
 /// How many documents a run has.
 pub const RUN: u32 = 4096;
@@ -42,34 +41,14 @@ pub struct ZoneCache {
 }
 
 impl ZoneCache {
-    pub fn of(&self, segment: &SegmentReader) -> Result<Arc<Zones>> {
-        let id = segment.segment_id();
+    pub fn of(&self, id: SegmentId, rows: &Rows) -> Arc<Zones> {
         if let Some(zones) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(zones.clone());
+            return zones.clone();
         }
-        let zones = Arc::new(Zones { spans: spans(&*times(segment)?, segment.max_doc()) });
+        let runs = (0..rows.documents()).step_by(RUN as usize);
+        let spans = runs.map(|start| rows.span(start..(start + RUN).min(rows.documents()))).collect();
+        let zones = Arc::new(Zones { spans });
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, zones.clone());
-        Ok(zones)
+        zones
     }
-}
-
-/// Returns the times of the documents of a segment.
-pub fn times(segment: &SegmentReader) -> Result<Arc<dyn ColumnValues<DateTime>>> {
-    Ok(segment.fast_fields().date("time")?.first_or_default_col(DateTime::MIN))
-}
-
-fn spans(times: &dyn ColumnValues<DateTime>, documents: u32) -> Vec<(i64, i64)> {
-    let mut spans = Vec::with_capacity(documents.div_ceil(RUN) as usize);
-    let mut buffer = vec![DateTime::MIN; RUN as usize];
-    let mut start = 0;
-    while start < documents {
-        let run = &mut buffer[..RUN.min(documents - start) as usize];
-        times.get_range(u64::from(start), run);
-        let micros = run.iter().map(|time| time.into_timestamp_micros());
-        let (first, last) =
-            micros.fold((i64::MAX, i64::MIN), |(low, high), time| (low.min(time), high.max(time)));
-        spans.push((first, last));
-        start += RUN;
-    }
-    spans
 }
