@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::matching::{Filter, Strings, choose_grams};
+use crate::matching::{COMMON, Filter, Strings, choose_grams};
 use quotes::Quote;
 use rules::RULES;
 
@@ -262,6 +262,6 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
         add(&format!("{word}key"), 0);
     }
     let literals: Strings = texts.iter().map(String::as_bytes).collect();
-    let starts = choose_grams::<2, NARROW, false>(&literals, &[(TYPICAL, 1)]);
+    let starts = choose_grams::<2, NARROW, false>(&literals, &[(TYPICAL, 1), (COMMON, 1)]);
     Words { filter: Filter::new(&literals, &starts), rules, follow: follows, at_sign }
 });

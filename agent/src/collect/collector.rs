@@ -187,22 +187,25 @@ impl Collector {
         if delivery.snapshot != Snapshot::default() {
             self.learn(delivery.snapshot, now)?;
         }
-        let handed = delivery.records.len() as u64;
+        let mut arrivals = delivery.records;
+        let handed = arrivals.len() as u64;
         // To ask for all of them in a row takes the memory far less time than to ask for each when its turn comes.
-        let remembered = delivery.records.iter().filter(|arrival| self.seen.contains(arrival.id)).count();
-        let mut records = Vec::with_capacity(delivery.records.len() - remembered);
-        let mut rows = Vec::with_capacity(delivery.records.len() - remembered);
-        for mut arrival in delivery.records {
+        let remembered = arrivals.iter().filter(|arrival| self.seen.contains(arrival.id)).count();
+        let mut rows = Vec::with_capacity(arrivals.len() - remembered);
+        let mut stored = Vec::with_capacity(remembered);
+        for (at, arrival) in arrivals.iter_mut().enumerate() {
             let mut removed = Redactions::new();
             self.names.clean(&mut arrival.record, &mut removed);
-            if self.is_stored(&arrival)? {
-                self.duplicates += 1;
-                continue;
+            match self.is_stored(arrival)? {
+                true => stored.push(at),
+                false => rows.push(self.prepare(arrival, removed, now)),
             }
-            let (record, row) = self.prepare(arrival, removed, now);
-            records.push(record);
-            rows.push(row);
         }
+        self.duplicates += stored.len() as u64;
+        let mut stored = stored.into_iter().peekable();
+        let new = arrivals.into_iter().enumerate().filter(|(at, _)| stored.next_if_eq(at).is_none());
+        let mut records = Vec::with_capacity(rows.len());
+        records.extend(new.map(|(_, arrival)| arrival.record));
         let records = Arc::new(records);
         self.writer.add(records.clone(), rows).context("cannot add to the index")?;
         self.study.observe(&records);
@@ -264,9 +267,10 @@ impl Collector {
         self.view.as_ref().map_or(Ok(false), |view| view.contains(time, arrival.id, &self.identities))
     }
 
-    /// Takes secrets out of a record, and remembers it.
-    fn prepare(&mut self, arrival: Arrival, mut removed: Redactions, now: Timestamp) -> (Record, Row) {
-        let Arrival { id, further, mut record } = arrival;
+    /// Takes secrets out of a record, and remembers it; returns what is stored with it.
+    fn prepare(&mut self, arrival: &mut Arrival, mut removed: Redactions, now: Timestamp) -> Row {
+        let Arrival { id, further, record } = arrival;
+        let (id, further) = (*id, std::mem::take(further));
         if let std::borrow::Cow::Owned(clean) = redact(&record.text, &mut removed) {
             record.text = clean;
         }
@@ -275,11 +279,11 @@ impl Collector {
         {
             record.body = Some(clean);
         }
-        let deployment = deployment_of(&record, self.focus.as_deref(), self.fixed, &self.ledger);
-        self.seen.insert(id, &record);
-        further.iter().for_each(|id| self.seen.insert(*id, &record));
+        let deployment = deployment_of(record, self.focus.as_deref(), self.fixed, &self.ledger);
+        self.seen.insert(id, record);
+        further.iter().for_each(|id| self.seen.insert(*id, record));
         self.records += 1;
-        let row = self.writer.row(&record, Entry { id, further, arrived: now, deployment });
+        let row = self.writer.row(record, Entry { id, further, arrived: now, deployment });
         if !removed.is_empty() {
             let deployment = deployment.to_owned();
             let counts = self.ledger.redactions.entry(deployment).or_default();
@@ -287,7 +291,7 @@ impl Collector {
                 *counts.entry(kind).or_default() += count;
             }
         }
-        (record, row)
+        row
     }
 
     /// Takes in described state: it may say that another deployment began.

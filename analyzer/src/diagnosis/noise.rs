@@ -3,7 +3,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 use std::sync::OnceLock;
 
-use crate::matching::{Filter, NARROW, Strings, choose_grams, required_literals};
+use crate::matching::{COMMON, Filter, NARROW, Strings, choose_grams, required_literals};
 use crate::record::{Source, without_transport};
 
 /// The everyday noise of each source: strangers at the door, passed tests, optional helpers. Its expressions are
@@ -32,7 +32,7 @@ impl Noise {
             .flat_map(|index| of_expression(index).iter().map(move |literal| (literal, index)));
         let (texts, users): (Vec<&Vec<u8>>, Vec<usize>) = known.unzip();
         let texts: Strings = texts.into_iter().map(Vec::as_slice).collect();
-        let starts = choose_grams::<3, NARROW, false>(&texts, &[]);
+        let starts = choose_grams::<3, NARROW, false>(&texts, &[(COMMON, 1)]);
         Noise {
             literals: Filter::new(&texts, &starts),
             users,

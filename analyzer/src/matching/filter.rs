@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::common::COMMON;
 use super::tables::{Numbers, Strings};
 
 const WIDE: usize = 8;
@@ -16,7 +17,8 @@ pub const NARROW: usize = 4;
 /// Words of 64 bits. What is probed at every step must stay in the cache of a core.
 const WIDE_WORDS: usize = 1 << 14;
 const NARROW_WORDS: usize = 1 << 10;
-const BUCKET_BITS: u32 = 14;
+/// Tables of grams have so many buckets at most; few grams have few, which stay in the cache of a core.
+const MOST_BUCKET_BITS: u32 = 14;
 const FOLD: u64 = 0x2020_2020_2020_2020;
 /// Where the bits of wide grams begin.
 const WIDE_HIT: u32 = 32;
@@ -54,10 +56,10 @@ impl<const STRIDE: usize, const NARROW: usize, const HAS_WIDE: bool> Filter<STRI
         Filter { wide: Grams::new(&wide), narrow: Grams::new(&narrow), bytes }
     }
 
-    /// Makes a filter of words, of which no gram is known to be common.
+    /// Makes a filter of words.
     pub fn of_words<'w>(words: impl Iterator<Item = &'w str>) -> Self {
         let literals: Strings = words.map(str::as_bytes).collect();
-        let starts = choose_grams::<STRIDE, NARROW, HAS_WIDE>(&literals, &[]);
+        let starts = choose_grams::<STRIDE, NARROW, HAS_WIDE>(&literals, &[(COMMON, 1)]);
         Filter::new(&literals, &starts)
     }
 
@@ -142,8 +144,9 @@ pub fn choose_grams<const STRIDE: usize, const NARROW: usize, const HAS_WIDE: bo
     typical: &[Typical<'_>],
 ) -> Numbers {
     let mut common = BTreeMap::<u64, usize>::new();
+    let widths = if HAS_WIDE { &[NARROW, WIDE][..] } else { &[NARROW] };
     for (text, weight) in typical {
-        for window in [NARROW, WIDE].into_iter().flat_map(|width| text.windows(width)) {
+        for window in widths.iter().flat_map(|width| text.windows(*width)) {
             *common.entry(gram(window)).or_default() += weight;
         }
     }
@@ -204,6 +207,7 @@ struct Entry {
 /// Grams of one width: a bitmap that says quickly where none is, and the grams by their hash.
 struct Grams<const WORDS: usize> {
     bitmap: Vec<u64>,
+    bucket_bits: u32,
     /// Where the entries of a bucket begin.
     buckets: Vec<u32>,
     entries: Vec<Entry>,
@@ -212,14 +216,15 @@ struct Grams<const WORDS: usize> {
 impl<const WORDS: usize> Grams<WORDS> {
     fn new(list: &[(u64, Entry)]) -> Self {
         if list.is_empty() {
-            return Grams { bitmap: Vec::new(), buckets: Vec::new(), entries: Vec::new() };
+            return Grams { bitmap: Vec::new(), bucket_bits: 1, buckets: Vec::new(), entries: Vec::new() };
         }
+        let bucket_bits = (2 * list.len()).ilog2().clamp(1, MOST_BUCKET_BITS);
         let mut bitmap = vec![0u64; WORDS];
-        let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
+        let mut buckets = vec![0u32; (1 << bucket_bits) + 1];
         for (gram, _) in list {
             let hash = hash(*gram);
             bitmap[word::<WORDS>(hash)] |= 1 << first_bit(hash) | 1 << second_bit(hash);
-            buckets[bucket(*gram) + 1] += 1;
+            buckets[bucket(*gram, bucket_bits) + 1] += 1;
         }
         for index in 1..buckets.len() {
             buckets[index] += buckets[index - 1];
@@ -227,11 +232,11 @@ impl<const WORDS: usize> Grams<WORDS> {
         let mut next = buckets.clone();
         let mut entries = vec![Entry::default(); list.len()];
         for (gram, entry) in list {
-            let place = &mut next[bucket(*gram)];
+            let place = &mut next[bucket(*gram, bucket_bits)];
             entries[*place as usize] = *entry;
             *place += 1;
         }
-        Grams { bitmap, buckets, entries }
+        Grams { bitmap, bucket_bits, buckets, entries }
     }
 
     /// Returns the bitmap, or nothing where there are no grams.
@@ -241,7 +246,7 @@ impl<const WORDS: usize> Grams<WORDS> {
 
     /// Returns the entries of a gram, and of others that share its bucket.
     fn entries(&self, gram: u64) -> &[Entry] {
-        let bucket = bucket(gram);
+        let bucket = bucket(gram, self.bucket_bits);
         match self.buckets.get(bucket..bucket + 2) {
             Some(&[from, to]) => &self.entries[from as usize..to as usize],
             _ => &[],
@@ -254,8 +259,8 @@ fn hash(gram: u64) -> u64 {
     gram.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-fn bucket(gram: u64) -> usize {
-    (hash(gram) >> (64 - BUCKET_BITS)) as usize
+fn bucket(gram: u64, bits: u32) -> usize {
+    (hash(gram) >> (u64::BITS - bits)) as usize
 }
 
 #[inline(always)]

@@ -3,11 +3,13 @@
 //! A filter on grams of required literals finds the few places where an expression can match;
 //! only there, and only on that line, the expression itself runs.
 
+mod common;
 mod expression;
 mod filter;
 mod literals;
 mod tables;
 
+pub use common::COMMON;
 pub use expression::{Expression, compile};
 pub use filter::{Filter, NARROW, ORDINARY, Typical, choose_grams};
 pub use literals::{LiteralError, Required, required_literals};
