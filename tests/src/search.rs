@@ -164,6 +164,25 @@ fn described_states_are_no_records() {
     assert!(reader.state_of(&["test".to_owned()]).is_ok());
 }
 
+/// An index that was written in another way is neither read as if it were this one, nor changed.
+#[test]
+fn an_index_of_another_version_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let part = folder.path().join("parts/00000001");
+    std::fs::create_dir_all(&part).expect("a part");
+    let mut schema = tantivy::schema::Schema::builder();
+    schema.add_text_field("text", tantivy::schema::TEXT);
+    tantivy::Index::create_in_dir(&part, schema.build()).expect("an index");
+    let before = std::fs::read(part.join("meta.json")).expect("its description");
+    let read = Reader::open(folder.path()).err().expect("it is not read").to_string();
+    let written = Writer::open(folder.path(), &Retention::default()).err().expect("nor written").to_string();
+    for error in [read, written] {
+        assert!(error.contains("was written by another version of Medic"), "{error}");
+        assert!(error.contains("or choose another --state"), "{error}");
+    }
+    assert_eq!(std::fs::read(part.join("meta.json")).expect("still there"), before);
+}
+
 /// Records happen a second apart, from 20:26:40 on.
 #[test]
 fn times_are_asked_for_in_many_ways() {
