@@ -37,6 +37,8 @@ mod properties;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod schema;

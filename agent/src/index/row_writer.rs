@@ -306,13 +306,13 @@ mod tests {
             let number = u64::from(document);
             let record = (document % 7 != 3).then(|| {
                 // Of the contexts, the first is by far the most common.
-                let context = if document % 2 == 0 { 0 } else { document % contexts };
+                let context = if document.is_multiple_of(2) { 0 } else { document % contexts };
                 let context = writer.contexts.number(&Arc::from(context.to_string().as_bytes()));
                 writer.contexts.count(context);
-                let is_timed = document % 5 != 0;
+                let is_timed = !document.is_multiple_of(5);
                 OfRecord { place: number * 3 % 1000, line: number, id: !number, context, is_timed }
             });
-            if record.is_some() && document % 11 == 0 {
+            if record.is_some() && document.is_multiple_of(11) {
                 writer.further.extend([(document, 1), (document, 2)]);
             }
             writer.add(&Values { time: i64::from(document) * 1_000_000, seq: number + 9, record });
@@ -333,11 +333,11 @@ mod tests {
                 continue;
             };
             met.entry(context).or_default().push(at);
-            let wanted = if document % 2 == 0 { 0 } else { document % contexts };
+            let wanted = if document.is_multiple_of(2) { 0 } else { document % contexts };
             assert_eq!(rows.written(context), wanted.to_string().as_bytes());
             assert_eq!((rows.place(at), rows.line(at)), (number * 3 % 1000, number));
-            assert_eq!(rows.is_timed(at), document % 5 != 0);
-            let further: &[u64] = if document % 11 == 0 { &[1, 2] } else { &[] };
+            assert_eq!(rows.is_timed(at), !document.is_multiple_of(5));
+            let further: &[u64] = if document.is_multiple_of(11) { &[1, 2] } else { &[] };
             assert_eq!(rows.identities(at).collect::<Vec<_>>(), [&[!number], further].concat());
         }
         for (context, of_context) in met {
