@@ -135,7 +135,11 @@ impl Weight for TimeQuery {
     fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let span = self.span.clone();
         let rows = rows_of(&self.tables, segment)?;
-        Ok(Passed::begin(rows, move |rows: &Rows, from| rows.next_within(from, &span), rows.documents()))
+        Ok(Passed::begin(
+            rows,
+            move |rows: &Rows, from| rows.next_within(from..rows.documents(), &span),
+            rows.documents(),
+        ))
     }
 
     fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {

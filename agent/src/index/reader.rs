@@ -313,10 +313,8 @@ impl Reader {
             }
             for (_, run) in zones.newest_first(time, time) {
                 let documents = run * RUN..((run + 1) * RUN).min(segment.max_doc());
-                for document in documents {
-                    if rows.micros(document) == time && rows.identities(document).any(|known| known == id) {
-                        return Ok(true);
-                    }
+                if rows.holds(documents, time, id) {
+                    return Ok(true);
                 }
             }
         }

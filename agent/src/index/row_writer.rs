@@ -382,11 +382,15 @@ mod tests {
         add(&mut writer, 2, 1000);
         let rows = read(writer);
         let millis = |from: i64, to: i64| from * 1_000_000..=to * 1_000_000;
-        assert_eq!(rows.next_within(0, &millis(640, 641)), Some(640));
-        assert_eq!(rows.next_within(641, &millis(640, 641)), Some(641));
-        assert_eq!(rows.next_within(642, &millis(640, 641)), None);
-        assert_eq!(rows.next_within(0, &millis(-9, -1)), None);
-        assert_eq!(rows.next_within(999, &(i64::MIN..=i64::MAX)), Some(999));
+        assert_eq!(rows.next_within(0..1000, &millis(640, 641)), Some(640));
+        assert_eq!(rows.next_within(641..1000, &millis(640, 641)), Some(641));
+        assert_eq!(rows.next_within(642..1000, &millis(640, 641)), None);
+        assert_eq!(rows.next_within(0..1000, &millis(-9, -1)), None);
+        assert_eq!(rows.next_within(999..1000, &(i64::MIN..=i64::MAX)), Some(999));
+        assert_eq!(rows.next_within(0..640, &millis(640, 641)), None);
+        assert!(rows.holds(0..1000, 641_000, !641) && rows.holds(600..700, 660_000, 2));
+        assert!(!rows.holds(0..1000, 641_000, !642) && !rows.holds(0..641, 641_000, !641));
+        assert!(!rows.holds(0..1000, 641_001, !641));
     }
 
     #[test]

@@ -118,11 +118,11 @@ impl Rows {
         })
     }
 
-    /// Returns the first document at or after a place whose time is within a span, in nanoseconds.
-    pub fn next_within(&self, from: DocId, span: &RangeInclusive<i64>) -> Option<DocId> {
-        let mut document = from;
-        while document < self.documents {
-            let end = (document - document % BLOCK as u32 + BLOCK as u32).min(self.documents);
+    /// Returns the first of some documents whose time is within a span, in nanoseconds.
+    pub fn next_within(&self, documents: Range<DocId>, span: &RangeInclusive<i64>) -> Option<DocId> {
+        let mut document = documents.start;
+        while document < documents.end {
+            let end = (document - document % BLOCK as u32 + BLOCK as u32).min(documents.end);
             let of_block = self.times.span(&self.bytes, document as usize / BLOCK);
             if of_block.is_some_and(|(first, last)| first <= *span.end() && last >= *span.start())
                 && let Some(found) = (document..end).find(|document| span.contains(&self.time(*document)))
@@ -199,6 +199,23 @@ impl Rows {
         };
         let further = (first..count).take_while(move |at| owner(*at) == document);
         own.into_iter().chain(further.filter_map(|at| self.id_at(self.further.start + at * FURTHER + 4)))
+    }
+
+    /// Whether one of some records has that time, in microseconds, and that identity.
+    pub fn holds(&self, documents: Range<DocId>, micros: i64, id: u64) -> bool {
+        let of = |document: DocId| self.ids.start + document as usize * ID;
+        let ids = self.bytes.get(of(documents.start)..of(documents.end)).unwrap_or_default();
+        // Identities differ, where many records may have one time: those are asked for first.
+        let own =
+            (documents.start..).zip(ids.as_chunks::<ID>().0).filter(|(_, known)| **known == id.to_le_bytes());
+        let further = self.bytes.get(self.further.clone()).unwrap_or_default().as_chunks::<FURTHER>().0;
+        let further = further.iter().filter(|entry| entry[4..] == id.to_le_bytes());
+        let mut found = own.map(|(document, _)| document).chain(further.map(|entry| number(entry, 0)));
+        found.any(|document| {
+            documents.contains(&document)
+                && self.micros(document) == micros
+                && self.context(document).is_some()
+        })
     }
 
     /// Returns how many identities there may be.
