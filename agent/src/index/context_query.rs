@@ -5,12 +5,12 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tantivy::query::{EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
-use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
+use tantivy::{DocId, Score, SegmentReader};
 
 use super::context::Part;
 use super::id_query::explain;
+use super::passed::{Listed, Passed};
 use super::rows::{RowTables, Rows, rows_of};
-use super::spread::Listed;
 
 /// What a part of a context has to be.
 #[derive(Clone, Debug)]
@@ -86,12 +86,12 @@ impl Weight for ContextQuery {
         }
         let mut is_in = vec![false; rows.contexts()];
         found.iter().for_each(|context| is_in[*context] = true);
+        let count = found.iter().map(|context| rows.count(*context)).sum();
+        let rows = rows.clone();
         let is_wanted = move |rows: &Rows, document| {
             rows.context(document).and_then(|context| is_in.get(context)).is_some_and(|is_in| *is_in)
         };
-        let next = move |rows: &Rows, from| (from..rows.documents()).find(|at| is_wanted(rows, *at));
-        let count = found.iter().map(|context| rows.count(*context)).sum();
-        Ok(Passed::begin(rows, next, count))
+        Ok(Passed::begin(count, move |from| (from..rows.documents()).find(|at| is_wanted(&rows, *at))))
     }
 
     fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
@@ -134,65 +134,12 @@ impl Query for TimeQuery {
 impl Weight for TimeQuery {
     fn scorer(&self, segment: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let span = self.span.clone();
-        let rows = rows_of(&self.tables, segment)?;
-        Ok(Passed::begin(
-            rows,
-            move |rows: &Rows, from| rows.next_within(from..rows.documents(), &span),
-            rows.documents(),
-        ))
+        let rows = rows_of(&self.tables, segment)?.clone();
+        let most = rows.documents();
+        Ok(Passed::begin(most, move |from| rows.next_within(from..most, &span)))
     }
 
     fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
         explain(self, segment, document)
-    }
-}
-
-/// Documents that are found by passing over those that are not wanted.
-struct Passed<N> {
-    rows: Rows,
-    /// Returns the first wanted document at or after a place.
-    next: N,
-    document: DocId,
-    most: u32,
-}
-
-impl<N: Fn(&Rows, DocId) -> Option<DocId> + Send + Sync + 'static> Passed<N> {
-    /// Begins with the first document; there are `most` at most.
-    fn begin(rows: &Rows, next: N, most: u32) -> Box<dyn Scorer> {
-        let mut passed = Passed { rows: rows.clone(), next, document: 0, most };
-        passed.go_on(0);
-        Box::new(passed)
-    }
-
-    fn go_on(&mut self, from: DocId) -> DocId {
-        self.document = (self.next)(&self.rows, from).unwrap_or(TERMINATED);
-        self.document
-    }
-}
-
-impl<N: Fn(&Rows, DocId) -> Option<DocId> + Send + Sync + 'static> DocSet for Passed<N> {
-    fn advance(&mut self) -> DocId {
-        match self.document {
-            TERMINATED => TERMINATED,
-            document => self.go_on(document + 1),
-        }
-    }
-
-    fn seek(&mut self, target: DocId) -> DocId {
-        if self.document >= target { self.document } else { self.go_on(target) }
-    }
-
-    fn doc(&self) -> DocId {
-        self.document
-    }
-
-    fn size_hint(&self) -> u32 {
-        self.most
-    }
-}
-
-impl<N: Fn(&Rows, DocId) -> Option<DocId> + Send + Sync + 'static> Scorer for Passed<N> {
-    fn score(&mut self) -> Score {
-        1.0
     }
 }

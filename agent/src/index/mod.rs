@@ -19,6 +19,7 @@ mod identities;
 mod ids;
 mod ledger;
 mod parts;
+mod passed;
 mod phrase_query;
 mod phrasing;
 mod query;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
-use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
+use tantivy::{DocId, Score, SegmentReader, TERMINATED, TantivyError};
 
 use super::id_query::explain;
+use super::passed::{Listed, Passed};
 use super::shapes::{ShapeTable, ShapeTables};
 
 /// Where fewer than one document in so many is found, they are listed; else all documents are passed.
@@ -81,9 +82,8 @@ impl Weight for SpreadWeight {
         if found.count < segment.max_doc() as usize / FEW {
             return Ok(Box::new(Listed::new(found.listed())));
         }
-        let mut passed = Passed { found, most: segment.max_doc(), next_loose: 0, document: 0 };
-        passed.go_on(0);
-        Ok(Box::new(passed))
+        let (count, most, mut next_loose) = (found.count as u32, segment.max_doc(), 0);
+        Ok(Passed::begin(count, move |from| found.next(from, most, &mut next_loose)))
     }
 
     fn count(&self, segment: &SegmentReader) -> tantivy::Result<u32> {
@@ -119,101 +119,23 @@ impl Found {
         }
     }
 
+    /// Returns the first document at or after a place; `next_loose`: how many loose ones were passed.
+    fn next(&self, from: DocId, most: u32, next_loose: &mut usize) -> Option<DocId> {
+        let Found { table, is_in, loose, .. } = self;
+        if loose.get(*next_loose).is_some_and(|next| *next < from) {
+            *next_loose += loose[*next_loose..].partition_point(|next| *next < from);
+        }
+        // None is of the shape 0, so only those before the next loose one are asked for their shapes.
+        let next_loose = loose.get(*next_loose).copied();
+        let of_shapes = (from..next_loose.unwrap_or(most)).find(|document| is_in[table.of(*document)]);
+        of_shapes.or(next_loose)
+    }
+
     fn listed(self) -> Vec<DocId> {
         let Found { table, shapes, loose, .. } = self;
         let of_shapes = shapes.iter().flat_map(|shape| table.places(*shape));
         let mut listed: Vec<DocId> = of_shapes.map(|place| table.document(place)).chain(loose).collect();
         listed.sort_unstable();
         listed
-    }
-}
-
-/// Few documents.
-pub struct Listed {
-    documents: Vec<DocId>,
-    at: usize,
-}
-
-impl Listed {
-    /// Takes documents in their order.
-    pub fn new(documents: Vec<DocId>) -> Listed {
-        Listed { documents, at: 0 }
-    }
-}
-
-impl DocSet for Listed {
-    fn advance(&mut self) -> DocId {
-        self.at += 1;
-        self.doc()
-    }
-
-    fn seek(&mut self, target: DocId) -> DocId {
-        let rest = self.documents.get(self.at..).unwrap_or_default();
-        self.at += rest.partition_point(|document| *document < target);
-        self.doc()
-    }
-
-    fn doc(&self) -> DocId {
-        self.documents.get(self.at).copied().unwrap_or(TERMINATED)
-    }
-
-    fn size_hint(&self) -> u32 {
-        self.documents.len() as u32
-    }
-}
-
-impl Scorer for Listed {
-    fn score(&mut self) -> Score {
-        1.0
-    }
-}
-
-/// Many documents: each is passed, and asked for its shape.
-struct Passed {
-    found: Found,
-    most: u32,
-    next_loose: usize,
-    document: DocId,
-}
-
-impl Passed {
-    /// Goes to the first document at or after a place.
-    fn go_on(&mut self, from: DocId) -> DocId {
-        let Found { table, is_in, loose, .. } = &self.found;
-        if loose.get(self.next_loose).is_some_and(|next| *next < from) {
-            self.next_loose += loose[self.next_loose..].partition_point(|next| *next < from);
-        }
-        // None is of the shape 0, so only those before the next loose one are asked for their shapes.
-        let next_loose = loose.get(self.next_loose).copied();
-        let of_shapes = (from..next_loose.unwrap_or(self.most)).find(|document| is_in[table.of(*document)]);
-        self.document = of_shapes.or(next_loose).unwrap_or(TERMINATED);
-        self.document
-    }
-}
-
-impl DocSet for Passed {
-    fn advance(&mut self) -> DocId {
-        match self.document {
-            TERMINATED => TERMINATED,
-            document => self.go_on(document + 1),
-        }
-    }
-
-    fn seek(&mut self, target: DocId) -> DocId {
-        if self.document >= target { self.document } else { self.go_on(target) }
-    }
-
-    fn doc(&self) -> DocId {
-        self.document
-    }
-
-    fn size_hint(&self) -> u32 {
-        self.found.count as u32
-    }
-}
-
-impl Scorer for Passed {
-    fn score(&mut self) -> Score {
-        1.0
     }
 }
