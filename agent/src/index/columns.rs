@@ -142,7 +142,7 @@ impl Column {
             most: u64::from_le_bytes(*most),
             unit: u64::from(u32::from_le_bytes(*unit)),
             begin: u32::from_le_bytes(*begin) as usize,
-            width: usize::from(rest.first()?.min(&8).to_owned()),
+            width: usize::from(*rest.first()?).min(8),
         })
     }
 }

@@ -7,16 +7,17 @@
 use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
-use tantivy::directory::{OwnedBytes, TerminatingWrite};
-use tantivy::index::{Segment, SegmentComponent, SegmentId};
-use tantivy::indexer::doc_id_mapping::{DocIdMapping, MappingType};
+use tantivy::directory::OwnedBytes;
+use tantivy::index::{Segment, SegmentId};
+use tantivy::indexer::doc_id_mapping::DocIdMapping;
 use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
-use tantivy::{DocId, SegmentReader, TantivyError};
+use tantivy::{DocId, SegmentReader};
 
+use super::beside;
 use super::tokens::Aside;
 
 const EXTENSION: &str = "ids";
@@ -33,7 +34,7 @@ pub struct IdTable {
 
 impl IdTable {
     pub fn open(segment: &SegmentReader) -> tantivy::Result<IdTable> {
-        Ok(IdTable { bytes: segment.open_read(component())?.read_bytes()? })
+        Ok(IdTable { bytes: beside::open(segment, EXTENSION)? })
     }
 
     /// Returns where the occurrences of an identifier begin and end.
@@ -94,9 +95,7 @@ impl SegmentPlugin for Ids {
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        if merge.doc_id_mapping.mapping_type() != MappingType::Stacked {
-            return Err(order());
-        }
+        beside::is_in_order(&merge)?;
         let mut tables = Vec::new();
         let mut before = 0;
         for segment in merge.readers {
@@ -108,7 +107,7 @@ impl SegmentPlugin for Ids {
             (at < ids.len()).then(|| Reverse((ids.mark(at), before + ids.document(at), table, at)))
         };
         let mut next: BinaryHeap<_> = (0..tables.len()).filter_map(|table| entry_of(table, 0)).collect();
-        write(merge.target_segment, component(), |file| {
+        beside::write(merge.target_segment, EXTENSION, |file| {
             while let Some(Reverse((mark, document, table, at))) = next.pop() {
                 write_entry(file, mark, document)?;
                 next.extend(entry_of(table, at + 1));
@@ -135,12 +134,10 @@ impl PluginWriter for IdsWriter {
         segment: &Segment,
         order_of: Option<&DocIdMapping>,
     ) -> tantivy::Result<()> {
-        if order_of.is_some() {
-            return Err(order());
-        }
+        beside::is_as_added(order_of)?;
         self.entries.sort_unstable();
         self.entries.dedup();
-        write(segment, component(), |file| {
+        beside::write(segment, EXTENSION, |file| {
             self.entries.iter().try_for_each(|(mark, document)| write_entry(file, *mark, *document))
         })
     }
@@ -158,32 +155,9 @@ impl PluginWriter for IdsWriter {
     }
 }
 
-/// Writes a file of a segment.
-pub fn write(
-    segment: &Segment,
-    component: SegmentComponent,
-    entries: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> tantivy::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 16, segment.open_write(component)?);
-    entries(&mut file)?;
-    let file = file.into_inner().map_err(|error| error.into_error())?;
-    Ok(file.terminate()?)
-}
-
 fn write_entry(file: &mut dyn Write, mark: u64, document: DocId) -> io::Result<()> {
     let mut entry = [0; ENTRY];
     entry[..8].copy_from_slice(&mark.to_le_bytes());
     entry[8..].copy_from_slice(&document.to_le_bytes());
     file.write_all(&entry)
-}
-
-fn component() -> SegmentComponent {
-    SegmentComponent::Custom(EXTENSION.to_owned())
-}
-
-/// Medic's documents are neither sorted nor deleted one by one.
-fn order() -> TantivyError {
-    TantivyError::InternalError(
-        "identifiers are kept for documents in the order of their arrival only".to_owned(),
-    )
 }

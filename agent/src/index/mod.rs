@@ -6,6 +6,7 @@
 
 mod ascii;
 mod backlog;
+mod beside;
 mod clock;
 mod columns;
 mod context;

@@ -4,16 +4,16 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tantivy::index::Segment;
-use tantivy::indexer::doc_id_mapping::{DocIdMapping, MappingType};
+use tantivy::indexer::doc_id_mapping::DocIdMapping;
 use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
 use tantivy::{DocId, TantivyError};
 
+use super::beside;
 use super::columns::{ColumnWriter, Kind};
 use super::documents::Item;
-use super::ids;
-use super::rows::{CONTEXT, EXTENSION, HEAD, Rows, component, width};
+use super::rows::{CONTEXT, EXTENSION, HEAD, Rows, width};
 
 /// The documents of a context are listed where fewer than one in so many has it.
 const LISTED: usize = 64;
@@ -33,9 +33,7 @@ impl SegmentPlugin for RowsPlugin {
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        if merge.doc_id_mapping.mapping_type() != MappingType::Stacked {
-            return Err(order());
-        }
+        beside::is_in_order(&merge)?;
         let mut writer = RowsWriter::new();
         for segment in merge.readers {
             writer.add_all(&Rows::open(segment)?);
@@ -129,7 +127,7 @@ impl RowsWriter {
 
     fn write(self, segment: &Segment) -> tantivy::Result<()> {
         let sections = self.sections();
-        ids::write(segment, component(), |file| {
+        beside::write(segment, EXTENSION, |file| {
             sections.iter().try_for_each(|section| file.write_all(section))
         })
     }
@@ -191,9 +189,7 @@ impl PluginWriter for RowsWriter {
     }
 
     fn serialize(self: Box<Self>, segment: &Segment, order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
-        if order_of.is_some() {
-            return Err(order());
-        }
+        beside::is_as_added(order_of)?;
         self.write(segment)
     }
 
@@ -282,11 +278,6 @@ impl Contexts {
         }
         (heads, texts, lists)
     }
-}
-
-/// Medic's documents are neither sorted nor deleted one by one.
-fn order() -> TantivyError {
-    TantivyError::InternalError("rows are kept for documents in the order of their arrival only".to_owned())
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use tantivy::directory::OwnedBytes;
-use tantivy::index::{SegmentComponent, SegmentId};
+use tantivy::index::SegmentId;
 use tantivy::{DocId, SegmentReader, TantivyError};
 
+use super::beside::{self, number};
 use super::columns::{BLOCK, Column, Kind};
 
 pub(super) const EXTENSION: &str = "rows";
@@ -55,8 +56,7 @@ pub struct Rows {
 
 impl Rows {
     pub fn open(segment: &SegmentReader) -> tantivy::Result<Rows> {
-        let bytes = segment.open_read(component())?.read_bytes()?;
-        Rows::read(bytes, segment.max_doc())
+        Rows::read(beside::open(segment, EXTENSION)?, segment.max_doc())
             .ok_or_else(|| TantivyError::InternalError("the table of rows is damaged".to_owned()))
     }
 
@@ -267,11 +267,6 @@ fn partition_point(count: usize, holds: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-fn number(bytes: &[u8], at: usize) -> u32 {
-    let found = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    found.map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
 /// Returns how many bytes the kind of a document takes where there are so many contexts.
 pub(super) fn width(contexts: usize) -> usize {
     match contexts << 1 | 1 {
@@ -279,8 +274,4 @@ pub(super) fn width(contexts: usize) -> usize {
         0x100..=0xFFFF => 2,
         _ => 4,
     }
-}
-
-pub(super) fn component() -> SegmentComponent {
-    SegmentComponent::Custom(EXTENSION.to_owned())
 }

@@ -11,14 +11,14 @@ use std::hash::BuildHasherDefault;
 use std::ops::Range;
 use std::sync::Arc;
 use tantivy::directory::OwnedBytes;
-use tantivy::index::{Segment, SegmentComponent, SegmentId};
-use tantivy::indexer::doc_id_mapping::{DocIdMapping, MappingType};
+use tantivy::index::{Segment, SegmentId};
+use tantivy::indexer::doc_id_mapping::DocIdMapping;
 use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
 use tantivy::{DocId, SegmentReader, TantivyError};
 
-use super::ids;
+use super::beside::{self, number};
 use super::seen::AsIs;
 use super::tokens::Aside;
 
@@ -50,7 +50,7 @@ pub struct ShapeTable {
 
 impl ShapeTable {
     pub fn open(segment: &SegmentReader) -> tantivy::Result<ShapeTable> {
-        let bytes = segment.open_read(component())?.read_bytes()?;
+        let bytes = beside::open(segment, EXTENSION)?;
         let documents = segment.max_doc();
         let shapes = if bytes.len() < HEAD { 0 } else { number(&bytes, 0) as usize };
         let table = ShapeTable { bytes, shapes, documents, width: width(shapes) };
@@ -114,12 +114,6 @@ fn width(shapes: usize) -> usize {
     if shapes <= MOST { 2 } else { 4 }
 }
 
-fn number(bytes: &[u8], at: usize) -> u32 {
-    let mut number = [0; 4];
-    number.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(number)
-}
-
 /// Keeps the table of each segment while segments are written and merged.
 pub struct ShapesPlugin {
     aside: Aside,
@@ -143,9 +137,7 @@ impl SegmentPlugin for ShapesPlugin {
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        if merge.doc_id_mapping.mapping_type() != MappingType::Stacked {
-            return Err(order());
-        }
+        beside::is_in_order(&merge)?;
         let mut shapes = Shapes { most: usize::MAX, ..Shapes::default() };
         for segment in merge.readers {
             let table = ShapeTable::open(segment)?;
@@ -171,9 +163,7 @@ impl PluginWriter for ShapesWriter {
     }
 
     fn serialize(self: Box<Self>, segment: &Segment, order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
-        if order_of.is_some() {
-            return Err(order());
-        }
+        beside::is_as_added(order_of)?;
         self.aside.take_shapes().write(segment)
     }
 
@@ -257,7 +247,7 @@ impl Shapes {
                 next[at] += 1;
             }
         }
-        ids::write(segment, component(), |file| {
+        beside::write(segment, EXTENSION, |file| {
             file.write_all(&(kept.len() as u32).to_le_bytes())?;
             for (place, begin) in kept.iter().zip(&begins) {
                 file.write_all(&self.seen[*place].0.to_le_bytes())?;
@@ -270,13 +260,4 @@ impl Shapes {
             list.iter().try_for_each(|document: &DocId| file.write_all(&document.to_le_bytes()))
         })
     }
-}
-
-fn component() -> SegmentComponent {
-    SegmentComponent::Custom(EXTENSION.to_owned())
-}
-
-/// Medic's documents are neither sorted nor deleted one by one.
-fn order() -> TantivyError {
-    TantivyError::InternalError("shapes are kept for documents in the order of their arrival only".to_owned())
 }
