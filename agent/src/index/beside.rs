@@ -24,14 +24,14 @@ pub fn write(
     Ok(file.terminate()?)
 }
 
-/// Medic's documents are neither sorted nor deleted one by one: the files are joined as the documents are.
-pub fn is_in_order(merge: &PluginMergeContext<'_>) -> tantivy::Result<()> {
+/// Refuses to merge segments in any other way than one behind the other: Medic sorts no documents, and deletes none one by one.
+pub fn check_merge(merge: &PluginMergeContext<'_>) -> tantivy::Result<()> {
     let is_stacked = merge.doc_id_mapping.mapping_type() == MappingType::Stacked;
     if is_stacked { Ok(()) } else { Err(order()) }
 }
 
-/// The same where a segment is written.
-pub fn is_as_added(order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
+/// Refuses to write a segment in any other order than that in which its documents came.
+pub fn check_order(order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
     if order_of.is_none() { Ok(()) } else { Err(order()) }
 }
 

@@ -95,7 +95,7 @@ impl SegmentPlugin for Ids {
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        beside::is_in_order(&merge)?;
+        beside::check_merge(&merge)?;
         let mut tables = Vec::new();
         let mut before = 0;
         for segment in merge.readers {
@@ -134,7 +134,7 @@ impl PluginWriter for IdsWriter {
         segment: &Segment,
         order_of: Option<&DocIdMapping>,
     ) -> tantivy::Result<()> {
-        beside::is_as_added(order_of)?;
+        beside::check_order(order_of)?;
         self.entries.sort_unstable();
         self.entries.dedup();
         beside::write(segment, EXTENSION, |file| {

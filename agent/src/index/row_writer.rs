@@ -33,7 +33,7 @@ impl SegmentPlugin for RowsPlugin {
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        beside::is_in_order(&merge)?;
+        beside::check_merge(&merge)?;
         let mut writer = RowsWriter::new();
         for segment in merge.readers {
             writer.add_all(&Rows::open(segment)?);
@@ -189,7 +189,7 @@ impl PluginWriter for RowsWriter {
     }
 
     fn serialize(self: Box<Self>, segment: &Segment, order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
-        beside::is_as_added(order_of)?;
+        beside::check_order(order_of)?;
         self.write(segment)
     }
 

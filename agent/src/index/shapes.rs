@@ -137,7 +137,7 @@ impl SegmentPlugin for ShapesPlugin {
     }
 
     fn merge(&self, merge: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        beside::is_in_order(&merge)?;
+        beside::check_merge(&merge)?;
         let mut shapes = Shapes { most: usize::MAX, ..Shapes::default() };
         for segment in merge.readers {
             let table = ShapeTable::open(segment)?;
@@ -163,7 +163,7 @@ impl PluginWriter for ShapesWriter {
     }
 
     fn serialize(self: Box<Self>, segment: &Segment, order_of: Option<&DocIdMapping>) -> tantivy::Result<()> {
-        beside::is_as_added(order_of)?;
+        beside::check_order(order_of)?;
         self.aside.take_shapes().write(segment)
     }
 
