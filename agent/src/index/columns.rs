@@ -159,6 +159,7 @@ struct Head {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     #[track_caller]
     fn check(kind: Kind, values: &[i64]) -> usize {
@@ -212,7 +213,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig {
+            cases: 64,
+            rng_seed: RngSeed::Fixed(0x006d_6564_6963),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
         #[test]
         fn any_values_are_kept(values in prop::collection::vec(any::<i64>(), 0..400), small in 0..400i64) {
             check(Kind::Counted, &values);
