@@ -6,14 +6,9 @@ use crate::record::{Level, Source};
 /// Whether a record tells of such a task that came to its end without an error.
 /// Only of a task of a service, which is to stay, is the same end told as an error.
 pub(super) fn is_done(kept: &Kept) -> bool {
-    let is_told = kept.source == Source::EcsStoppedTask
+    kept.source == Source::EcsStoppedTask
         && kept.level == Level::Info
-        && kept.text.contains("STOPPED EssentialContainerExited");
-    let codes = kept.text.split("exitCode=").skip(1);
-    let codes: Vec<&str> =
-        codes.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()).collect();
-    // What stands beside it is told to stop with it, which is 143.
-    is_told && codes.contains(&"0") && codes.iter().all(|code| matches!(*code, "0" | "143"))
+        && kept.text.contains("essential container exited with exit code 0: ")
 }
 
 #[cfg(test)]
@@ -43,11 +38,9 @@ mod tests {
 
     #[test]
     fn a_job_is_done_when_nothing_in_it_failed() {
-        check(Level::Info, "container job STOPPED exitCode=0", true);
-        check(Level::Info, "container job STOPPED exitCode=0\ncontainer logs STOPPED exitCode=143", true);
-        check(Level::Info, "container job STOPPED exitCode=143", false);
+        let done = "container job STOPPED exitCode=0\nessential container exited with exit code 0: job";
+        check(Level::Info, done, true);
+        check(Level::Error, done, false);
         check(Level::Info, "container job STOPPED exitCode=0\ncontainer logs STOPPED exitCode=1", false);
-        check(Level::Info, "container job STOPPED", false);
-        check(Level::Error, "container web STOPPED exitCode=0", false);
     }
 }

@@ -166,6 +166,9 @@ const SUCCESSES: &[(&str, Scope)] = &[
     ("server is ready", Scope::Application),
     (" is ready at", Scope::Application),
     ("is now healthy", Scope::Application),
+    // A development server built again what would not compile.
+    (" hmr update /", Scope::Application),
+    (" page reload ", Scope::Application),
     ("running on ", Scope::Application),
     ("successfully verified", Scope::Connection),
     ("finished with success", Scope::Connection),

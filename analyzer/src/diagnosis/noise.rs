@@ -136,6 +136,8 @@ const NOISE_LIST: &[(Of, &str)] = &[
         Of::Application,
         r"(?i)\b(?:relation|table|constraint|index|column|database|type|schema|extension|sequence|view|trigger|function|policy|role)\b.{1,120}\b(?:already exists|does not exist),? skipping",
     ),
+    // What goes on without it says so.
+    (Of::Anything, r"(?i)\b(?:continuing|proceeding|carrying on|going on) (?:without|anyway|regardless)\b"),
     // PowerShell calls every line on standard error an error; frameworks describe themselves when they start.
     (
         Of::Anything,
@@ -347,5 +349,11 @@ mod tests {
     fn what_is_skipped_is_noise() {
         check("relation \"orders\" already exists, skipping", Source::ContainerLog, true);
         check("ERROR: relation \"orders\" already exists", Source::ContainerLog, false);
+        check(
+            "cannot describe instances: UnauthorizedOperation, continuing without",
+            Source::EcsAgentLog,
+            true,
+        );
+        check("cannot continue without a database", Source::ContainerLog, false);
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn is_settled(study: &Study<'_>, group: &Group) -> bool {
         Source::EcsStoppedTask | Source::AlbTargetHealth | Source::EcsServiceEvent => {
             last.is_none_or(|time| time <= since)
         }
-        Source::EcsAgentLog => last.is_some_and(|time| time <= since),
+        Source::EcsAgentLog | Source::Other => last.is_some_and(|time| time <= since),
         // A log that begins later is another task's, of which the events do not tell.
         // One without times speaks of them if it goes on calmly.
         Source::ContainerLog => match study.began.get(&group.first.place.stream) {

@@ -71,6 +71,18 @@ fn a_task_tells_who_ended_it() {
          essential container exited with exit code 0: app, proxy",
         Level::Error,
     );
+    // What does not stop when it is told to is killed after a while; what is killed at once had not been told.
+    let killed = |after: &str, more: &str, level: Level| {
+        let mut fields = ended("family:job", 137);
+        fields["stoppingAt"] = json!("2026-05-01T10:00:00Z");
+        fields["executionStoppedAt"] = json!(after);
+        let text = "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\
+             container app STOPPED exitCode=0\n\
+             container proxy STOPPED exitCode=137";
+        check_task(fields, &format!("{text}{more}"), level);
+    };
+    killed("2026-05-01T10:00:30Z", "\nessential container exited with exit code 0: app", Level::Info);
+    killed("2026-05-01T10:00:01Z", "", Level::Error);
     check_task(
         ended("family:job", 1),
         "task 0123abcd STOPPED EssentialContainerExited: Essential container in task exited\n\

@@ -110,15 +110,25 @@ pub(super) fn text_of_task(task: &Task) -> String {
 /// with it end with their own.
 fn text_of_end(task: &Task) -> Option<String> {
     const TOLD_TO_STOP: i64 = 143;
+    const KILLED: i64 = 137;
     let ended_itself = task.stop_code.as_deref() == Some("EssentialContainerExited")
         || task.stopped_reason.as_deref().is_some_and(|reason| reason.starts_with("Essential container"));
+    let is_late = was_waited_for(task);
     let is_well = |container: &Container| {
-        matches!(container.exit_code, None | Some(0 | TOLD_TO_STOP)) && container.reason.is_none()
+        let is_told = matches!(container.exit_code, None | Some(0 | TOLD_TO_STOP));
+        (is_told || is_late && container.exit_code == Some(KILLED)) && container.reason.is_none()
     };
     let done = task.containers.iter().filter(|container| container.exit_code == Some(0));
     let names: Vec<&str> = done.map(|container| container.name.as_str()).collect();
     let is_done = ended_itself && !names.is_empty() && task.containers.iter().all(is_well);
     is_done.then(|| format!("essential container exited with exit code 0: {}", names.join(", ")))
+}
+
+/// Whether so long went by between the end of a task and that of its last container that one did not stop when it was told to.
+fn was_waited_for(task: &Task) -> bool {
+    const AT_LEAST: i64 = 10;
+    let waited = task.stopping_at.zip(task.execution_stopped_at);
+    waited.is_some_and(|(told, ended)| ended.as_second() - told.as_second() >= AT_LEAST)
 }
 
 fn text_of_container(container: &Container) -> String {
