@@ -180,6 +180,16 @@ const NAMES: &[&str] = &[
     "passcode",
     "passwort",
     "kennwort",
+    "wachtwoord",
+    "senha",
+    "rootpw",
+    "adminpw",
+    "bindpw",
+    "github_pat",
+    "gh_pat",
+    "redis_auth",
+    "rediscli_auth",
+    "valkey_auth",
     "contrase",
     "motdepasse",
     "mot_de_passe",
@@ -196,6 +206,10 @@ const NAMES: &[&str] = &[
     "-key",
     ".key",
 ];
+
+/// Names that people write as words.
+const SPACED: &[&str] =
+    &["api key", "access key", "secret key", "private key", "signing key", "encryption key", "unseal key"];
 
 /// Words that begin too many others, or are too short for the filter: what may follow them.
 const SHORT: &[(&str, &str)] = &[
@@ -260,6 +274,9 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
     }
     for word in names::KEYS {
         add(&format!("{word}key"), 0);
+    }
+    for word in SPACED {
+        add(word, 0);
     }
     let literals: Strings = texts.iter().map(String::as_bytes).collect();
     let starts = choose_grams::<2, NARROW, false>(&literals, &[(TYPICAL, 1), (COMMON, 1)]);

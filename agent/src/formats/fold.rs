@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::edge::unwrapped;
 use super::line::{self, Docker, Line};
-use super::trace::{Trace, is_exception_header, is_frame, is_list, is_nested_cause};
+use super::trace::{Trace, is_exception_header, is_frame, is_list, is_nested_cause, is_of_key};
 
 /// A record that grows beyond this is closed.
 const MOST_LINES: usize = 1500;
@@ -238,7 +238,9 @@ impl Open {
                     || trimmed.starts_with("note: run with")
                     || indented;
             }
-            Trace::Key => return !self.record.text.contains("-----END "),
+            Trace::Key => {
+                return !self.record.text.contains("-----END ") && is_of_key(trimmed, self.lines > 1);
+            }
             Trace::Node => {
                 let of_error = !states_level(line) || trimmed.contains("Error");
                 return self.lines < MOST_NODE_LINES && of_error && !self.record.text.contains("\nNode.js v");
@@ -384,6 +386,18 @@ mod tests {
     fn chained_python_traces_are_one_record() {
         let text = "Traceback (most recent call last):\n  File \"a\"\nKeyError: 'A'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"b\"\nRuntimeError: no";
         assert_eq!(fold(text).len(), 1);
+    }
+
+    #[test]
+    fn a_private_key_is_one_record_and_a_log_behind_it_is_not_of_it() {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        let begin = "-----BEGIN PRIVATE KEY-----";
+        check(&format!("{begin}\n{line}\nQz1a\n-----END PRIVATE KEY-----\nnext"), &[begin, "next"]);
+        check(&format!("{begin}\n{line}\nFATAL\nexit status 1"), &[begin, "FATAL", "exit status 1"]);
+        check(&format!("{begin}\n***\n***\nexit"), &[begin, "exit"]);
+        let begin = "2026-05-01T10:00:00Z ERROR key must start with -----BEGIN PRIVATE KEY-----";
+        let next = "2026-05-01T10:00:01Z FATAL dial tcp 10.0.0.6:5432: connect: connection refused";
+        check(&format!("{begin}\n{next}"), &[begin, next]);
     }
 
     #[test]

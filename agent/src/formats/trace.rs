@@ -78,6 +78,30 @@ pub fn is_exception_header(trimmed: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
 }
 
+/// Whether a line can stand in a private key: its text, what stands above it, its end, or stars in its place.
+/// Behind another such line it may be as short as a word, which a log could go on with.
+pub fn is_of_key(trimmed: &str, is_inside: bool) -> bool {
+    const HEADS: [&str; 5] = ["Proc-Type: ", "DEK-Info: ", "Comment: ", "Version: ", "Hash: "];
+    const SHORTEST: usize = 16;
+    if trimmed.contains("-----END ") || HEADS.iter().any(|head| trimmed.starts_with(head)) {
+        return true;
+    }
+    let around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | '+' | '\\');
+    let text = trimmed.trim_matches(around);
+    let text = text.strip_suffix("\\n").or_else(|| text.strip_suffix("\\r\\n")).unwrap_or(text);
+    if !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
+        return true;
+    }
+    let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    let is_mixed = || {
+        let rest = text.as_bytes().get(1..).unwrap_or_default();
+        let is_word =
+            rest.iter().all(u8::is_ascii_lowercase) || text.bytes().all(|byte| byte.is_ascii_uppercase());
+        text.ends_with('=') || !is_word
+    };
+    is_base64 && (text.len() >= SHORTEST || is_inside && is_mixed())
+}
+
 /// Items of lists and progress stand for themselves.
 pub fn is_list(trimmed: &str) -> bool {
     ["- ", "* ", "✓", "✔", "✘", "✖", "•", "|"].iter().any(|start| trimmed.starts_with(start))

@@ -83,6 +83,11 @@ fn written(text: &[u8], word: Range<usize>) -> Written {
     let before = text[..word.start].iter().rev().take(LONGEST_NAME).take_while(is_name).count();
     let mut start = word.start - before;
     let mut end = word.start + text[word.start..].iter().take(LONGEST_NAME).take_while(is_name).count();
+    // `API key` is one name of two words.
+    let is_spaced = text[word.clone()].trim_ascii_end().contains(&b' ');
+    if is_spaced && !text.get(word.end).is_some_and(u8::is_ascii_alphanumeric) {
+        end = word.end;
+    }
     while end > start + 1 && b"-.".contains(&text[end - 1]) {
         end -= 1;
     }
@@ -92,6 +97,7 @@ fn written(text: &[u8], word: Range<usize>) -> Written {
         let rest = &text[start..word.start.max(start)];
         start += match rest {
             [b'u', b'0', b'0', b'2', b'2' | b'7', ..] => 5,
+            [b'x', b'2', b'2' | b'7', ..] => 3,
             [b'n' | b'r' | b't', ..] => 1,
             _ => 0,
         };
@@ -148,6 +154,7 @@ fn may_tell_otherwise(text: &[u8], written: &Written) -> bool {
         || encoded::is_linked(text, end)
         || said::may_be_said(text, written)
         || options::may_be_set(text, written)
+        || options::may_be_paired(text, written)
         || columns::may_be_column(text, written)
         || entries::may_be_named(text, written)
 }
@@ -171,6 +178,7 @@ fn otherwise(text: &[u8], written: &Written, name: Name, secrets: &mut Vec<Secre
                 .then(|| options::set(text, written))
                 .flatten()
         })
+        .or_else(|| options::paired(text, written))
         .or_else(|| said::behind(text, written, name))
         .or_else(|| said::before(text, written));
     if value.is_none() {
@@ -265,20 +273,26 @@ fn is_other(text: &[u8], written: &Written, name: Name, value: &Value) -> bool {
     let content = &text[value.range.clone()];
     let is_bare = value.quote.is_none();
     let is_number = content.len() <= 5 && content.iter().all(u8::is_ascii_digit);
-    let is_count = is_number && (name.is_pass || name.family == Family::Token);
+    // `first pass: 120ms`
+    let is_time = name.is_pass && content.first().is_some_and(u8::is_ascii_digit) && content.ends_with(b"s");
+    let is_count = is_number && (name.is_pass || name.family == Family::Token) || is_time;
     // In `"password: " + x` and in "`token:` of" the quote closes what stands before.
     let may_close = content.first().is_none_or(|byte| *byte == b'+' || may_follow(Some(byte)));
     let is_closed = !is_bare && may_close && written.closing.is_none() && value.quote == written.opening;
     let is_sentence = !is_bare && (content.starts_with(b" ") || is_sentence(content));
     // An id of an access key and where it is used: who signed a request, and no secret.
     let is_scope = content.starts_with(b"[redacted:aws-access-key]/");
-    let is_name = name.family == Family::Secret && name.is_word && is_path_of_words(content);
-    let is_code = is_bare && is_code(content);
+    let is_of_secret = name.family == Family::Secret && is_path_of_words(content);
+    let is_name = is_of_secret
+        || names_a_secret(&text[written.range.clone()]) && !looks_random(content, Rigour::Strict);
+    let is_fingerprint = is_fingerprint(&text[written.range.clone()], content);
+    let is_code = is_bare && (is_code(content) || is_itself(&text[written.range.clone()], content));
     is_count
         || is_closed
         || is_sentence
         || is_scope
         || is_name
+        || is_fingerprint
         || is_code
         || is_folder(text, written, content)
 }
@@ -342,6 +356,28 @@ fn is_tight_setting(text: &[u8], written: &Written, name: Name, place: Place, co
         Place::Line | Place::Sentence => looks_random(content, Rigour::Strict),
         Place::Path => false,
     }
+}
+
+/// Whether a variable is passed on by its own name: `password=password,`, `self.token = token`.
+fn is_itself(name: &[u8], content: &[u8]) -> bool {
+    let own = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let content = content.strip_suffix(b",").or_else(|| content.strip_suffix(b";")).unwrap_or(content);
+    content == own && own.iter().any(u8::is_ascii_lowercase)
+}
+
+/// Whether a setting of a chart takes the name of a secret: `existingSecret`, `passwordSecret`.
+fn names_a_secret(name: &[u8]) -> bool {
+    const SETTINGS: [&str; 4] = ["existingsecret", "passwordsecret", "credentialssecret", "tlssecret"];
+    let own = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    SETTINGS.iter().any(|setting| setting.as_bytes().eq_ignore_ascii_case(own))
+}
+
+/// Whether it tells which public key a package was signed with, as the images of Python do.
+fn is_fingerprint(name: &[u8], content: &[u8]) -> bool {
+    const DIGITS: usize = 40;
+    name.eq_ignore_ascii_case(b"gpg_key")
+        && content.len() == DIGITS
+        && content.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Whether the working folder is told: `PWD=/app`.

@@ -31,7 +31,7 @@ fn options() -> Vec<Rule> {
             ],
             &["-p"],
             "login|sshpass|mongo(?:sh|dump|restore|export|import)?",
-            &format!("-p(?:{GAP}|=)"),
+            &format!("-p(?:{GAP}|=|)"),
         ),
         option(
             Where::Next,
@@ -41,13 +41,15 @@ fn options() -> Vec<Rule> {
                 "mysqldump",
                 "mysqladmin",
                 "mysqlimport",
+                "mysqlcheck",
+                "mysql_upgrade",
                 "mysqlsh",
                 "mariadb-dump",
                 "mariadb-admin",
                 "sshpass",
             ],
             &["-p"],
-            "(?:mysql|mariadb)(?:-?(?:dump|admin|import|sh))?|sshpass",
+            "(?:mysql|mariadb)(?:-?(?:dump|admin|import|sh|check)|_upgrade)?|sshpass",
             r#"-p(?-u:\b|\B)"#,
         ),
         option(
@@ -86,6 +88,20 @@ fn options() -> Vec<Rule> {
             "(?:secrets?|variable) set",
             &format!("(?:-b|--body)(?:{GAP}|=)"),
         ),
+        option(
+            Where::Next,
+            &["put-parameter", "keyvault secret", "SecureString"],
+            &["-value"],
+            "put-parameter[^|;]*?SecureString|keyvault secret set",
+            &format!("--value(?:{GAP}|=)"),
+        ),
+        option(
+            Where::Next,
+            &["--from-literal"],
+            &["secret"],
+            "",
+            &format!(r#"--from-literal(?:{GAP}|=)(?:\\*["'])?[\w.-]+="#),
+        ),
         option(Where::Next, &["openssl"], &["-pass"], "openssl", &format!("-pass(?:in|out)?{GAP}pass:")),
         option(
             Where::BehindColon,
@@ -109,12 +125,20 @@ fn arguments() -> Vec<Rule> {
     vec![
         piped(&["chpasswd"], r#"[^\s:|"']+:"#, "chpasswd"),
         piped(&["-stdin", "--with-token", "sudo -S"], "", "(?:-stdin|--with-token|sudo -S)"),
+        // MySQL and Keycloak say what they made up at their first start.
+        Rule::new(
+            Where::Captured,
+            "password",
+            &["temporary password", "with password "],
+            &["is generated for ", "added user "],
+            r"(?<before>\btemporary password is generated for [^\s:]+: |(?i:\badded user )'[^']*' to realm '[^']*' with password )(?<secret>\S+)",
+        ),
         // `htpasswd -nb user x` and `htpasswd -b file user x`.
         argument(
             &["htpasswd"],
             &["-"],
             &format!(
-                r"\bhtpasswd(?:{GAP}-\w+)*?{GAP}-(?:\w*n\w*b\w*|\w*b\w*n\w*)(?:{GAP}-\w+)*{GAP}[^\s-]\S*{GAP}"
+                r"\bhtpasswd(?:{GAP}-\w+)*?{GAP}-(?:\w*n\w*b\w*|\w*b\w*n\w*)(?:{GAP}-\w+)*(?:{GAP}\d+)?{GAP}[^\s-]\S*{GAP}"
             ),
         ),
         argument(
@@ -200,7 +224,11 @@ fn option(
 ) -> Rule {
     // What `curl` is given has semicolons; elsewhere they and pipes end a command.
     let within = if commands == "curl" { r"[^\n]" } else { r"[^\n|;]" };
-    let command = if commands.is_empty() { String::new() } else { format!(r"\b(?i:{commands})\b{within}*?") };
+    let command = if commands.is_empty() {
+        String::new()
+    } else {
+        format!(r"(?:\b|\\+[nrt])(?i:{commands})\b{within}*?")
+    };
     Rule::new(secret, "password", words, hints, format!("{command}{BEFORE}(?:{options})"))
 }
 

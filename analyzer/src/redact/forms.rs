@@ -2,6 +2,12 @@
 
 use super::rules::{LINK, Rule, Where};
 
+/// What may stand before a token besides what ends a word: an escape, a colour, a letter of another script.
+const BEFORE: &str = r"(?<before>\b|\\+(?:[nrtbf]|u00[0-9A-Fa-f]{2}|x[0-9A-Fa-f]{2})|\[[0-9;]{0,10}m|%[0-9A-Fa-f]{2}|_|[^\x00-\x7F])";
+
+/// Lines of a private key, whatever separates them, and what stands above them.
+const KEY: &str = r#"(?:(?:\s|\\+[nrt]|\\+u000[ad]|["'`+,|>*])*(?:[A-Za-z0-9+/]{20,}={0,2}|\[redacted:[a-z-]+\]|(?:Proc-Type|DEK-Info|Comment|Version|Hash): [^\n\\]{1,80}))+(?:(?:\r?\n|(?:\\+r)?\\+n)[A-Za-z0-9+/]{1,19}={0,2}\z)?"#;
+
 pub fn rules() -> Vec<Rule> {
     let mut rules = keys();
     rules.extend(tokens());
@@ -12,11 +18,15 @@ pub fn rules() -> Vec<Rule> {
 
 fn keys() -> Vec<Rule> {
     vec![
-        form(
+        // Where its end is missing, what follows and reads as a key is one; a log goes on behind it.
+        Rule::new(
+            Where::Captured,
             "private-key",
             &["PRIVATE KEY"],
             &["PRIVATE KEY"],
-            r"(?<before>-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----)(?<secret>[\s\S]*?)(?<after>-----END [A-Z ]*PRIVATE KEY( BLOCK)?-----|\z)",
+            format!(
+                r"(?<before>-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----)(?:(?<secret>[\s\S]*?)(?<after>-----END [A-Z ]*PRIVATE KEY( BLOCK)?-----)|(?<other>{KEY}))"
+            ),
         ),
         // The beginning of what was printed is cut off.
         form(
@@ -25,12 +35,19 @@ fn keys() -> Vec<Rule> {
             &["-----END"],
             r"(?<secret>\b[A-Za-z0-9+/]{16,}={0,2}(?:(?:\s|\\[nr])+[A-Za-z0-9+/]+={0,2})*)(?<after>(?:\s|\\[nr])+-----END [A-Z ]*PRIVATE KEY)",
         ),
-        form("private-key", &["AGE-SECRET-KEY-"], &[], r"(?<before>AGE-SECRET-KEY-)(?<secret>[A-Z0-9]{30,})"),
+        // Keys, accounts and configurations in Base64.
         form(
+            "private-key",
+            &["LS0tLS1CRUdJTi", "ewogICJ0eXBlIjogInNlcnZpY2VfYWNjb3VudCI", "eyJhdXRocyI6"],
+            &[],
+            r"(?<secret>LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0Eg|BFQyBQ|BPUEVOU1NI)[A-Za-z0-9+/=]{20,}|ewogICJ0eXBlIjogInNlcnZpY2VfYWNjb3VudCI[A-Za-z0-9+/=]{20,}|eyJhdXRocyI6[A-Za-z0-9+/=]{20,})",
+        ),
+        form("private-key", &["AGE-SECRET-KEY-"], &[], r"(?<before>AGE-SECRET-KEY-)(?<secret>[A-Z0-9]{30,})"),
+        token(
             "aws-access-key",
             &["AKIA", "ASIA"],
             &["AKIA", "ASIA", "AROA", "AIDA"],
-            r"(?<before>\b)(?<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b",
+            r"(?<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b",
         ),
         linked(
             "aws-session-token",
@@ -58,32 +75,38 @@ fn keys() -> Vec<Rule> {
 
 fn tokens() -> Vec<Rule> {
     vec![
-        form(
+        token(
             "jwt",
             &["eyJ"],
             &["eyJ"],
-            r"(?<secret>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
+            r"(?<secret>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
         ),
         form(
             "slack-token",
-            &["xox", "xapp-", "hooks.slack.com"],
-            &["xox", "xapp-", "hooks.slack.com"],
-            r"(?<before>hooks\.slack\.com/(?:services|workflows)/|\b)(?<secret>xox[a-z]-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{8,}|T[A-Z0-9]{6,}/[AB][A-Z0-9]{6,}/[A-Za-z0-9]{12,})",
+            &["hooks.slack.com"],
+            &[],
+            r"(?<before>hooks\.slack\.com/(?:services|workflows)/)(?<secret>T[A-Z0-9]{6,}/[AB][A-Z0-9]{6,}/[A-Za-z0-9]{12,})",
         ),
-        form(
+        token(
+            "slack-token",
+            &["xox", "xapp-"],
+            &["xox", "xapp-"],
+            r"(?<secret>xox[a-z]-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{8,})",
+        ),
+        token(
             "github-token",
             &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
             &["gh", "github_pat_"],
-            r"(?<before>\b)(?<secret>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
+            r"(?<secret>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
         ),
-        form(
+        token(
             "api-token",
             &["npm_", "glpat-", "sk_live_", "sk_test_", "AIza", "dckr_pat_", "pypi-"],
             &["npm_", "glpat-", "sk_live_", "sk_test_", "AIza", "dckr_pat_", "pypi-"],
-            r"(?<before>\b)(?<secret>npm_[A-Za-z0-9]{30,}|glpat-[A-Za-z0-9_-]{16,}|sk_(?:live|test)_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{30,}|dckr_pat_[A-Za-z0-9_-]{16,}|pypi-[A-Za-z0-9_-]{30,})",
+            r"(?<secret>npm_[A-Za-z0-9]{30,}|glpat-[A-Za-z0-9_-]{16,}|sk_(?:live|test)_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{30,}|dckr_pat_[A-Za-z0-9_-]{16,}|pypi-[A-Za-z0-9_-]{30,})",
         ),
         // Of services of clouds and of vaults.
-        form(
+        token(
             "api-token",
             &[
                 "hvs.",
@@ -111,10 +134,10 @@ fn tokens() -> Vec<Rule> {
                 "rubygems_",
             ],
             &[],
-            r"(?<before>\b)(?<secret>hv[sbr]\.[A-Za-z0-9_-]{16,}|dp\.(?:st|pt|ct|sa)\.(?:[a-z0-9_-]{1,40}\.)?[A-Za-z0-9]{20,}|do[opr]_v1_[a-f0-9]{32,}|pscale_(?:pw|tkn|oauth)_[A-Za-z0-9_.-]{20,}|tskey-[a-z]+-[A-Za-z0-9-]{16,}|AT[AC]TT3x[A-Za-z0-9_=-]{20,}|glsa_[A-Za-z0-9_]{20,}|gl(?:rt|dt|cbt|ptt)-[A-Za-z0-9_-]{16,}|sntry[su]_[A-Za-z0-9_+/=-]{30,}|NRAK-[A-Z0-9]{20,}|rubygems_[a-f0-9]{30,})",
+            r"(?<secret>hv[sbr]\.[A-Za-z0-9_-]{16,}|dp\.(?:st|pt|ct|sa)\.(?:[a-z0-9_-]{1,40}\.)?[A-Za-z0-9]{20,}|do[opr]_v1_[a-f0-9]{32,}|pscale_(?:pw|tkn|oauth)_[A-Za-z0-9_.-]{20,}|tskey-[a-z]+-[A-Za-z0-9-]{16,}|AT[AC]TT3x[A-Za-z0-9_=-]{20,}|glsa_[A-Za-z0-9_]{20,}|gl(?:rt|dt|cbt|ptt)-[A-Za-z0-9_-]{16,}|sntry[su]_[A-Za-z0-9_+/=-]{30,}|NRAK-[A-Z0-9]{20,}|rubygems_[a-f0-9]{30,})",
         ),
         // Of other services.
-        form(
+        token(
             "api-token",
             &[
                 "shpat_",
@@ -136,16 +159,46 @@ fn tokens() -> Vec<Rule> {
                 "hf_",
             ],
             &[],
-            r"(?<before>\b)(?<secret>shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{20,}|lin_(?:api|oauth)_[A-Za-z0-9]{20,}|rk_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|xkeysib-[A-Za-z0-9-]{30,}|PMAK-[A-Za-z0-9-]{30,}|sq0(?:atp|csp)-[A-Za-z0-9_-]{20,}|figd_[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_-]{20,}|lsv2_[a-z]{2}_[A-Za-z0-9_]{20,}|hf_[A-Za-z0-9]{24,})",
+            r"(?<secret>shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{20,}|lin_(?:api|oauth)_[A-Za-z0-9]{20,}|rk_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|xkeysib-[A-Za-z0-9-]{30,}|PMAK-[A-Za-z0-9-]{30,}|sq0(?:atp|csp)-[A-Za-z0-9_-]{20,}|figd_[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_-]{20,}|lsv2_[a-z]{2}_[A-Za-z0-9_]{20,}|hf_[A-Za-z0-9]{24,})",
         ),
-        form(
+        // Of clouds, registries and models.
+        token(
             "api-token",
-            &["SG."],
+            &[
+                "sbp_",
+                "sb_secret_",
+                "GOCSPX-",
+                "HRKU-",
+                "fm2_",
+                "dckr_oat_",
+                "glc_",
+                "gloas-",
+                "glsoat-",
+                "glagent-",
+                "glft-",
+                "sqp_",
+                "squ_",
+                "NRII-",
+                "pplx-",
+                "nvapi-",
+                "pcsk_",
+                "tvly-",
+                "rzp_live_",
+                "xsmtpsib-",
+                "ops_eyJ",
+                "dt0c01.",
+                "CCIPAT_",
+                "ATBB",
+                "ntn_",
+                "dapi",
+                ".atlasv1.",
+            ],
             &[],
-            r"(?<before>\b)(?<secret>SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
+            r"(?<secret>sbp_[a-f0-9]{40}|sb_secret_[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}|HRKU-[A-Za-z0-9_-]{20,}|fm2_[A-Za-z0-9+/=_-]{40,}|dckr_oat_[A-Za-z0-9_-]{16,}|glc_[A-Za-z0-9+/=]{30,}|gloas-[A-Za-z0-9]{40,}|gl(?:soat|agent|ft)-[A-Za-z0-9_-]{16,}|sq[pu]_[a-f0-9]{40}|NRII-[A-Za-z0-9_-]{20,}|pplx-[A-Za-z0-9]{32,}|nvapi-[A-Za-z0-9_-]{40,}|pcsk_[A-Za-z0-9_]{30,}|tvly-[A-Za-z0-9-]{24,}|rzp_live_[A-Za-z0-9]{14,}|xsmtpsib-[A-Za-z0-9-]{30,}|ops_eyJ[A-Za-z0-9_=-]{40,}|dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{40,}|CCIPAT_[A-Za-z0-9_]{30,}|ATBB[A-Za-z0-9]{28,}|ntn_[A-Za-z0-9]{40,}|dapi[a-f0-9]{32}(?:-\d)?|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,})",
         ),
+        token("api-token", &["SG."], &[], r"(?<secret>SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
         // What begins with two letters only has more of them: a task has an id, too.
-        form(
+        token(
             "api-token",
             &[
                 "sk-ant-",
@@ -158,17 +211,21 @@ fn tokens() -> Vec<Rule> {
                 "'sk-",
                 "=sk-",
                 ":sk-",
+                "(sk-",
+                "`sk-",
+                "\nsk-",
+                "\\nsk-",
                 "gsk_",
                 "xai-",
             ],
             &[],
-            r"(?<before>\b)(?<secret>sk-(?:ant|proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{16,}|sk-[A-Za-z0-9]{32,}|gsk_[A-Za-z0-9]{32,}|xai-[A-Za-z0-9]{32,})",
+            r"(?<secret>sk-(?:ant|proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{16,}|sk-[A-Za-z0-9]{32,}|gsk_[A-Za-z0-9]{32,}|xai-[A-Za-z0-9]{32,})",
         ),
         form(
             "api-token",
             &["telegram.org", ":AA"],
             &[":AA"],
-            r"(?<before>\bbot|\b)(?<secret>\d{6,12}:AA[A-Za-z0-9_-]{30,})",
+            r"(?<before>\bbot|\b|\\+[nrt]|%[0-9A-Fa-f]{2})(?<secret>\d{6,12}:AA[A-Za-z0-9_-]{30,})",
         ),
         // Whoever refuses a key of his own says which.
         form(
@@ -194,7 +251,7 @@ fn headers() -> Vec<Rule> {
             &["bearer", "authorization"],
             &["bearer", "authorization"],
             format!(
-                r#"(?i)(?<before>\bbearer\s+|authorization{LINK}(?:\[\s*(?:\\*["'])?)?(?:basic|bearer|token|apikey|api-key|negotiate|sharedkey|splunk|aws4-hmac-sha256)\s+)(?<secret>[A-Za-z0-9._~+/=:-]{{8,}})"#
+                r#"(?i)(?<before>(?:\b|\\+[nrt])bearer\s+|authorization{LINK}(?:\[\s*(?:\\*["'])?)?(?:basic|bearer|token|apikey|api-key|negotiate|sharedkey|splunk|aws4-hmac-sha256)\s+)(?<secret>[A-Za-z0-9._~+/=:-]{{8,}})"#
             ),
         ),
         // What a file of docker keeps beside a registry.
@@ -221,7 +278,7 @@ fn urls() -> Vec<Rule> {
             "url-password",
             &["@"],
             &["://"],
-            r#"(?i)(?<before>\b(?:postgres(?:ql)?|mysqlx?2?|mariadb|cockroachdb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|nats|ldaps?)(?:\+[a-z0-9]+)?://[^\s/:@"'<>\[]*:)(?<secret>(?:[^\s:?"'<>\[\\]|\[[^\s:?"'<>\[\\r]|:[^/\s?"'<>\[\\]|:/[^/\s?"'<>\[\\])+)(?<after>@)"#,
+            r#"(?i)(?<before>\b(?:postgres(?:ql)?|mysqlx?2?|mariadb|cockroachdb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|nats|ldaps?)(?:\+[a-z0-9]+)?://[^\s/:@"'<>\[]*:)(?<secret>(?:[^\s:?"'\[\\]|\[[^\s:?"'\[\\r]|:[^/\s?"'\[\\]|:/[^/\s?"'\[\\])+)(?<after>@)"#,
         ),
         // The last `@` before the host ends the password, which may have others. One that nobody encoded may have
         // slashes and question marks: then what follows the colon is no port.
@@ -245,6 +302,13 @@ fn urls() -> Vec<Rule> {
             &["%40"],
             r"(?i)(?<before>%3A%2F%2F[A-Za-z0-9._-]*%3A)(?<secret>(?:[A-Za-z0-9._~!*-]|%[0-9A-F]{2})+?)(?<after>%40)",
         ),
+        // What drivers of Go take: `shop:x@tcp(db:3306)/shop`.
+        form(
+            "url-password",
+            &["@tcp(", "@unix("],
+            &[],
+            r#"(?<before>(?:^|[\s"'=`(\[])[\w.-]+:)(?<secret>[^\s"'/][^\s"']*)(?<after>@(?:tcp|unix)\()"#,
+        ),
         form(
             "url-password",
             &["jdbc:oracle:"],
@@ -261,6 +325,16 @@ fn form(
     source: &'static str,
 ) -> Rule {
     Rule::new(Where::Captured, kind, words, hints, source)
+}
+
+/// Returns the rule for tokens that are known by how they begin.
+fn token(
+    kind: &'static str,
+    words: &'static [&'static str],
+    hints: &'static [&'static str],
+    secret: &str,
+) -> Rule {
+    Rule::new(Where::Captured, kind, words, hints, format!("{BEFORE}{secret}"))
 }
 
 fn linked(

@@ -25,6 +25,7 @@ pub const KEYS: &[&str] = &[
     "account",
     "admin",
     "aes",
+    "anthropic",
     "api",
     "app",
     "application",
@@ -33,6 +34,7 @@ pub const KEYS: &[&str] = &[
     "cipher",
     "cookie",
     "crypto",
+    "datadog",
     "decryption",
     "deploy",
     "dkim",
@@ -47,11 +49,14 @@ pub const KEYS: &[&str] = &[
     "integration",
     "jwt",
     "license",
+    "mailgun",
     "master",
+    "openai",
     "pgp",
     "private",
     "root",
     "secret",
+    "sendgrid",
     "session",
     "shared",
     "sign",
@@ -59,6 +64,7 @@ pub const KEYS: &[&str] = &[
     "signature",
     "ssh",
     "storage",
+    "stripe",
     "subscription",
     "symmetric",
     "unseal",
@@ -68,8 +74,18 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Words that are written together with what comes before them: `PGPASSWORD`, `clientsecret`.
-const PASSWORDS: &[&str] =
-    &["password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "contrasena", "motdepasse"];
+const PASSWORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "passwort",
+    "kennwort",
+    "contrasena",
+    "motdepasse",
+    "wachtwoord",
+    "senha",
+];
 
 /// Words that are passwords only when they stand alone, or in one of these.
 const SHORT_PASSWORDS: &[&str] = &[
@@ -77,7 +93,9 @@ const SHORT_PASSWORDS: &[&str] = &[
     "pwd",
     "pw",
     "adminpass",
+    "adminpw",
     "adminpwd",
+    "bindpw",
     "dbpass",
     "dbpwd",
     "keypass",
@@ -85,6 +103,7 @@ const SHORT_PASSWORDS: &[&str] = &[
     "redispass",
     "requirepass",
     "rootpass",
+    "rootpw",
     "rootpwd",
     "smtppass",
     "storepass",
@@ -161,6 +180,7 @@ const ENDINGS: &[&str] = &[
     "default",
     "dev",
     "development",
+    "eu",
     "live",
     "new",
     "old",
@@ -174,7 +194,9 @@ const ENDINGS: &[&str] = &[
     "prod",
     "production",
     "raw",
+    "reader",
     "repeat",
+    "replica",
     "ro",
     "root",
     "rw",
@@ -183,7 +205,9 @@ const ENDINGS: &[&str] = &[
     "stage",
     "staging",
     "stg",
+    "us",
     "value",
+    "writer",
 ];
 
 const LONGEST: usize = 96;
@@ -195,7 +219,8 @@ pub fn secret_name(name: &[u8]) -> Option<Name> {
     let words = words(name, &mut buffer);
     let family = family(words, name)?;
     let is_loud = !name.iter().any(u8::is_ascii_lowercase);
-    let is_word = !words.contains('_') && !is_loud;
+    // `API key: x` stands in sentences as `token: x` does.
+    let is_word = (!words.contains('_') || name.contains(&b' ')) && !is_loud;
     Some(Name { family, is_word, is_pass: name.eq_ignore_ascii_case(b"pass") })
 }
 
@@ -252,7 +277,7 @@ fn family(words: &str, name: &[u8]) -> Option<Family> {
     if ends_with(PASSWORDS) || SHORT_PASSWORDS.contains(&last) && !OTHER_PASSES.contains(&before) {
         return Some(Family::Password);
     }
-    if words.ends_with("mot_de_passe") {
+    if words.ends_with("mot_de_passe") || words.ends_with("pass_phrase") {
         return Some(Family::Password);
     }
     if last.ends_with("creds")
@@ -267,6 +292,9 @@ fn family(words: &str, name: &[u8]) -> Option<Family> {
     {
         return Some(Family::Secret);
     }
+    if last == "auth" && matches!(before, "redis" | "rediscli" | "valkey") {
+        return Some(Family::Password);
+    }
     // AWS calls ids of requests tokens, and writes them in one word.
     let is_of_request = before == "client" && !name.iter().any(|byte| b"_-".contains(byte));
     let is_public = words.ends_with("public_key_token");
@@ -276,11 +304,15 @@ fn family(words: &str, name: &[u8]) -> Option<Family> {
         || words.ends_with("registry_auth")
         || words.ends_with("erlang_cookie")
         || WHOLE_TOKENS.contains(&last)
+        || last == "pat" && matches!(before, "github" | "gh" | "gitlab" | "azure" | "ado")
     {
         return Some(Family::Token);
     }
     let joined = last.strip_suffix("key").unwrap_or_default();
-    let is_key = last == "key" && KEYS.contains(&before)
+    let is_plural =
+        last == "keys" && matches!(before, "api" | "app") && !name.iter().any(u8::is_ascii_lowercase);
+    let is_key = is_plural
+        || last == "key" && KEYS.contains(&before)
         || KEYS.contains(&joined)
         || KEYS.iter().any(|word| word.len() > 5 && joined.ends_with(word) || joined.ends_with("api"))
         || last == "base" && before == "key"

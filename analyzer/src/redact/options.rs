@@ -72,7 +72,10 @@ pub fn option(text: &[u8], written: &Written) -> Option<Value> {
     // `docker build --secret id=npm,src=.npmrc` names a secret.
     let is_named =
         [&b"id="[..], b"src=", b"source=", b"type=", b"env="].iter().any(|key| content.starts_with(key));
-    (!content.starts_with(b"-") && !goes_on && !is_named).then_some(value)
+    // `--password PASSWORD` of a help text.
+    const METAVARIABLES: [&str; 7] = ["KEY", "PASSWORD", "SECRET", "STRING", "TEXT", "TOKEN", "VALUE"];
+    let is_metavariable = METAVARIABLES.iter().any(|word| word.as_bytes() == content.trim_ascii_end());
+    (!content.starts_with(b"-") && !goes_on && !is_named && !is_metavariable).then_some(value)
 }
 
 /// Returns the value in `PASSWORD 'x'` and `PASSWORD('x')`.
@@ -128,10 +131,31 @@ pub fn element(text: &[u8], written: &Written) -> Option<Value> {
     is_element.then_some(Value::plain(range))
 }
 
+/// Whether a quoted name is the first of a pair.
+pub fn may_be_paired(text: &[u8], written: &Written) -> bool {
+    written.closing.is_some_and(|quote| text.get(written.range.end + quote.len()) == Some(&b','))
+}
+
+/// Returns the value in `('password', 'x')` and `define('DB_PASSWORD', 'x')`; in a list of names the next one is no secret.
+pub fn paired(text: &[u8], written: &Written) -> Option<Value> {
+    let at = written.range.end + written.closing?.len();
+    let at = skip_spaces(text, at + usize::from(text.get(at) == Some(&b',')));
+    let at = at + usize::from(text.get(at) == Some(&b'b'));
+    quote_at(text, at)?;
+    value_at(text, at).filter(|value| looks_random(&text[value.range.clone()], Rigour::Strict))
+}
+
+/// What sets the variable that is named behind it.
+const SETTERS: [&[u8]; 6] = [b"ENV ", b"SetEnv ", b"fastcgi_param ", b"setx ", b"set -gx ", b"env:set "];
+
 /// Whether what stands before a name sets it.
 pub fn may_be_set(text: &[u8], written: &Written) -> bool {
     let Range { start, end } = written.range;
-    text.get(end) == Some(&b' ') && (text[..start].ends_with(b"ENV ") || set_before(text, start))
+    text.get(end) == Some(&b' ') && (is_setter(&text[..start]) || set_before(text, start))
+}
+
+fn is_setter(before: &[u8]) -> bool {
+    SETTERS.iter().any(|setter| before.ends_with(setter))
 }
 
 /// Returns the value in `ENV NAME x` of a Dockerfile and in `aws configure set NAME x`.
@@ -139,7 +163,7 @@ pub fn set(text: &[u8], written: &Written) -> Option<Value> {
     let Range { start, end } = written.range;
     let is_spaced = text.get(end) == Some(&b' ');
     let value = is_spaced.then(|| value_at(text, end + 1)).flatten()?;
-    if text[..start].ends_with(b"ENV ") && ends(text, value.end) {
+    if is_setter(&text[..start]) && (value.quote.is_some() || ends(text, value.end)) {
         return Some(value);
     }
     let content = &text[value.range.clone()];

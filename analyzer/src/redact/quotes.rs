@@ -1,4 +1,4 @@
-//! Quotes as they stand in text that was quoted before: `"`, `\"`, `\\\"`, `\u0022`, `&quot;`.
+//! Quotes as they stand in text that was quoted before: `"`, `\"`, `\\\"`, `\u0022`, `\x22`, `&quot;`.
 
 use memchr::{memchr2, memmem};
 
@@ -10,7 +10,7 @@ pub struct Quote {
 }
 
 /// Signs that a backslash makes a quote of.
-const NUMBERED: [&str; 2] = ["u0022", "u0027"];
+const NUMBERED: [&str; 4] = ["u0022", "u0027", "x22", "x27"];
 const PLAIN: [&str; 4] = ["\"", "'", "`", "&quot;"];
 const DOUBLED: &str = "''";
 const MOST_SLASHES: usize = 15;
@@ -24,7 +24,7 @@ impl Quote {
 
     /// Whether it is a quote of JSON, of any depth.
     pub fn is_double(self) -> bool {
-        matches!(self.sign, "\"" | "u0022" | "&quot;")
+        matches!(self.sign, "\"" | "u0022" | "x22" | "&quot;")
     }
 
     pub fn write(self, text: &mut String) {
@@ -54,7 +54,7 @@ pub fn quote_before(text: &[u8], end: usize) -> Option<Quote> {
     let ends = |sign: &&&str| before.ends_with(sign.as_bytes());
     let sign = PLAIN.iter().find(ends).or_else(|| NUMBERED.iter().find(ends))?;
     let slashes = slashes_before(text, end - sign.len());
-    let is_quote = slashes > 0 || !sign.starts_with('u');
+    let is_quote = slashes > 0 || !sign.starts_with(['u', 'x']);
     is_quote.then_some(Quote { sign, slashes })
 }
 

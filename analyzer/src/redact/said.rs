@@ -61,12 +61,7 @@ const STATES: &[&str] = &[
 pub fn may_be_said(text: &[u8], written: &Written) -> bool {
     let at = written.range.end + written.closing.map_or(0, Quote::len);
     match text.get(at..).unwrap_or_default() {
-        [b'\t' | b'\n', ..]
-        | [
-            b' ',
-            b' ' | b'-' | b'|' | b'c' | b'd' | b'f' | b'h' | b'i' | b'm' | b's' | b'w' | b'(' | b'\xe2',
-            ..,
-        ] => true,
+        [b'\t' | b'\n' | b' ', ..] => true,
         [b'-', b'>', ..] => true,
         [] => false,
         _ => is_named_late(text, written),
@@ -191,7 +186,13 @@ fn table(text: &[u8], written: &Written, name: Name, at: usize) -> Option<Value>
     }
     let value = value_at(text, from)?;
     let content = &text[value.range.clone()];
-    if name.is_word && written.closing.is_none() || says_nothing(content) || is_path_of_words(content) {
+    let is_column = name.family == Family::Password && looks_random(content, Rigour::Strict);
+    // `PASS  Tests\Unit` of test runners.
+    if name.is_pass
+        || name.is_word && written.closing.is_none() && !is_column
+        || says_nothing(content)
+        || is_path_of_words(content)
+    {
         return None;
     }
     let is_state = STATES.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(content));
@@ -212,6 +213,9 @@ fn table(text: &[u8], written: &Written, name: Name, at: usize) -> Option<Value>
 /// Returns the value in `password is x` and `password was "x"`.
 fn sentence(text: &[u8], name: Name, at: usize) -> Option<Value> {
     let rest = text.get(at..)?.strip_prefix(b" ")?;
+    if let Some(value) = named(text, name, at + 1) {
+        return Some(value);
+    }
     let verb = VERBS.iter().find(|verb| rest.starts_with(verb.as_bytes()))?;
     let value = value_at(text, at + 1 + verb.len())?;
     let content = &text[value.range.clone()];
@@ -220,4 +224,19 @@ fn sentence(text: &[u8], name: Name, at: usize) -> Option<Value> {
     let is_quoted = value.quote.is_some() && is_password && !is_sentence(content);
     let is_random = content.iter().any(u8::is_ascii_digit) && looks_random(content, rigour);
     (is_quoted || is_random).then_some(value)
+}
+
+/// Returns the value right behind its name, which no other word of a sentence could be: `with password x`, `token x is expired`.
+fn named(text: &[u8], name: Name, at: usize) -> Option<Value> {
+    let shortest = if name.family == Family::Password { 8 } else { 20 };
+    let value = value_at(text, at)?;
+    let content = &text[value.range.clone()];
+    let signs = || content.iter().filter(|byte| byte.is_ascii_punctuation()).count();
+    let is_plain = content.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+    // A path, an address or a setting is no value; a password is as random with a sign or two.
+    let is_like = is_plain
+        || name.family == Family::Password
+            && signs() <= 4
+            && !content.iter().any(|byte| b"/:=@".contains(byte));
+    (content.len() >= shortest && is_like && looks_random(content, Rigour::Strict)).then_some(value)
 }

@@ -149,6 +149,7 @@ pub fn hides(value: &[u8]) -> bool {
     mark(value) == Some(value.len())
         || is_filler(value)
         || is_placeholder(value)
+        || is_variable(value)
         || WORDS.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
 }
 
@@ -181,12 +182,30 @@ pub fn is_code(value: &[u8]) -> bool {
     let is_nested = rest.iter().all(|byte| is_name(byte) || b"()".contains(byte)) && rest.ends_with(b")");
     let is_call = is_nested && (has_parts || rest == b"()" || rest.contains(&b'.'));
     // Generated passwords have brackets too: what a function is given tells, a text or more code.
+    let is_read = || [&b"get"[..], b"env", b"config"].iter().any(|word| name.starts_with(word));
     match rest {
-        [] => name.contains(&b'.') && is_member(last) || memchr::memmem::find(name, b"::").is_some(),
-        [b'(', b'"' | b'\'', ..] => has_parts || name.starts_with(b"get"),
-        [b'(', ..] => is_call,
+        [] => {
+            name.contains(&b'.') && is_member(last)
+                || memchr::memmem::find(name, b"::").is_some()
+                || is_of_resource(name)
+        }
+        [b'(', b'"' | b'\'', ..] => has_parts || is_read(),
+        [b'(', ..] => is_call || is_declaration(name, rest),
         _ => false,
     }
+}
+
+/// Whether Terraform is told which resource to ask: `random_password.db.result`.
+fn is_of_resource(name: &[u8]) -> bool {
+    let parts = name.split(|byte| *byte == b'.');
+    let is_kind = name.split(|byte| *byte == b'.').next().is_some_and(|kind| kind.contains(&b'_'));
+    is_kind && parts.count() > 2 && name.iter().all(|byte| byte.is_ascii_lowercase() || b"_.".contains(byte))
+}
+
+/// Whether a model says what it holds: `models.CharField(max_length=128)`, `z.string().min(8)`.
+fn is_declaration(name: &[u8], rest: &[u8]) -> bool {
+    let is_argument = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.=()".contains(byte);
+    name.contains(&b'.') && rest.ends_with(b")") && rest.iter().all(is_argument)
 }
 
 fn is_member(name: &[u8]) -> bool {
@@ -275,6 +294,14 @@ fn is_placeholder(value: &[u8]) -> bool {
         [b'$', b'(', name @ ..] => ends_with_name(name, b" )-/"),
         [b'#', b'{', name @ ..] => ends_with_name(name, b"} ([") && holds(b"}"),
         [b'%', b'(', name @ ..] => ends_with_name(name, b")"),
+        // `$1`, `@p0` and `:password` of statements.
+        [b'$', digits @ ..] if digits.len() <= 2 && !digits.is_empty() => {
+            digits.iter().all(u8::is_ascii_digit)
+        }
+        [b'@', b'p', digits @ ..] if !digits.is_empty() => digits.iter().all(u8::is_ascii_digit),
+        [b':', name @ ..] if secret_name(name).is_some() => {
+            name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
+        }
         [b'$', b'$', name @ ..] => is_name(name) && is_plain(name),
         [b'$', name @ ..] => is_name(name) && is_plain(name) && !name[0].is_ascii_digit(),
         [b'{', name @ .., b'}'] | [b'%', name @ .., b'%'] | [b'@', name @ .., b'@'] => {

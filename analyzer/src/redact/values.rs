@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::bare::bare_end;
 use super::quotes::{Quote, closing, may_follow, quote_at, quote_before};
+use super::telling::{Rigour, looks_random};
 
 /// A value, without its quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,9 +138,17 @@ fn typed(text: &[u8], at: usize) -> Option<usize> {
     let quote = quote_at(text, at)?;
     let from = at + quote.len();
     let (to, end) = closing(text, from, quote)?;
-    TYPES.iter().find(|word| word.as_bytes() == &text[from..to])?;
     let at = skip_whitespace(text, end);
-    (text.get(at) == Some(&b':')).then(|| skip_whitespace(text, at + 1))
+    let at = (text.get(at) == Some(&b':')).then(|| skip_whitespace(text, at + 1))?;
+    if &text[from..to] == b"sensitive" {
+        // `{"sensitive": true, "type": "string", "value": "x"}` of Terraform.
+        const FARTHEST: usize = 80;
+        let members = &text[at..text.len().min(at + FARTHEST)];
+        let members = &members[..memchr::memchr(b'}', members).unwrap_or(members.len())];
+        let value = at + memchr::memmem::find(members, b"\"value\"")?;
+        return typed(text, value);
+    }
+    TYPES.iter().find(|word| word.as_bytes() == &text[from..to]).map(|_| at)
 }
 
 /// Returns the value without quotes that begins at a place.
@@ -149,6 +158,9 @@ fn bare(text: &[u8], at: usize) -> Option<Range<usize>> {
         let end = bare_end(text, at + mark);
         // What was removed is not removed again, unless it was a part.
         return (end > at + mark).then_some(at..end);
+    }
+    if is_request(rest) {
+        return None;
     }
     let end = bare_end(text, at);
     let value = text.get(at..end)?;
@@ -165,7 +177,19 @@ fn bare(text: &[u8], at: usize) -> Option<Range<usize>> {
         let has = |signs: &[u8]| value.iter().any(|byte| signs.contains(byte));
         has(b"!#%^*~+?") && !has(b"\"'") && has(b"0123456789") && value.iter().any(u8::is_ascii_alphabetic)
     };
-    (!is_open || is_generated() || is_odd()).then_some(at..end)
+    // What is open to its end and reads as no word is no list either.
+    let is_random = || {
+        let has = |signs: &[u8]| value.iter().any(|byte| signs.contains(byte));
+        depth(value) > 0 && !has(b"\"'=:,/") && looks_random(&value[1..], Rigour::Strict)
+    };
+    (!is_open || is_generated() || is_odd() || is_random()).then_some(at..end)
+}
+
+/// Whether a reader is asked to put something here: `<your password>`.
+fn is_request(rest: &[u8]) -> bool {
+    const LONGEST: usize = 60;
+    let words = count(rest, 1, |byte| byte.is_ascii_alphabetic() || b" _-".contains(&byte));
+    rest.first() == Some(&b'<') && words <= LONGEST && rest.get(1 + words) == Some(&b'>')
 }
 
 /// Returns how many brackets are still open behind a value.

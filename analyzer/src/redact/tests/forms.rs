@@ -139,3 +139,88 @@ fn the_rest_of_a_key_whose_beginning_is_cut_off_is_removed() {
     stays("-----END RSA PRIVATE KEY-----");
     stays("-----END CERTIFICATE-----");
 }
+
+#[test]
+fn a_key_that_was_cut_off_takes_no_log_with_it() {
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let begin = "-----BEGIN RSA PRIVATE KEY-----";
+    check(&format!("{begin}\n{line}\n{line}\npanic: x"), &format!("{begin}[redacted:private-key]\npanic: x"));
+    check(&format!("{begin}\nProc-Type: 4,ENCRYPTED\n\n{line}"), &format!("{begin}[redacted:private-key]"));
+    check(&format!("k=\"{begin}\\n{line}\\nab\" y"), &format!("k=\"{begin}[redacted:private-key]\\nab\" y"));
+    stays(
+        "key must start with -----BEGIN RSA PRIVATE KEY-----\nFATAL dial tcp 10.0.0.6:5432: connection refused",
+    );
+    stays("-----BEGIN RSA PRIVATE KEY-----\n***\nexit status 1");
+}
+
+#[test]
+fn tokens_are_known_behind_escapes_and_colours() {
+    let token = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    for before in ["\\n", "\\t", "\\u001b[32m", "\\x22", "%3D", "KEY_", "密"] {
+        check(&format!("{before}{token}"), &format!("{before}[redacted:github-token]"));
+    }
+    check("keys:\\nAKIAIOSFODNN7EXAMPLE\\nend", "keys:\\n[redacted:aws-access-key]\\nend");
+    stays("highp_precision");
+}
+
+#[test]
+fn names_of_two_words_and_of_vendors_are_names() {
+    hides("API key: ‹0a1b2c3d4e5f6071›");
+    hides("Secret Access Key: ‹Zx9Qm4vT7kLp2Rw8aBcDeFgHIj›");
+    hides("OPENAI_KEY=‹hunter›");
+    hides("rootpw=‹hunter›");
+    hides("GITHUB_PAT=‹hunter›");
+    hides("REDIS_AUTH=‹hunter›");
+    hides("DB_PASSWORD_READER=‹hunter›");
+    check("DSN=app:hunter@tcp(db:3306)/shop", "DSN=app:[redacted:url-password]@tcp(db:3306)/shop");
+    stays("API key: missing");
+    stays("access key: rotated yesterday");
+}
+
+#[test]
+fn what_starts_with_a_bracket_may_be_a_password() {
+    hides("DB_PASSWORD=‹(Zx9Qm4vT7kLp›");
+    hides("\"POSTGRES_PASSWORD=‹{Zx9Qm4vT7kLp›\",");
+    stays("DB_PASSWORD=(none");
+    stays("password={host: db");
+}
+
+#[test]
+fn what_describes_a_secret_is_none() {
+    stays("GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D");
+    stays("existingSecret: db-credentials");
+    stays("DB_SECRET=prod/db");
+    stays("UPDATE users SET password = $1 WHERE token = :token");
+    stays("usage: app [--password PASSWORD] [--token TOKEN]");
+    stays("   PASS  Tests\\Unit\\ExampleTest");
+    stays("    connect(host, password=password, api_key=api_key)");
+    stays("'password' => env('DB_PASSWORD'),");
+    stays("password = random_password.db.result");
+    stays("password = models.CharField(max_length=128)");
+    stays("password: z.string().min(8)");
+    stays("DB_PASSWORD=<your password>");
+    stays("Authorization: Bearer YOUR_TOKEN");
+    stays("first pass: 120ms");
+}
+
+#[test]
+fn pairs_settings_and_sentences_are_known() {
+    hides("[('host', 'db'), ('password', '‹hunter22x9›')]");
+    hides("[(b'host', b'x'), (b'x-api-key', b'‹Zx9Qm4vT7kLp2Rw8›')]");
+    hides("define( 'DB_PASSWORD', '‹hunter22x9›' );");
+    hides("fastcgi_param DB_PASSWORD \"‹hunter›\";");
+    hides("logging in as admin with password ‹O6hQCZ46DK8!y›");
+    hides("token ‹RO2aq5opAEMpc0ZYzYXrmMsoDt7tteKf› is expired");
+    hides("password     | ‹1oI1~MpCmXqdx›");
+    hides("{\"db_password\":{\"sensitive\":true,\"type\":\"string\",\"value\":\"‹hunter›\"}}");
+    hides("{\\x22user\\x22:\\x22jane\\x22,\\x22password\\x22:\\x22‹hunter›\\x22}");
+    hides("+ aws ssm put-parameter --type SecureString --name /x/y --value ‹hunter›");
+    hides("+ kubectl create secret generic db --from-literal=conn=‹hunter›");
+    hides("A temporary password is generated for root@localhost: ‹hunter2x›");
+    hides("docker login -u jane -p‹hunter2x› db");
+    check("TLS_KEY_B64=LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2", "TLS_KEY_B64=[redacted:private-key]");
+    stays("required: [\"password\", \"email\"]");
+    stays("the password field");
+    stays("token refresh scheduled");
+    stays("password     | string");
+}
