@@ -137,7 +137,14 @@ fn is_undone_by(ledger: &Ledger, focus: &str, service: &Service, primary: &Deplo
             && entry.task_definition.is_some()
             && entry.task_definition == primary.task_definition
     });
-    says_it_goes_back(primary) || before || failed && to_earlier_version
+    // What ECS goes back to is older; a new deployment never is.
+    let began = ledger.deployment(focus).and_then(|entry| entry.created);
+    let is_older = primary.created_at.zip(began).is_some_and(|(primary, began)| primary < began);
+    ledger.is_way_back(focus, &primary.id)
+        || is_older
+        || says_it_goes_back(primary)
+        || before
+        || failed && to_earlier_version
 }
 
 fn says_it_goes_back(primary: &Deployment) -> bool {
@@ -303,6 +310,42 @@ mod tests {
             assert_eq!(follow(&mut ledger, &mut focus, None, &looked_at), Change::None);
             assert!(ended(None, "ecs-svc/2", &ledger, &looked_at).is_some());
         }
+    }
+
+    #[test]
+    fn what_was_undone_before_medic_came_stays_the_one_that_is_watched() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let target = ServiceRevision { arn: "arn:x/shop/web/2".to_owned(), ..Default::default() };
+        let undone = ServiceDeployment {
+            status: Some("ROLLBACK_SUCCESSFUL".to_owned()),
+            started_at: at(1_800_003_600),
+            finished_at: at(1_800_003_690),
+            target_service_revision: Some(target),
+            ..ServiceDeployment::default()
+        };
+        let mut looked_at = known(vec![deployment("ecs-svc/1", "PRIMARY", "web:1", "COMPLETED")]);
+        looked_at.service_deployments = Part::Known(vec![undone]);
+        let (mut ledger, mut focus) = (Ledger::default(), None);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &looked_at), Change::Began);
+        for _ in 0..2 {
+            assert_eq!(follow(&mut ledger, &mut focus, None, &looked_at), Change::None);
+            assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        }
+    }
+
+    /// Medic came while the rollout was failing, and never saw the version before it as the wanted one.
+    #[test]
+    fn an_older_primary_is_the_way_back() {
+        let created_at = Timestamp::from_second(1_800_003_600).ok();
+        let earlier = deployment("ecs-svc/1", "PRIMARY", "web:1", "COMPLETED");
+        let failing = Deployment { created_at, ..deployment("ecs-svc/2", "PRIMARY", "web:2", "IN_PROGRESS") };
+        let (mut ledger, mut focus) = (Ledger::default(), None);
+        follow(&mut ledger, &mut focus, None, &known(vec![failing]));
+        let back = known(vec![earlier]);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::Undone);
+        assert_eq!(follow(&mut ledger, &mut focus, None, &back), Change::None);
+        assert_eq!(focus.as_deref(), Some("ecs-svc/2"));
+        assert!(ledger.is_way_back("ecs-svc/2", "ecs-svc/1"));
     }
 
     #[test]

@@ -117,7 +117,9 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
         State::Succeeded
             if has_settled && !awaits_stack && is_seen_to_stand(scene, outcome, stood, limits) =>
         {
-            return Some(End::Succeeded);
+            // Nothing was deployed, and the records say why.
+            let came_to_nothing = scene.was_over && scene.has_failed() && is_explained(scene);
+            return Some(if came_to_nothing { End::Failed } else { End::Succeeded });
         }
         State::Failed if has_settled => {
             let patience = limits.settle.checked_mul(PATIENCE).unwrap_or(limits.settle);

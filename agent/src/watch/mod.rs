@@ -130,6 +130,11 @@ impl Scene {
         outcome.state == State::Succeeded && !deployment::stands(&self.rollout())
     }
 
+    /// Whether the records say that something failed.
+    pub fn has_failed(&self) -> bool {
+        self.diagnosis().is_some_and(|diagnosis| diagnosis.verdict == Verdict::Failed)
+    }
+
     /// Returns what cannot be seen at present.
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         let of_sources = self.live.diagnosis.iter().flat_map(|diagnosis| &diagnosis.gaps);

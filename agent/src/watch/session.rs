@@ -100,7 +100,8 @@ pub async fn run(
         let outcome = deployment::outcome(&scene.rollout());
         let seen = scene.deployment.as_ref().map(|entry| &entry.id);
         if seen.is_some() && seen != before.as_ref() {
-            scene.was_over = matches!(outcome.state, State::Succeeded | State::Failed);
+            // A stack may be on its way to a deployment that ECS does not know of yet.
+            scene.was_over = matches!(outcome.ecs.state, State::Succeeded | State::Failed);
         }
         settling.look(&scene, &outcome);
         show(&mut screen, &scene, &mut told)?;

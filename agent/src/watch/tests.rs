@@ -283,7 +283,7 @@ fn the_guide_says_what_became_of_the_deployment() {
     let result = outcome(&well.rollout());
     let told = guide(scene.diagnosis().unwrap().clone(), &result, &End::Succeeded, book());
     assert_eq!((told.verdict, told.root), (Verdict::Healthy, None));
-    assert_eq!(told.headline, "web runs the new version, and ECS completed its deployment.");
+    assert_eq!(told.headline, "ECS completed the deployment of web, and its tasks run.");
 }
 
 #[test]

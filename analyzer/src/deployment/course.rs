@@ -251,7 +251,7 @@ fn in_ecs(rollout: &Rollout<'_>, course: Course, ecs: &Layer) -> String {
     match course {
         Course::NotDescribed => format!("ECS has not described {service} yet"),
         Course::Running => format!("ECS is still deploying {service}"),
-        Course::Completed => format!("{service} runs the new version, and ECS completed its deployment"),
+        Course::Completed => format!("ECS completed the deployment of {service}, and its tasks run"),
         Course::Falling => {
             because(&format!("ECS completed the deployment of {service}, but its tasks have stopped since"))
         }

@@ -71,7 +71,14 @@ fn check(parts: Value, stack: Option<&str>, job: Option<Job>, state: State, phas
 #[test]
 fn ecs_alone_tells_what_it_did() {
     let primary = |state: &str| json!({"services": service(json!([deployment(2, "PRIMARY", state, 2, 0)]))});
-    check(primary("COMPLETED"), None, None, State::Succeeded, Phase::Completed, "web runs the new version");
+    check(
+        primary("COMPLETED"),
+        None,
+        None,
+        State::Succeeded,
+        Phase::Completed,
+        "ECS completed the deployment of web",
+    );
     check(primary("IN_PROGRESS"), None, None, State::Running, Phase::Stabilising, "still deploying web");
     check(primary("FAILED"), None, None, State::Failed, Phase::Failed, "ECS failed the deployment");
     check(json!({}), None, None, State::Unknown, Phase::Unknown, "not described");
@@ -171,7 +178,7 @@ fn a_roll_back_that_ended_before_anybody_looked_is_known_from_the_account_of_ecs
     let mut old = parts;
     old["serviceDeployments"][0]["rollback"]["startedAt"] = json!(BEGAN - 5000);
     old["serviceDeployments"][0]["createdAt"] = json!(BEGAN - 6000);
-    check(old, None, None, State::Succeeded, Phase::Completed, "runs the new version");
+    check(old, None, None, State::Succeeded, Phase::Completed, "and its tasks run");
 }
 
 #[test]
@@ -208,7 +215,7 @@ fn a_stack_and_its_service_are_told_apart() {
         None,
         State::Failed,
         Phase::Completed,
-        "stack shop failed (UPDATE_ROLLBACK_FAILED: The queue is in use), although web runs",
+        "stack shop failed (UPDATE_ROLLBACK_FAILED: The queue is in use), although ECS completed",
     );
     check(
         with("UPDATE_IN_PROGRESS", ""),
@@ -218,14 +225,7 @@ fn a_stack_and_its_service_are_told_apart() {
         Phase::Completed,
         "is still UPDATE_IN_PROGRESS",
     );
-    check(
-        with("UPDATE_COMPLETE", ""),
-        shop,
-        None,
-        State::Succeeded,
-        Phase::Completed,
-        "runs the new version",
-    );
+    check(with("UPDATE_COMPLETE", ""), shop, None, State::Succeeded, Phase::Completed, "and its tasks run");
     let failed = service(json!([deployment(2, "PRIMARY", "FAILED", 0, 3)]));
     let parts = json!({"services": failed, "stacks": stack("UPDATE_COMPLETE", "")});
     check(parts, shop, None, State::Failed, Phase::Failed, "stack shop says UPDATE_COMPLETE, but ECS failed");
@@ -237,7 +237,7 @@ fn an_operation_of_yesterday_says_nothing_about_today() {
     old[0]["LastUpdatedTime"] = json!(BEGAN - 86_400);
     let stable = service(json!([deployment(2, "PRIMARY", "COMPLETED", 2, 0)]));
     let parts = json!({"services": stable, "stacks": old});
-    check(parts, Some("shop"), None, State::Succeeded, Phase::Completed, "runs the new version");
+    check(parts, Some("shop"), None, State::Succeeded, Phase::Completed, "and its tasks run");
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_job_that_timed_out_does_not_hide_a_success() {
         Some(Job::TimedOut),
         State::Succeeded,
         Phase::Completed,
-        "the job timed out, but web runs",
+        "the job timed out, but ECS completed",
     );
 }
 

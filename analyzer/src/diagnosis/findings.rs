@@ -321,7 +321,7 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         success.seq > group.last.seq
             && !is_start
             && (scope.heals(source, class) || connects)
-            && !(of_service && undone_since(study, group))
+            && !(of_service && (study.falls_again || undone_since(study, group)))
             && !(*scope == Scope::Application && study.supervised.is_down(&lane.0))
             && !in_vain
             && !cleans_up
@@ -370,7 +370,7 @@ fn healed_by(study: &Study<'_>, lane: &Lane, group: &Group, class: Option<Class>
         source,
         Source::ContainerLog | Source::EcsStoppedTask | Source::EcsServiceEvent | Source::AlbTargetHealth
     );
-    if !is_tasks || undone_since(study, group) {
+    if !is_tasks || study.falls_again || undone_since(study, group) {
         return None;
     }
     let time = group.last.time?;

@@ -1,12 +1,12 @@
 //! The outcome that the service itself tells last: once it is steady, what went before did not keep it from that.
 
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings;
 use super::kept::{Group, Kept};
 use super::study::Study;
-use crate::record::Source;
+use crate::record::{Level, Source};
 use crate::taxonomy::Class;
 
 /// Returns since when the service is steady: nothing was undone, the last event of each service says that it is steady,
@@ -24,7 +24,28 @@ pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
         let is_task = matches!(group.first.source, Source::EcsStoppedTask | Source::AlbTargetHealth);
         is_task && group.last.time.is_some_and(|time| time > since)
     });
-    (!fails_since).then_some(since)
+    (!fails_since && !study.falls_again).then_some(since)
+}
+
+/// Whether tasks failed again and again after ECS had completed the deployment: each new one makes the service steady,
+/// where no health check speaks for it, until it fails as well.
+pub(super) fn falls_again(study: &Study<'_>) -> bool {
+    const AGAIN: usize = 2;
+    let of_services = study.events.values().filter(|event| event.source == Source::EcsServiceEvent);
+    let completed =
+        of_services.filter(|event| is_completed(&event.line)).filter_map(|event| event.place.time).max();
+    let has_failed = |event: &&Kept| {
+        let is_later = event.place.time.zip(completed).is_some_and(|(time, completed)| time > completed);
+        is_later && event.source == Source::EcsStoppedTask && event.level == Level::Error
+    };
+    let failed: BTreeSet<&str> =
+        study.events.values().filter(has_failed).filter_map(|event| task_of(&event.line)).collect();
+    failed.len() >= AGAIN
+}
+
+/// Returns the id of the task that a record describes.
+fn task_of(line: &str) -> Option<&str> {
+    line.strip_prefix("task ")?.split(' ').next()
 }
 
 /// Returns the last event of each service, of those that have a time or of those that have none.
@@ -102,8 +123,11 @@ fn service_of<'e>(text: &'e str, entity: Option<&'e str>) -> Option<&'e str> {
 }
 
 fn is_steady(text: &str) -> bool {
-    const WORDS: [&str; 4] =
-        ["has reached a steady state", "deployment completed", "rolloutState=COMPLETED", " SUCCESSFUL"];
+    text.contains("has reached a steady state") || is_completed(text)
+}
+
+fn is_completed(text: &str) -> bool {
+    const WORDS: [&str; 3] = ["deployment completed", "rolloutState=COMPLETED", " SUCCESSFUL"];
     WORDS.iter().any(|words| text.contains(words))
 }
 

@@ -70,6 +70,8 @@ pub struct Study<'p> {
     pub(super) fails_outside: bool,
     /// Whether the events of the services, which have no times, end with a steady state.
     pub(super) ends_steady: bool,
+    /// Whether tasks failed again and again after ECS had completed the deployment: that the service is steady shows nothing.
+    pub(super) falls_again: bool,
     /// When each stream begins.
     pub(super) began: BTreeMap<String, Timestamp>,
     pub(super) last_words: LastWords,
@@ -138,6 +140,7 @@ impl<'p> Study<'p> {
             redeployed: None,
             fails_outside: false,
             ends_steady: false,
+            falls_again: false,
             began: BTreeMap::new(),
             last_words: LastWords::default(),
             jobs: BTreeSet::new(),
@@ -245,6 +248,7 @@ impl<'p> Study<'p> {
         }
         self.forget_earlier(snapshot);
         self.foreign = foreign::foreign(snapshot, findings::was_undone(&self));
+        self.falls_again = settled::falls_again(&self);
         self.settled = settled::settled(&self);
         let running = Running::of(snapshot, self.settled.is_some());
         self.stands = running.is_all();
