@@ -50,7 +50,7 @@ pub struct Retention {
 impl Retention {
     /// What is kept for less would be gone before anyone asks for it.
     pub const SHORTEST: Span = Span(Duration::from_secs(3600));
-    /// With less, what was just recorded would go: parts are closed from four megabytes on, and the open one stays.
+    /// With less, little of what was just recorded would stay: parts are closed from four megabytes on.
     pub const SMALLEST: Size = Size(32_000_000);
 }
 
@@ -271,6 +271,11 @@ impl SourceConfig {
     /// Whether the source waits for others to send: then it holds nothing that could be read, and never ends.
     pub fn listens(&self) -> bool {
         matches!(self, SourceConfig::FluentForward { .. } | SourceConfig::Otlp { .. })
+    }
+
+    /// Whether the source ends by itself once it has delivered all.
+    pub fn comes_to_an_end(&self) -> bool {
+        matches!(self, SourceConfig::Stdin { .. } | SourceConfig::GithubActions { .. })
     }
 
     /// Returns the stack that the source is about, where it names one itself.

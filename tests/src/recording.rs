@@ -312,24 +312,45 @@ fn the_oldest_parts_go_first_when_there_is_too_much() {
         ..Retention::default()
     };
     let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
-    let now = Timestamp::from_second(1_790_000_000).expect("a time");
-    for number in 0..60_000u64 {
-        // Words that do not compress, so that the size is what it says.
-        let noise: String =
-            (0..12).map(|word| format!("{:016x} ", id(&[&number.to_string(), &word.to_string()]))).collect();
-        let record = record(1_790_000_000 + number as i64, &format!("number{number} {noise}"));
-        let entry = medic::index::Entry { id: number, further: Vec::new(), arrived: now, deployment: "x" };
-        let row = writer.row(&record, entry);
-        writer.add(Arc::new(vec![record]), vec![row]).expect("added");
-        if number % 5000 == 4999 {
-            writer.commit(now, |_| {}).expect("committed");
-        }
+    for from in (0..60_000).step_by(5000) {
+        commit_many(&mut writer, from..from + 5000);
     }
     drop(writer);
     let reader = Reader::open(folder.path()).expect("readable");
     assert_eq!(reader.count(&question("number59999")).expect("counted"), 1, "the newest stays");
     assert_eq!(reader.count(&question("number0")).expect("counted"), 0, "the oldest goes");
     assert!(reader.documents() < 60_000);
+}
+
+/// One commit may hold more than all that may be kept.
+#[test]
+fn the_newest_part_stays_however_large_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention {
+        size: "1MB".parse().expect("a size"),
+        free: "0".parse().expect("a size"),
+        ..Retention::default()
+    };
+    let mut writer = Writer::open(folder.path(), &retention).expect("the state opens");
+    commit_many(&mut writer, 0..30_000);
+    assert_eq!(kept(folder.path(), 0..2), [0, 1], "nothing newer is recorded");
+    commit_many(&mut writer, 30_000..60_000);
+    assert!(kept(folder.path(), 0..2).is_empty(), "the oldest goes");
+    assert_eq!(kept(folder.path(), 59_998..60_000), [59_998, 59_999]);
+}
+
+/// Adds records whose words do not compress, so that their size is what it says, and commits them at once.
+fn commit_many(writer: &mut Writer, numbers: std::ops::Range<u64>) {
+    let now = Timestamp::from_second(1_790_000_000).expect("a time");
+    for number in numbers {
+        let noise: String =
+            (0..12).map(|word| format!("{:016x} ", id(&[&number.to_string(), &word.to_string()]))).collect();
+        let record = record(1_790_000_000 + number as i64, &format!("number{number} {noise}"));
+        let entry = medic::index::Entry { id: number, further: Vec::new(), arrived: now, deployment: "x" };
+        let row = writer.row(&record, entry);
+        writer.add(Arc::new(vec![record]), vec![row]).expect("added");
+    }
+    writer.commit(now, |_| {}).expect("committed");
 }
 
 /// Adds a record and commits it as if it were that second, so many seconds after the writer was opened.

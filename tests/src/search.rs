@@ -201,6 +201,11 @@ fn times_are_asked_for_in_many_ways() {
         ("time:\"2026-05-28T20:26:41.5Z\"", 0),
         ("time: IN [\"2026-05-28T20:26:41Z\" \"2026-05-28T20:28:41Z\"]", 2),
         ("time:*", 300),
+        ("time:[2026-05-28 TO 2026-05-29]", 300),
+        ("time:[2026-05-29 TO *]", 0),
+        ("time:[2026-05-28T20:26:45 TO 2026-05-28T20:26:50]", 6),
+        ("time:[\"2026-05-28T20:26:45Z\" TO \"2026-05-28T20:26:50Z\"]", 6),
+        ("Time:[2026-05-28T20:26:45Z TO 2026-05-28T20:26:50Z]", 6),
         ("time:[2030-01-01T00:00:00Z TO 2031-01-01T00:00:00Z]", 0),
     ] {
         assert_eq!(count(words).expect(words), expected, "{words}");
@@ -258,6 +263,8 @@ fn records_are_found_by_their_context() {
         ("deployment:test", 12),
         ("deployment:other", 1),
         ("severity:error", 1),
+        ("Severity:error", 1),
+        ("TEXT:stopped", 1),
         ("NOT severity:error", 12),
         ("source:ecs-service-event OR source:container-log", 13),
         ("source: IN [ecs-service-event metric]", 1),
@@ -323,6 +330,7 @@ fn signs_of_other_searches_are_read_or_refused() {
     ] {
         assert_eq!(count(words).expect(words), expected, "{words}");
     }
+    let (brackets, nots) = ("(".repeat(10_000), "NOT ".repeat(2_000));
     for (words, because) in [
         ("ref*", "only the beginning"),
         ("*fused", "only the end"),
@@ -337,6 +345,9 @@ fn signs_of_other_searches_are_read_or_refused() {
         ("\"error ref\"*", "a part of one"),
         ("/err.*/", "the value of a field"),
         ("[a TO f]", "only `time:`"),
+        ("Nothing:here", "does not exist: 'Nothing'"),
+        (brackets.as_str(), "too many"),
+        (nots.as_str(), "too many"),
     ] {
         let error = count(words).expect_err(words).to_string();
         assert!(error.contains(because) && error.contains("write words"), "{words}: {error}");

@@ -1,6 +1,7 @@
 //! What is watched, and where: it fills the patterns of ARNs.
 
 /// What is watched, where, and with whose credentials. What is not known is `*` in an ARN.
+/// The cluster, the service and the stack may be given as their ARNs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub region: String,
@@ -17,18 +18,58 @@ pub struct Place {
 impl Place {
     /// Fills the pattern of an ARN.
     pub fn fill(&self, pattern: &str) -> String {
-        let or_any = |name: &Option<String>| name.clone().unwrap_or_else(|| "*".to_owned());
-        let region = if self.region.is_empty() { "*".to_owned() } else { self.region.clone() };
+        let region = Some(self.region.as_str()).filter(|region| !region.is_empty());
+        let region = region.or_else(|| self.region_in_arns());
+        let partition = self.in_arns(PARTITION).unwrap_or_else(|| partition(region.unwrap_or_default()));
+        let account = self.account.as_deref().or_else(|| self.in_arns(ACCOUNT));
+        let service = self.service.as_deref();
+        let cluster = self.cluster.as_deref().map(last_name).or_else(|| service.and_then(cluster_of_service));
         pattern
-            .replace("{partition}", partition(&self.region))
-            .replace("{region}", &region)
-            .replace("{account}", &or_any(&self.account))
-            .replace("{cluster}", &or_any(&self.cluster))
-            .replace("{service}", &or_any(&self.service))
-            .replace("{stack}", self.stack.as_deref().unwrap_or_default())
-            .replace("{log-group}", &or_any(&self.log_group))
-            .replace("{queue}", &or_any(&self.queue))
+            .replace("{partition}", partition)
+            .replace("{region}", region.unwrap_or("*"))
+            .replace("{account}", account.unwrap_or("*"))
+            .replace("{cluster}", cluster.unwrap_or("*"))
+            .replace("{service}", service.map_or("*", last_name))
+            .replace("{stack}", self.stack.as_deref().map(stack_name).unwrap_or_default())
+            .replace("{log-group}", self.log_group.as_deref().unwrap_or("*"))
+            .replace("{queue}", self.queue.as_deref().unwrap_or("*"))
     }
+
+    /// Returns the region that the ARN of the cluster, the service or the stack names.
+    pub fn region_in_arns(&self) -> Option<&str> {
+        self.in_arns(REGION)
+    }
+
+    fn in_arns(&self, field: usize) -> Option<&str> {
+        let given = [&self.cluster, &self.service, &self.stack];
+        given.into_iter().flatten().find_map(|given| field_in_arn(given, field))
+    }
+}
+
+/// The fields of an ARN, by their place behind `arn:`.
+const PARTITION: usize = 0;
+const REGION: usize = 2;
+const ACCOUNT: usize = 3;
+
+fn field_in_arn(text: &str, field: usize) -> Option<&str> {
+    text.strip_prefix("arn:")?.split(':').nth(field).filter(|value| !value.is_empty())
+}
+
+/// Returns the name with which the ARN of a cluster or a service ends.
+fn last_name(given: &str) -> &str {
+    name_in_arn(given).rsplit('/').next().unwrap_or(given)
+}
+
+/// Returns the cluster that the ARN of a service names: `service/shop/web`.
+fn cluster_of_service(given: &str) -> Option<&str> {
+    let (cluster, _) = name_in_arn(given).strip_prefix("service/")?.split_once('/')?;
+    Some(cluster)
+}
+
+/// Returns the name of a stack, behind which its ARN has an id: `stack/shop-web/6d0e`.
+fn stack_name(given: &str) -> &str {
+    let name = name_in_arn(given).strip_prefix("stack/").and_then(|rest| rest.split('/').next());
+    name.unwrap_or(given)
 }
 
 fn partition(region: &str) -> &'static str {
@@ -60,6 +101,31 @@ mod tests {
         let place = Place { region: "cn-north-1".to_owned(), ..Place::default() };
         let pattern = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}";
         assert_eq!(place.fill(pattern), "arn:aws-cn:ecs:cn-north-1:*:service/*/*");
+    }
+
+    #[test]
+    fn what_is_given_as_an_arn_fills_others_with_what_it_names() {
+        let given = |text: &str| Some(text.to_owned());
+        let ecs = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}";
+        let stacks = "arn:{partition}:cloudformation:{region}:{account}:stack/{stack}*/*";
+        let cluster = given("arn:aws-cn:ecs:cn-north-1:111122223333:cluster/shop");
+        let place = Place { cluster: cluster.clone(), service: given("web"), ..Place::default() };
+        assert_eq!(place.fill(ecs), "arn:aws-cn:ecs:cn-north-1:111122223333:service/shop/web");
+        for (service, expected) in [("service/shop/web", "shop/web"), ("service/web", "*/web")] {
+            let service = given(&format!("arn:aws:ecs:eu-west-1:111122223333:{service}"));
+            let place = Place { service: service.clone(), ..Place::default() };
+            assert_eq!(place.fill(ecs), format!("arn:aws:ecs:eu-west-1:111122223333:service/{expected}"));
+            let place = Place { cluster: cluster.clone(), service, ..Place::default() };
+            assert_eq!(place.fill(ecs), "arn:aws-cn:ecs:cn-north-1:111122223333:service/shop/web");
+        }
+        let stack = given("arn:aws-us-gov:cloudformation:us-gov-west-1:111122223333:stack/shop-web/6d0e");
+        let place = Place { stack, ..Place::default() };
+        assert_eq!(
+            place.fill(stacks),
+            "arn:aws-us-gov:cloudformation:us-gov-west-1:111122223333:stack/shop-web*/*"
+        );
+        let place = Place { region: "eu-west-1".to_owned(), stack: given("web"), ..Place::default() };
+        assert_eq!(place.fill(stacks), "arn:aws:cloudformation:eu-west-1:*:stack/web*/*");
     }
 
     #[test]

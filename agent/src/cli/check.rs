@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_not_set_is_told() {
+        let text = "[[source]]\nkind = \"fluent-forward\"\nlisten = \"127.0.0.1:0\"\n";
+        let check = |variable: &str| {
+            let config = Config::parse(&format!("{text}shared_key_variable = \"{variable}\"\n")).unwrap();
+            collect::runtime().unwrap().block_on(all(&config, &BTreeSet::new(), |_| {})).remove(0)
+        };
+        let unset = check("MEDIC_KEY_THAT_NOBODY_SETS");
+        assert_eq!(unset.gaps.len(), 1);
+        assert!(said(&unset).contains("set MEDIC_KEY_THAT_NOBODY_SETS, or remove"), "{}", said(&unset));
+        assert!(check("PATH").gaps.is_empty());
+    }
+
+    #[test]
     fn target_groups_that_nobody_names_are_not_read() {
         let config = Config::parse("service = \"web\"\n[[source]]\nkind = \"target-health\"\n").unwrap();
         let mut told = Vec::new();

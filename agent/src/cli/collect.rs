@@ -14,6 +14,7 @@ use super::watched::Watched;
 use super::{HEALTHY, MESSAGES, knowledge, state, thrift};
 use crate::collect::{Live, Recording};
 use crate::config::SourceConfig;
+use crate::sources::files;
 use crate::telemetry;
 
 /// Records what the configured sources deliver, until it is told to stop.
@@ -43,6 +44,7 @@ impl Collect {
         if !self.once {
             thrift::give_back_memory();
         }
+        thrift::open_many_files();
         let files = match self.paths.is_empty() {
             true => Vec::new(),
             false => vec![SourceConfig::Files { name: None, paths: self.paths, holds: None }],
@@ -63,6 +65,7 @@ impl Collect {
         let patterns = Box::leak(Box::new(knowledge::load(config.patterns.as_deref())?));
         let (live, _) = watch::channel(Arc::new(Live::default()));
         let stop = CancellationToken::new();
+        let may_end = self.once || config.sources.iter().any(SourceConfig::comes_to_an_end);
         let recording = Recording {
             config,
             patterns,
@@ -73,9 +76,12 @@ impl Collect {
         };
         info!(state = %state.display(), "recording");
         runtime.block_on(async {
-            tokio::spawn(stop_on_signal(stop));
+            tokio::spawn(stop_on_signal(stop.clone()));
             recording.run(&state).await
         })?;
+        if !may_end && !stop.is_cancelled() {
+            bail!("no source delivers any more: the warnings above say why, and `medic check` what to do");
+        }
         Ok(HEALTHY)
     }
 }
@@ -97,7 +103,7 @@ fn check_files(sources: &[SourceConfig]) -> Result<()> {
 fn leads_nowhere(path: &str) -> bool {
     let is_absent =
         |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    is_absent(Path::new(path)) && glob::glob(path).is_ok_and(|mut found| found.next().is_none())
+    is_absent(Path::new(path)) && files::expand(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Returns the runtime of the agent: small, for most of what it does is wait.

@@ -74,6 +74,7 @@ impl FormatArgument {
 
 impl Diagnose {
     pub fn run(self) -> anyhow::Result<u8> {
+        time::check_order(self.since, self.until)?;
         // The process ends with this command: nothing is gained by taking thousands of pages apart.
         let patterns = ManuallyDrop::new(knowledge::load(self.patterns.as_deref())?);
         if self.deployment.is_some() || self.paths.is_empty() && self.state.is_given() {
@@ -81,11 +82,6 @@ impl Diagnose {
         }
         if self.paths.is_empty() {
             bail!("there is nothing to diagnose: name files, folders or `-`, or a recorded --deployment");
-        }
-        if let (Some(since), Some(until)) = (self.since, self.until)
-            && since > until
-        {
-            bail!("--since ({since}) is after --until ({until}): no record lies between them");
         }
         let mut study = Study::new(&patterns);
         let mut gaps = Vec::new();

@@ -57,9 +57,7 @@ impl IamPolicy {
             }
         }
         let mut place = Place { account: self.account, queue, ..sources::place(&config) };
-        if place.region.is_empty() {
-            place.region = std::env::var("AWS_REGION").unwrap_or_default();
-        }
+        place.region = region(&place, |name| std::env::var(name).ok());
         let policy = match self.policy {
             PolicyArgument::Read => Policy::Read,
             PolicyArgument::Preflight => Policy::Preflight,
@@ -69,6 +67,18 @@ impl IamPolicy {
         writeln!(out, "{:#}", document(policy, &place, &log_groups))?;
         Ok(HEALTHY)
     }
+}
+
+/// Returns the region: the one that is configured, or of an ARN, or of the environment; empty where none says it.
+fn region(place: &Place, variable: impl Fn(&str) -> Option<String>) -> String {
+    if !place.region.is_empty() {
+        return place.region.clone();
+    }
+    if let Some(region) = place.region_in_arns() {
+        return region.to_owned();
+    }
+    let said = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(variable);
+    said.map(|region| region.trim().to_owned()).find(|region| !region.is_empty()).unwrap_or_default()
 }
 
 /// Returns the policy document. Calls with the same resources share a statement.
@@ -148,6 +158,26 @@ mod tests {
             let is_known = [calls::DELETE_MESSAGE, calls::START_LIVE_TAIL].contains(call);
             assert!(is_reading || is_known, "{}", call.action());
         }
+    }
+
+    #[test]
+    fn the_region_is_the_nearest_that_is_named() {
+        let check = |place: &Place, set: &[(&str, &str)], expected: &str| {
+            let value = |name: &str| {
+                let found = set.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(region(place, value), expected);
+        };
+        let both = [("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "us-west-2")];
+        let nowhere = Place::default();
+        check(&nowhere, &both, "us-east-1");
+        check(&nowhere, &both[1..], "us-west-2");
+        check(&nowhere, &[("AWS_REGION", " "), both[1]], "us-west-2");
+        check(&nowhere, &[], "");
+        check(&place(), &both, "eu-west-1");
+        let cluster = Some("arn:aws:ecs:eu-central-1:111122223333:cluster/shop".to_owned());
+        check(&Place { cluster, ..Place::default() }, &both, "eu-central-1");
     }
 
     #[test]

@@ -88,6 +88,9 @@ fn test(folder: Option<PathBuf>, only: &str, alone: bool) -> anyhow::Result<u8> 
     };
     let mut complaints: Vec<String> = Vec::new();
     let all_ids: Vec<&str> = pages.iter().map(|page| page.id.as_str()).collect();
+    if !all_ids.iter().any(|id| id.starts_with(only)) {
+        bail!("no page has an id that begins with `{only}`; the nearest is `{}`", nearest(only, &all_ids));
+    }
     let lint = patterns::compile::lint(&pages);
     let built_in = patterns::built_in().context("cannot read the built-in patterns")?;
     let known = |name: &str| !alone && built_in.patterns.iter().any(|page| page.id == name);
@@ -120,6 +123,16 @@ fn test(folder: Option<PathBuf>, only: &str, alone: bool) -> anyhow::Result<u8> 
     let (pages, samples) = (counted(pages, "page"), counted(samples, "sample"));
     writeln!(out, "{pages}, {samples}, {}", counted(complaints.len(), "error"))?;
     Ok(if complaints.is_empty() { HEALTHY } else { FAILURE })
+}
+
+/// Returns the id that holds a wrong beginning, or begins most like it.
+fn nearest<'i>(wrong: &str, ids: &[&'i str]) -> &'i str {
+    let distance = |id: &str| {
+        let beginning: String = id.chars().take(wrong.chars().count()).collect();
+        let by_letters = strsim::damerau_levenshtein;
+        (!id.contains(wrong), by_letters(wrong, &beginning), by_letters(wrong, id))
+    };
+    ids.iter().copied().min_by_key(|id| distance(id)).unwrap_or_default()
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -184,3 +197,26 @@ The application needs the widget `{{widget}}`, and nothing configures it.
 2026-05-01T10:00:00Z WARN widget main-panel: took 3 s to open
 ```
 "##;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_beginning_names_the_nearest_page() {
+        let refused = "application/database/connection-refused";
+        let ids = ["application/config/missing-variable", refused, "infrastructure/network/blocked"];
+        for wrong in [
+            "application/databse",
+            "application/database/conection-refused",
+            "connection-refused",
+            "database/",
+        ] {
+            assert_eq!(nearest(wrong, &ids), refused, "{wrong}");
+        }
+        assert_eq!(nearest("infrastucture/", &ids), ids[2]);
+        let error = test(None, "application/databse", false).unwrap_err().to_string();
+        assert!(error.contains("begins with `application/databse`"), "{error}");
+        assert!(error.contains("the nearest is `application/database/"), "{error}");
+    }
+}

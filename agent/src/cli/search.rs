@@ -83,6 +83,7 @@ struct Found<'h> {
 
 impl Search {
     pub fn run(self) -> Result<u8> {
+        time::check_order(self.since, self.until)?;
         let reader = Reader::open(&self.state.existing()?)?;
         let question = Question { words: self.query.join(" "), filter: self.filter(&reader)? };
         let mut out = anstream::stdout().lock();

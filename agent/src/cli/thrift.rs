@@ -1,4 +1,19 @@
-//! The memory of a program that runs for weeks.
+//! What a program that runs for weeks may take of the system: little memory, and many open files.
+
+/// Lets the program open as many files at once as the system allows it: a folder may hold thousands that are followed.
+#[cfg(unix)]
+pub fn open_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the number of open files stays limited");
+    }
+}
+
+/// Elsewhere there is no such limit.
+#[cfg(not(unix))]
+pub fn open_many_files() {}
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use glibc::give_back_memory;

@@ -1,5 +1,6 @@
 //! Times as people write them.
 
+use anyhow::bail;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -22,6 +23,16 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
     Timestamp::now().checked_sub(span.0).map_err(|_| wrong())
 }
 
+/// Refuses a span that ends before it begins.
+pub fn check_order(since: Option<Timestamp>, until: Option<Timestamp>) -> anyhow::Result<()> {
+    match (since, until) {
+        (Some(since), Some(until)) if since > until => {
+            bail!("--since ({since}) is after --until ({until}): no record lies between them")
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +47,15 @@ mod tests {
         }
         assert_eq!(time("2026-05-01").as_deref(), Ok("2026-05-01T00:00:00Z"));
         assert!(time("10:30").is_err());
+    }
+
+    #[test]
+    fn a_span_ends_after_it_begins() {
+        let (early, late) = (parse("2026-05-01").ok(), parse("2026-05-02").ok());
+        for (since, until) in [(early, late), (early, early), (late, None), (None, early), (None, None)] {
+            assert!(check_order(since, until).is_ok(), "{since:?} to {until:?}");
+        }
+        let error = check_order(late, early).unwrap_err().to_string();
+        assert!(error.starts_with("--since (2026-05-02T00:00:00Z) is after --until"), "{error}");
     }
 }

@@ -25,7 +25,7 @@ pub struct Watched {
     #[arg(long, value_name = "NAME", env = "MEDIC_STACK")]
     stack: Option<String>,
 
-    /// The region [default: what the environment or the profile says]
+    /// The region [default: what the environment or the profile says; `iam-policy` reads no profile]
     #[arg(long, value_name = "NAME", env = "MEDIC_REGION")]
     region: Option<String>,
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::edge::unwrapped;
 use super::line::{self, Docker, Line};
 use super::trace::{Trace, is_exception_header, is_frame, is_list, is_nested_cause, is_of_key};
+use super::wide;
 
 /// A record that grows beyond this is closed.
 const MOST_LINES: usize = 1500;
@@ -66,7 +67,8 @@ impl Folder {
 
     /// Takes the next line; gives out records that are complete, and says what the line did.
     pub fn push(&mut self, raw: &str, number: u64, done: &mut Vec<Record>) -> Effect {
-        let line = line::read(raw);
+        let raw = wide::without_zeros(raw);
+        let line = line::read(&raw);
         let is_blank = line.message().trim().is_empty();
         let open = match line.entity() {
             None => self.open.as_mut(),

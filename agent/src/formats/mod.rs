@@ -14,6 +14,7 @@ mod sections;
 mod syslog;
 mod time;
 mod trace;
+mod wide;
 mod yaml;
 
 pub use fold::{Effect, Folder};
@@ -420,8 +421,21 @@ pub(crate) fn end_of_lines(buffer: &[u8], seen: usize) -> usize {
     let from = seen.saturating_sub(1).min(settled);
     match memchr::memrchr2(b'\n', b'\r', &buffer[from..settled]) {
         Some(at) => from + at + 1,
-        None if buffer.len() > LONGEST_LINE => buffer.len(),
+        None if buffer.len() > LONGEST_LINE => end_of_words(buffer),
         None => 0,
+    }
+}
+
+/// Returns where a line that is too long is cut: behind a blank, so that no word is torn, or at least no letter.
+fn end_of_words(buffer: &[u8]) -> usize {
+    const FARTHEST: usize = 64 << 10;
+    let from = buffer.len().saturating_sub(FARTHEST);
+    match memchr::memrchr2(b' ', b'\t', &buffer[from..]) {
+        Some(at) => from + at + 1,
+        None => {
+            let last = buffer.iter().rposition(|byte| byte & 0xC0 != 0x80).filter(|last| *last > from);
+            last.unwrap_or(buffer.len())
+        }
     }
 }
 
@@ -448,6 +462,16 @@ mod tests {
         let text = "a\rb\r\nc\n\nd";
         let found: Vec<&str> = split(text.as_bytes()).map(|line| &text[line]).collect();
         assert_eq!(found, ["a", "b", "c", "", "d"]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_between_words() {
+        let long = "q".repeat(LONGEST_LINE);
+        let line = format!("{long} token=abc");
+        assert_eq!(end_of_lines(line.as_bytes(), 0), long.len() + 1);
+        let line = format!("{long}é");
+        assert_eq!(end_of_lines(line.as_bytes(), 0), long.len());
+        assert_eq!(end_of_lines(long.as_bytes(), 0), 0);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use analyzer::record::{Level, Source};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use regex::Regex;
 use tantivy::query::{BooleanQuery, EmptyQuery, Occur, Query, QueryParser};
 use tantivy::query_grammar::{
@@ -38,8 +40,11 @@ impl<'f> Phrasing<'f> {
 
     /// Reads a query, or says why it is none.
     pub fn read(&self, text: &str) -> Result<Box<dyn Query>, String> {
-        let parts =
-            parse_query(&signs::spelt_out(text)).map_err(|_| "its signs do not fit together".to_owned())?;
+        let text = signs::spelt_out(text);
+        if let Some(because) = signs::too_deep(&text) {
+            return Err(because);
+        }
+        let parts = parse_query(&text).map_err(|_| "its signs do not fit together".to_owned())?;
         self.part(parts)
     }
 
@@ -194,7 +199,8 @@ impl<'f> Phrasing<'f> {
 
     fn parsed(&self, leaf: UserInputLeaf) -> Result<Box<dyn Query>, String> {
         let leaf = UserInputAst::Leaf(Box::new(leaf));
-        self.parser.build_query_from_user_input_ast(leaf).map_err(|error| error.to_string().to_lowercase())
+        let query = self.parser.build_query_from_user_input_ast(leaf);
+        query.map_err(|error| with_small_letter(&error.to_string()))
     }
 }
 
@@ -251,21 +257,31 @@ fn as_stored(part: Part, value: &str) -> Result<String, String> {
 }
 
 fn part(field: Option<&str>) -> Option<Part> {
-    Part::named(field?)
+    Part::named(&field?.to_ascii_lowercase())
 }
 
 fn is_time(field: Option<&str>) -> bool {
-    field == Some("time")
+    field.is_some_and(|field| field.eq_ignore_ascii_case("time"))
 }
 
 /// Reads a time, in nanoseconds.
 fn time_of(written: &str) -> Result<i64, String> {
-    let time: Timestamp =
-        written.parse().map_err(|_| format!("`{written}` is no time: write it as `2026-05-01T10:00:00Z`"))?;
+    // Without a zone a time is one of UTC, and a date is the beginning of its day, as for `--since`.
+    let in_utc = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|time| time.timestamp());
+    let time = written.parse::<Timestamp>().or_else(|_| written.parse::<DateTime>().and_then(in_utc));
+    let time = time.map_err(|_| {
+        format!("`{written}` is no time: write it as `2026-05-01T10:00:00Z`, or a date as `2026-05-01`")
+    })?;
     Ok(stored_time(time))
 }
 
 /// Whether the text of records is asked for, which is what no field means.
 fn is_text(field: Option<&str>) -> bool {
-    matches!(field, None | Some("text"))
+    field.is_none_or(|field| field.eq_ignore_ascii_case("text"))
+}
+
+/// Returns a message as it stands within another: what it quotes stays as it was typed.
+fn with_small_letter(message: &str) -> String {
+    let mut letters = message.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -60,7 +60,7 @@ impl Question {
             let query = Phrasing::new(schema, fields, tables.clone()).read(&self.words).map_err(|reason| {
                 anyhow!(
                     "`{}` is no query: {reason}; write words, \"phrases\", field:value (source, stream, entity, severity, deployment), AND, OR, NOT and brackets, and put text with signs in quotes",
-                    self.words,
+                    beginning(&self.words),
                 )
             })?;
             clauses.push((Occur::Must, query));
@@ -77,10 +77,19 @@ impl Question {
             clauses.push((Occur::Must, any(Part::Severity, levels)));
         }
         // Described states have a time, but no context. Whatever asks for more than a time finds none of them.
-        if clauses.is_empty() || self.words.contains("time:") {
+        if clauses.is_empty() || self.words.to_ascii_lowercase().contains("time:") {
             clauses.push((Occur::Must, all_records(&tables.rows)));
         }
         Ok(all_of(clauses))
+    }
+}
+
+/// Returns the beginning of a query, for messages: `…` says that it goes on.
+fn beginning(words: &str) -> String {
+    const MOST: usize = 500;
+    match words.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
     }
 }
 

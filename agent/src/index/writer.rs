@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::{Index, IndexWriter};
+use tracing::warn;
 
 use super::backlog::Backlog;
 use super::clock::Clock;
@@ -47,6 +48,8 @@ pub struct Writer {
     clock: Clock,
     backlog: Backlog,
     opened: Instant,
+    /// Whether it was told that what stays takes more than it may.
+    told_too_large: bool,
     /// Held as long as this writer lives.
     _lock: File,
 }
@@ -120,6 +123,7 @@ impl Writer {
             clock: Clock::new(retention.age.0),
             backlog: Backlog::default(),
             opened: Instant::now(),
+            told_too_large: false,
             _lock: lock,
         };
         // On a disk that is full nothing could be committed, and so nothing be removed either.
@@ -239,20 +243,41 @@ impl Writer {
 
     /// Removes the oldest closed parts while they are too old, all are too large, or the disk is too full.
     /// Parts are as old as the last of what was recorded into them: an old log that is read today is kept like any other.
+    /// The newest closed part stays however large it is, and on a full disk too as long as nothing newer is recorded.
     fn retain(&mut self, now: Option<Timestamp>) -> Result<()> {
         let oldest_kept = now.map_or(Timestamp::MIN, |now| ago(now, self.retention.age.0));
-        while let Some(oldest) = self.closed.first() {
-            let sizes: u64 = self.closed.iter().map(|part| parts::size(&self.state, part.number)).sum();
-            let too_large = sizes + parts::size(&self.state, self.open.number) > self.retention.size.0;
-            let too_full = self.lacks_space();
+        let limit = self.retention.size.0;
+        let mut bytes = self.size();
+        while let Some((oldest, newer)) = self.closed.split_first() {
+            let part = oldest.number;
+            let is_newest = newer.is_empty();
             let too_old = oldest.last.is_some_and(|last| last < oldest_kept);
+            let too_large = !is_newest && bytes > limit;
+            let too_full = !(is_newest && self.open.documents == 0) && self.lacks_space();
             if !(too_large || too_full || too_old) {
                 break;
             }
-            parts::remove(&self.state, oldest.number)?;
+            parts::remove(&self.state, part)?;
             self.closed.remove(0);
+            if too_large && !too_old {
+                warn!(part, bytes, limit, "the oldest records are removed: there are more than may be kept");
+            } else if too_full && !too_old {
+                warn!(part, "the oldest records are removed: the disk has too little space");
+            }
+            bytes = self.size();
         }
+        let too_large = bytes > limit;
+        if too_large && !self.told_too_large {
+            warn!(bytes, limit, "the newest records alone take more than may be kept");
+        }
+        self.told_too_large = too_large;
         Ok(())
+    }
+
+    /// Returns how many bytes all parts take.
+    fn size(&self) -> u64 {
+        let closed: u64 = self.closed.iter().map(|part| parts::size(&self.state, part.number)).sum();
+        closed + parts::size(&self.state, self.open.number)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-use super::{Closed, Outlet};
+use super::{Closed, Outlet, fluent};
 use crate::config::SourceConfig;
 
 /// How often a door that is shut is tried again.
@@ -63,8 +63,14 @@ impl Doors {
     }
 }
 
-/// Tries all doors of a source that listens, and shuts them again; returns what keeps them shut.
+/// Tries all doors of a source that listens, and shuts them again; returns what keeps them shut. A source whose key is
+/// not set opens none.
 pub async fn try_all(source: &SourceConfig) -> Vec<Gap> {
+    if let SourceConfig::FluentForward { shared_key_variable, .. } = source
+        && let Err(gap) = fluent::key_of(shared_key_variable.as_deref())
+    {
+        return vec![gap];
+    }
     let mut gaps = Vec::new();
     for door in of(source) {
         if let Err(error) = TcpListener::bind(door.address).await {

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+pub use self::asked::expand;
 use self::rotation::{Horizon, Rotation};
 use self::saved::{Copied, Held, Key, New, Saved, Whereabouts};
 use self::tail::{Batch, Reading, Tail};
@@ -259,7 +260,8 @@ impl Reader {
             new.extend(self.note_found(path, outcome).flatten());
         }
         self.note_absent(&matching);
-        let looked = self.rotation.look(&self.families(&matching), &matching);
+        let left = if self.is_first_look { self.left() } else { Vec::new() };
+        let looked = self.rotation.look(&self.families(&matching), &matching, &left);
         new.extend(looked.into_iter().filter(|found| !self.is_known(found)));
         new.sort_by_key(|found: &New| found.modified);
         let mut origins = if new.is_empty() { Vec::new() } else { self.origins() };
@@ -353,6 +355,10 @@ impl Reader {
                 continue;
             }
             let goes_on = open.is_some_and(|open| !open.is_at_end());
+            // A copy of a file that is all read, and was not cut, holds no more than that file.
+            if (*whereabouts, copied, goes_on) == (Whereabouts::InPlace, Copied::WithMore, false) {
+                continue;
+            }
             if is_patient && (goes_on && *whereabouts != Whereabouts::Cut || is_shorter && is_written) {
                 return Ok(None);
             }
@@ -373,6 +379,7 @@ impl Reader {
             _ => Tail::reopen(path, &origin, batch)?,
         };
         if copied != Copied::Less {
+            self.missed.remove(&origin.path);
             self.cut.retain(|cut| *cut != origin);
             self.saved.retain(|_, saved| *saved != origin);
             origins.remove(at);
@@ -393,6 +400,13 @@ impl Reader {
         let cut = self.cut.iter().map(|saved| (saved.clone(), Whereabouts::Cut));
         let closed = self.saved.values().map(|saved| (saved.clone(), Whereabouts::Gone(0)));
         open.chain(cut).chain(closed).filter(|(saved, _)| saved.held != Held::Nothing).collect()
+    }
+
+    /// Returns what was read of files that are not found: they were rotated while Medic was away.
+    fn left(&self) -> Origins {
+        let mut origins = self.origins();
+        origins.retain(|(_, at)| matches!(at, Whereabouts::Cut | Whereabouts::Gone(_)));
+        origins
     }
 
     /// Returns the names whose rotated files are looked for.
@@ -504,7 +518,7 @@ impl Reader {
         let mut found = BTreeSet::new();
         let mut unreadable = BTreeSet::new();
         for pattern in &self.paths {
-            let expanded = note(&mut self.gaps, pattern.clone(), asked::expand(pattern)).unwrap_or_default();
+            let expanded = note(&mut self.gaps, pattern.clone(), expand(pattern)).unwrap_or_default();
             found.extend(expanded.files);
             for (path, error) in expanded.unreadable {
                 let name = path.to_string_lossy().into_owned();

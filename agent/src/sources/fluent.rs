@@ -42,24 +42,26 @@ const GREETING: Duration = Duration::from_secs(10);
 
 /// Listens until Medic stops; `key_variable` names the environment variable with the key that senders must know.
 pub async fn run(listen: String, key_variable: Option<String>, outlet: Outlet) -> Result<(), Closed> {
-    let key = match key_variable {
-        None => None,
-        Some(name) => match std::env::var(&name).ok().filter(|key| !key.is_empty()) {
-            Some(key) => Some(key),
-            None => {
-                let because =
-                    format!("the environment variable {name} with the key of the senders is not set");
-                let remedy =
-                    Some(format!("set {name}, or remove `shared_key_variable` to listen to everybody"));
-                return outlet.say_gaps(vec![Gap { what: FLUENT.to_owned(), because, remedy }]).await;
-            }
-        },
+    let key = match key_of(key_variable.as_deref()) {
+        Ok(key) => key,
+        Err(gap) => return outlet.say_gaps(vec![gap]).await,
     };
     let door = Door { key: "listen", address: &listen, what: FLUENT };
     match Doors::default().open(&door, &outlet).await? {
         Some(listener) => serve(listener, Room::new(), key, outlet).await,
         None => Ok(()),
     }
+}
+
+/// Returns the key that senders must know, where one is configured, or says that it is not set.
+pub fn key_of(variable: Option<&str>) -> Result<Option<String>, Gap> {
+    let Some(name) = variable else { return Ok(None) };
+    let key = std::env::var(name).ok().filter(|key| !key.is_empty());
+    key.map(Some).ok_or_else(|| Gap {
+        what: FLUENT.to_owned(),
+        because: format!("the environment variable {name} with the key of the senders is not set"),
+        remedy: Some(format!("set {name}, or remove `shared_key_variable` to listen to everybody")),
+    })
 }
 
 async fn serve(listener: TcpListener, room: Room, key: Option<String>, outlet: Outlet) -> Result<(), Closed> {

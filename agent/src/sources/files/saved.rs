@@ -191,7 +191,9 @@ impl Saved {
         let is_akin = is_same_path
             || [self.path.as_path(), self.stream()].iter().any(|own| siblings::are_akin(own, &new.path));
         match whereabouts {
-            _ if new.is_compressed => is_telling || is_akin,
+            // What is compressed may get any name; then its content has to tell.
+            Whereabouts::InPlace if new.is_compressed => is_akin,
+            _ if new.is_compressed => is_akin || is_telling && siblings::is_free_below(&self.path, &new.path),
             Whereabouts::Cut | Whereabouts::InPlace => is_akin && !is_same_path,
             Whereabouts::Renamed => false,
             // What takes its place was there before it went.

@@ -237,6 +237,60 @@ fn another_log_with_the_same_beginning_is_no_copy() {
 }
 
 #[test]
+fn a_log_of_the_same_name_in_another_folder_is_no_copy() {
+    let begin = |f: &Path, name: &str, text: &str| {
+        fs::create_dir(f.join(name)).unwrap();
+        append(f, &format!("{name}/app.log"), text);
+    };
+    let more = format!("{LONG}of its own\n");
+    check(
+        &[&|f| begin(f, "t1", LONG), &|f| begin(f, "t2", &more), &|f| begin(f, "t3", LONG), &|f| {
+            append(f, "t1/app.log", "later\n")
+        }],
+        &[LONG.trim_end(), "later", LONG.trim_end(), "of its own", LONG.trim_end()],
+    );
+}
+
+#[test]
+fn a_numbered_log_with_the_same_beginning_is_no_copy() {
+    for name in ["web-1.log", "web.1.log"] {
+        check(
+            &[&|f| append(f, "web.log", LONG), &|f| append(f, name, &format!("{LONG}of its own\n"))],
+            &[LONG.trim_end(), "of its own", LONG.trim_end()],
+        );
+    }
+}
+
+#[test]
+fn a_rotated_file_that_is_compressed_under_the_next_number_is_known() {
+    check(
+        &[
+            &|f| {
+                append(f, "a.log.1", LONG);
+                append(f, "a.log", "young\n");
+            },
+            &|f| {
+                compress(&f.join("a.log.1"), &f.join("a.log.2.gz"));
+                rename(f, "a.log", "a.log.1");
+                append(f, "a.log", "new\n");
+            },
+        ],
+        &["young", "new", LONG.trim_end()],
+    );
+}
+
+#[test]
+fn a_compressed_log_of_another_file_is_no_copy() {
+    check(
+        &[&|f| append(f, "web.log", LONG), &|f| {
+            append(f, "x", &format!("{LONG}of its own\n"));
+            compress(&f.join("x"), &f.join("api.log.1.gz"));
+        }],
+        &[LONG.trim_end(), "of its own", LONG.trim_end()],
+    );
+}
+
+#[test]
 fn a_file_on_a_device_that_is_numbered_anew_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::default();
@@ -326,6 +380,28 @@ fn files_that_were_rotated_while_nobody_looked_are_read() {
     assert_eq!(gaps, []);
 }
 
+/// The last look before Medic stopped saw more than it read, and compression keeps the time.
+#[test]
+fn what_was_left_unread_is_found_in_the_compressed_file() {
+    let (texts, gaps) = follow_path(&[
+        &|f| {
+            append(f, "x", "before Medic\n");
+            compress(&f.join("x"), &f.join("a.log.2.gz"));
+            append(f, "a.log", LONG);
+        },
+        &|f| {
+            let seen = fs::metadata(f.join("a.log")).unwrap().modified().unwrap();
+            append(f, "a.log", "the rest\n");
+            OpenOptions::new().append(true).open(f.join("a.log")).unwrap().set_modified(seen).unwrap();
+            compress(&f.join("a.log"), &f.join("a.log.1.gz"));
+            append(f, "a.log", "new\n");
+        },
+        &|_| (),
+    ]);
+    assert_eq!(texts, [LONG.trim_end(), "the rest", "new"]);
+    assert_eq!(gaps, []);
+}
+
 #[test]
 fn a_file_that_is_not_found_again_is_a_gap() {
     let (texts, gaps) = follow_path(&[&|f| append(f, "a.log", LONG), &|f| {
@@ -394,6 +470,24 @@ fn what_cannot_be_found_is_a_gap() {
     let store = fake.store.lock().unwrap();
     assert_eq!(store.gaps.len(), 1);
     assert!(store.gaps[0].because.contains("no such file yet"), "{:?}", store.gaps);
+}
+
+#[test]
+fn a_file_whose_name_is_no_text_is_a_gap() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    append(folder.path(), "ok.log", "one\n");
+    // Not every platform has such names.
+    if fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.log")), "two\n").is_err() {
+        return;
+    }
+    let fake = Fake::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(read_once(folder.path(), &fake));
+    assert_eq!(fake.texts(), ["one"]);
+    let store = fake.store.lock().unwrap();
+    assert_eq!(store.gaps.len(), 1);
+    assert!(store.gaps[0].because.contains("not UTF-8"), "{:?}", store.gaps);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
