@@ -113,7 +113,8 @@ fn facts(scene: &Scene) -> Vec<(String, String)> {
     }
     for gap in scene.gaps() {
         let text = format!("not seen: {}: {}", one_line(&gap.what), one_line(&gap.because));
-        fact(&format!("gap {}", gap.what), text);
+        // Several calls may fail for one thing; each is told once.
+        fact(&format!("gap {} {}", gap.what, gap.because), text);
     }
     let found = scene.diagnosis().filter(|diagnosis| diagnosis.verdict == Verdict::Failed);
     if let Some(root) = found.and_then(|diagnosis| diagnosis.root_cause()) {

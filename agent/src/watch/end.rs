@@ -135,6 +135,11 @@ pub fn verdict_of_watch(scene: &Scene, outcome: &Outcome, since: Timestamp, limi
         }
         _ => {}
     }
+    if let (Some(since), Some(gap)) = (scene.refused_since, scene.refusal())
+        && scene.now.duration_since(since) >= limits.blind
+    {
+        return Some(End::Blind { because: told(gap) });
+    }
     if watched >= limits.timeout {
         return Some(End::TimedOut);
     }

@@ -57,6 +57,8 @@ pub struct Scene {
     pub job: Option<Job>,
     /// Whether the deployment had ended when watching began.
     pub was_over: bool,
+    /// Since when ECS refuses the credentials.
+    pub refused_since: Option<Timestamp>,
     /// How long a task that no health check speaks for has to run.
     pub stand: SignedDuration,
     pub watching_since: Timestamp,
@@ -76,6 +78,7 @@ impl Scene {
             gaps: Vec::new(),
             job,
             was_over: false,
+            refused_since: None,
             stand: STAND,
             watching_since: now,
             now,
@@ -103,6 +106,15 @@ impl Scene {
         }
         self.earlier = earlier(&live.deployments, self.deployment.as_ref());
         self.live = live;
+        let is_refused = self.refusal().is_some();
+        self.refused_since = is_refused.then_some(self.refused_since.unwrap_or(self.now));
+    }
+
+    /// Returns what says that ECS refuses the credentials: what was described before says nothing about the present.
+    pub fn refusal(&self) -> Option<&Gap> {
+        self.gaps().find(|gap| {
+            gap.because.starts_with("ecs:") && gap.because.contains("was refused for its credentials")
+        })
     }
 
     pub fn rollout(&self) -> Rollout<'_> {

@@ -199,6 +199,30 @@ fn the_timeout_ends_watching() {
 }
 
 #[test]
+fn credentials_that_stay_refused_end_watching() {
+    let mut scene = going_well(300, "IN_PROGRESS");
+    let mut live = (*scene.live).clone();
+    let mut diagnosis = (*live.diagnosis.unwrap()).clone();
+    diagnosis.gaps = vec![Gap {
+        what: "service web".to_owned(),
+        because: "ecs:DescribeServices was refused for its credentials: the token is expired".to_owned(),
+        remedy: None,
+    }];
+    live.diagnosis = Some(Arc::new(diagnosis));
+    let live = Arc::new(live);
+    scene.take(live.clone());
+    check_end(&scene, 0, None);
+    scene.now = at(330);
+    scene.take(live.clone());
+    check_end(&scene, 0, None);
+    scene.now = at(361);
+    scene.take(live);
+    let because =
+        "service web: ecs:DescribeServices was refused for its credentials: the token is expired".to_owned();
+    check_end(&scene, 0, Some(End::Blind { because }));
+}
+
+#[test]
 fn a_service_that_cannot_be_seen_ends_watching_with_the_gap() {
     let mut scene = scene(61, json!({}), &[]);
     scene.deployment = None;
