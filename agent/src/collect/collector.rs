@@ -3,7 +3,7 @@
 use analyzer::changes::{self, Remembered};
 use analyzer::diagnosis::{Diagnosis, Gap, Study, Verdict};
 use analyzer::pattern::Patterns;
-use analyzer::record::Record;
+use analyzer::record::{Level, Record, Source};
 use analyzer::redact::{Redactions, redact};
 use analyzer::snapshot::Snapshot;
 use anyhow::{Context, Result};
@@ -66,6 +66,8 @@ pub struct Collector {
     live: watch::Sender<Arc<Live>>,
     telling: Telling,
     changed: bool,
+    /// Whether a task failed since the last verdict: after its end, too, that changes what became of a deployment.
+    has_fallen: bool,
     records: u64,
     duplicates: u64,
     pending: Pending,
@@ -118,6 +120,7 @@ impl Collector {
             live,
             telling: Telling::default(),
             changed: true,
+            has_fallen: false,
             records: 0,
             duplicates: 0,
             pending: Pending::default(),
@@ -280,6 +283,7 @@ impl Collector {
             record.body = Some(clean);
         }
         let deployment = deployment_of(record, self.focus.as_deref(), self.fixed, &self.ledger);
+        self.has_fallen |= record.source == Source::EcsStoppedTask && record.level == Level::Error;
         self.seen.insert(id, record);
         further.iter().for_each(|id| self.seen.insert(*id, record));
         self.records += 1;
@@ -341,8 +345,9 @@ impl Collector {
             .and_then(|focus| attribution::ended(self.service.as_deref(), focus, &self.ledger, &self.known));
         if let (Some(focus), Some(ended)) = (self.focus.clone(), ended) {
             let entry = self.ledger.deployment_mut(&focus);
-            if entry.ended.is_none() {
-                entry.ended = Some(ended);
+            let has_fallen = std::mem::take(&mut self.has_fallen);
+            if entry.ended.is_none() || has_fallen {
+                entry.ended = entry.ended.or(Some(ended));
                 self.conclude_as(&focus);
             }
         }
@@ -379,13 +384,15 @@ impl Collector {
         let diagnosis = self.case().concluded();
         let entry = self.ledger.deployment_mut(id);
         entry.from = entry.from.or(diagnosis.deployment.started);
-        entry.verdict = Some(diagnosis.verdict);
+        let before = entry.verdict.replace(diagnosis.verdict);
         let root = diagnosis.root_cause().filter(|_| diagnosis.verdict != Verdict::Healthy);
         entry.cause = root.map(|root| root.cause.clone());
         entry.class = root.map(|root| root.class);
         entry.confidence = root.map(|root| root.confidence);
         entry.summary = root.map(|root| root.title.clone());
-        telemetry::note(Measure::Concluded { verdict: diagnosis.verdict, class: entry.class });
+        if before != Some(diagnosis.verdict) {
+            telemetry::note(Measure::Concluded { verdict: diagnosis.verdict, class: entry.class });
+        }
     }
 
     fn case(&self) -> Case {

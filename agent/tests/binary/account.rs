@@ -3,7 +3,8 @@
 use serde_json::Value;
 use std::io::BufRead;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::simulated::{Account, assert_within_policy};
 use crate::{count, errors, text};
@@ -139,6 +140,32 @@ fn tasks_that_exit_once_ecs_completed_their_deployment_are_a_failure() {
     let cause = &last["report"]["root_cause"];
     assert_eq!(cause["class"], "application/configuration", "{:#}", last["report"]["headline"]);
     assert!(cause["evidence"].to_string().contains("QUEUE_URL"), "{:#}", cause["evidence"]);
+}
+
+/// What a standing collector says of a deployment follows what becomes of it after its end.
+#[test]
+fn tasks_that_exit_later_change_the_verdict_that_was_reached() {
+    let account = Account::begun("crashes-once-completed", 22, 5.0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, state) = (folder.path().join("medic.toml"), folder.path().join("state"));
+    std::fs::write(&config, CONFIG).expect("written");
+    let mut collect = account.medic();
+    collect.args(["collect", "--config"]).arg(&config).arg("--state").arg(&state);
+    let mut running = collect.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("medic starts");
+    let verdict = || {
+        let mut deployments = account.medic();
+        deployments.args(["deployments", "--format", "json", "--state"]).arg(&state);
+        let said = text(&deployments.output().expect("medic runs"));
+        let newest: Value = serde_json::from_str(said.lines().next()?).ok()?;
+        Some(newest["verdict"].as_str().unwrap_or_default().to_owned())
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while verdict().as_deref() != Some("failed") {
+        assert!(Instant::now() < deadline, "the verdict is {:?}", verdict());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    running.kill().expect("killed");
+    running.wait().expect("it ended");
 }
 
 #[test]
