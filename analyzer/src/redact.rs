@@ -172,16 +172,8 @@ struct Words {
     at_sign: u64,
 }
 
-/// The name of each secret has one of these in it.
+/// The name of each secret has one of these in it, or one of those that mean a password.
 const NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "passwort",
-    "kennwort",
-    "wachtwoord",
-    "senha",
     "rootpw",
     "adminpw",
     "bindpw",
@@ -191,7 +183,6 @@ const NAMES: &[&str] = &[
     "rediscli_auth",
     "valkey_auth",
     "contrase",
-    "motdepasse",
     "mot_de_passe",
     "mot-de-passe",
     "secret",
@@ -269,7 +260,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
             }
         }
     }
-    for word in NAMES.iter().chain(&["pass", "pwd", "_pw", "-pw", "_auth"]) {
+    for word in NAMES.iter().chain(names::PASSWORDS).chain(&["pass", "pwd", "_pw", "-pw", "_auth"]) {
         add(word, 0);
     }
     for word in names::KEYS {

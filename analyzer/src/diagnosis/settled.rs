@@ -1,7 +1,7 @@
 //! The outcome that the service itself tells last: once it is steady, what went before did not keep it from that.
 
-use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 use super::findings;
 use super::kept::{Group, Kept};
@@ -28,19 +28,26 @@ pub(super) fn settled(study: &Study<'_>) -> Option<Timestamp> {
 }
 
 /// Whether tasks failed again and again after ECS had completed the deployment: each new one makes the service steady,
-/// where no health check speaks for it, until it fails as well.
+/// where no health check speaks for it, until it fails as well. Where none has failed for much longer than they used to
+/// take, it is over.
 pub(super) fn falls_again(study: &Study<'_>) -> bool {
     const AGAIN: usize = 2;
+    const OVER: SignedDuration = SignedDuration::from_mins(10);
     let of_services = study.events.values().filter(|event| event.source == Source::EcsServiceEvent);
     let completed =
         of_services.filter(|event| is_completed(&event.line)).filter_map(|event| event.place.time).max();
-    let has_failed = |event: &&Kept| {
-        let is_later = event.place.time.zip(completed).is_some_and(|(time, completed)| time > completed);
-        is_later && event.source == Source::EcsStoppedTask && event.level == Level::Error
-    };
-    let failed: BTreeSet<&str> =
-        study.events.values().filter(has_failed).filter_map(|event| task_of(&event.line)).collect();
-    failed.len() >= AGAIN
+    let stopped = study.events.values().filter(|event| event.source == Source::EcsStoppedTask);
+    let failed: BTreeMap<&str, Timestamp> = stopped
+        .filter(|event| event.level == Level::Error)
+        .filter_map(|event| Some((task_of(&event.line)?, event.place.time?)))
+        .filter(|(_, time)| completed.is_some_and(|completed| *time > completed))
+        .collect();
+    let mut times: Vec<Timestamp> = failed.into_values().collect();
+    times.sort_unstable();
+    let gaps = times.windows(2).map(|pair| pair[1].duration_since(pair[0]));
+    let usual = gaps.max().unwrap_or_default();
+    let since = times.last().zip(study.span).map(|(last, (_, newest))| newest.duration_since(*last));
+    times.len() >= AGAIN && since.is_some_and(|since| since < OVER.max(usual.saturating_mul(2)))
 }
 
 /// Returns the id of the task that a record describes.

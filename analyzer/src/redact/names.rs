@@ -74,7 +74,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Words that are written together with what comes before them: `PGPASSWORD`, `clientsecret`.
-const PASSWORDS: &[&str] = &[
+pub const PASSWORDS: &[&str] = &[
     "password",
     "passwd",
     "passphrase",

@@ -8,7 +8,12 @@ mod said;
 
 #[test]
 fn every_word_is_long_enough_to_be_found() {
-    let words = RULES.iter().flat_map(|rule| rule.words).filter(|word| **word != "@").chain(NAMES);
+    let words = RULES
+        .iter()
+        .flat_map(|rule| rule.words)
+        .filter(|word| **word != "@")
+        .chain(NAMES)
+        .chain(names::PASSWORDS);
     for word in words {
         let is_followed = SHORT.iter().any(|(short, _)| short == word);
         assert!(word.len() > NARROW || word.len() == NARROW && is_followed, "{word:?}");
